@@ -1,0 +1,47 @@
+"""Soft-DTW on the CPU: NumPy in, NumPy out, no deep learning framework.
+
+The sweeps
+    :func:`value`, :func:`value_from_cost`
+        soft-DTW of every pair of a batch
+    :func:`adjoint`
+        its gradient, from the tape that the value sweep kept
+The seed's interface
+    :class:`SoftDTW`, :mod:`sdtw_cpu.distance`
+Settings
+    :func:`set_num_threads`, :func:`get_num_threads`, :func:`isa`,
+    :func:`isa_levels`, :func:`set_isa`
+"""
+
+from sdtw_cpu import distance
+from sdtw_cpu._settings import (
+    get_num_threads,
+    isa,
+    isa_levels,
+    set_isa,
+    set_num_threads,
+)
+from sdtw_cpu._soft_dtw import SoftDTW
+from sdtw_cpu._sweeps import (
+    Tape,
+    adjoint,
+    check_gamma,
+    value,
+    value_from_cost,
+)
+from sdtw_cpu._version import __version__
+
+__all__ = [
+    "SoftDTW",
+    "Tape",
+    "__version__",
+    "adjoint",
+    "check_gamma",
+    "distance",
+    "get_num_threads",
+    "isa",
+    "isa_levels",
+    "set_isa",
+    "set_num_threads",
+    "value",
+    "value_from_cost",
+]

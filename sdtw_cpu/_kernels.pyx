@@ -1,0 +1,119 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: embedsignature=True, freethreading_compatible=True
+# distutils: language=c++
+"""Thin layer over the C++ driver; arguments are checked by the callers."""
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uintptr_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport unique_ptr
+from libcpp.vector cimport vector
+
+
+cdef extern from "driver.hpp" namespace "sdtw" nogil:
+    cdef cppclass Input:
+        cbool is_double
+        cbool fused
+        int64_t batch, m, n, d
+        const char* x
+        const char* y
+        const char* c
+        ptrdiff_t* x_stride
+        ptrdiff_t* y_stride
+        ptrdiff_t* c_stride
+        const int64_t* x_length
+        const int64_t* y_length
+        double gamma
+
+    cdef cppclass Batch:
+        Batch(const Input&, cbool) except +
+        void value(double*) except +
+        void adjoint(const double*, void*, void*, void*) except +
+        size_t tape_bytes()
+
+    vector[const char*] c_levels "sdtw::levels"()
+    const char* c_level "sdtw::level"()
+    cbool c_set_level "sdtw::set_level"(const char*)
+    int c_num_threads "sdtw::num_threads"()
+    void c_set_num_threads "sdtw::set_num_threads"(int)
+
+
+def isa_levels():
+    return [name.decode() for name in c_levels()]
+
+
+def isa():
+    return c_level().decode()
+
+
+def set_isa(str name):
+    return c_set_level(name.encode())
+
+
+def num_threads():
+    return c_num_threads()
+
+
+def set_num_threads(int n):
+    c_set_num_threads(n)
+
+
+cdef inline void* address(a):
+    return NULL if a is None else <void*><uintptr_t>a.ctypes.data
+
+
+cdef void set_strides(ptrdiff_t* to, a):
+    for i in range(3):
+        to[i] = a.strides[i]
+
+
+cdef class Sweep:
+    """One batch: its arrays, and after ``value`` its tape.
+
+    ``x`` and ``y`` are ``(B, m, d)`` and ``(B, n, d)``, or ``y`` is None and
+    ``x`` is a cost ``(B, m, n)``; float32 or float64, any strides. Lengths
+    are contiguous int64 or None. The arrays must not change until the tape
+    is dropped.
+    """
+    cdef unique_ptr[Batch] batch
+    cdef Input input
+    cdef readonly object x, y, x_length, y_length
+    cdef readonly bint fused
+
+    def __cinit__(self, x, y, double gamma, x_length, y_length, cbool tape):
+        cdef Input* c = &self.input
+        self.x, self.y = x, y
+        self.x_length, self.y_length = x_length, y_length
+        self.fused = y is not None
+        c.is_double = x.dtype.itemsize == 8
+        c.fused = self.fused
+        c.batch, c.m = x.shape[0], x.shape[1]
+        if self.fused:
+            c.n, c.d = y.shape[1], x.shape[2]
+            c.x = <const char*>address(x)
+            c.y = <const char*>address(y)
+            set_strides(c.x_stride, x)
+            set_strides(c.y_stride, y)
+        else:
+            c.n, c.d = x.shape[2], 0
+            c.c = <const char*>address(x)
+            set_strides(c.c_stride, x)
+        c.x_length = <const int64_t*>address(x_length)
+        c.y_length = <const int64_t*>address(y_length)
+        c.gamma = gamma
+        with nogil:
+            self.batch.reset(new Batch(self.input, tape))
+
+    def value(self, double[::1] out):
+        with nogil:
+            self.batch.get().value(&out[0])
+
+    def adjoint(self, const double[::1] seed, gx, gy, e):
+        cdef void* pgx = address(gx)
+        cdef void* pgy = address(gy)
+        cdef void* pe = address(e)
+        with nogil:
+            self.batch.get().adjoint(&seed[0], pgx, pgy, pe)
+
+    @property
+    def tape_bytes(self):
+        return self.batch.get().tape_bytes()

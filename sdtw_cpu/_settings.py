@@ -1,0 +1,84 @@
+"""Threads and instruction sets."""
+
+from __future__ import annotations
+
+import numbers
+import os
+
+from sdtw_cpu import _kernels
+
+_MAX_THREADS = 1024
+
+
+def get_num_threads() -> int:
+    """Return the largest number of threads that one call uses."""
+    return _kernels.num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Set the largest number of threads that one call uses.
+
+    At import it is the first number of the environment variable
+    ``OMP_NUM_THREADS``, or else the number of processors that the process may
+    run on. Threads live as long as a call, so a process that has used them
+    can be forked; small calls use fewer.
+
+    Args:
+        n: From 1 to 1024.
+
+    Raises:
+        ValueError: If ``n`` is not such an integer.
+    """
+    if not isinstance(n, numbers.Integral) or not 1 <= n <= _MAX_THREADS:
+        raise ValueError(
+            "the number of threads must be an integer from 1 to "
+            f"{_MAX_THREADS}, got {n!r}"
+        )
+    _kernels.set_num_threads(int(n))
+
+
+def isa() -> str:
+    """Return the instruction set in use, one of :func:`isa_levels`."""
+    return _kernels.isa()
+
+
+def isa_levels() -> tuple[str, ...]:
+    """Return the instruction sets usable here, the fastest last.
+
+    ``'generic'`` always; on x86-64 also ``'avx2'`` and ``'avx512'`` if the
+    processor has them and the compiler knew them.
+    """
+    return tuple(_kernels.isa_levels())
+
+
+def set_isa(name: str) -> None:
+    """Use another instruction set, for tests and comparisons.
+
+    At import it is the environment variable ``SDTW_CPU_ISA``, or else the
+    fastest.
+
+    Args:
+        name: One of :func:`isa_levels`.
+
+    Raises:
+        ValueError: If this machine does not have it.
+    """
+    if not _kernels.set_isa(name):
+        raise ValueError(
+            f"instruction set {name!r} is not usable here; "
+            f"usable: {', '.join(isa_levels())}"
+        )
+
+
+def _default_threads() -> int:
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdecimal() and int(first) > 0:
+        return min(int(first), _MAX_THREADS)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+set_num_threads(_default_threads())
+if os.environ.get("SDTW_CPU_ISA"):
+    set_isa(os.environ["SDTW_CPU_ISA"])

@@ -1,0 +1,62 @@
+"""The seed's class for one pair."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+
+from sdtw_cpu._sweeps import Tape, adjoint, check_gamma, value_from_cost
+
+
+class SoftDTW:
+    """Soft-DTW of one pair of series, as the seed's ``sdtw.SoftDTW``.
+
+    Args:
+        D: A distance matrix ``(m, n)``, or an object whose ``compute()``
+            returns one, such as
+            :class:`sdtw_cpu.distance.SquaredEuclidean`.
+        gamma: Smoothing, >= 0; lower means closer to DTW, 0 is DTW.
+
+    Raises:
+        TypeError: If ``D`` is not numbers.
+        ValueError: If ``D`` is not a matrix or gamma is out of range.
+    """
+
+    def __init__(self, D: Any, gamma: float = 1.0) -> None:
+        compute = getattr(D, "compute", None)
+        matrix = np.asarray(D if compute is None else compute())
+        try:
+            self.D = matrix.astype(np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                "D must be a matrix of numbers or have a compute() that "
+                f"returns one, got {type(D).__name__}"
+            ) from None
+        if self.D.ndim != 2 or 0 in self.D.shape:
+            raise ValueError(
+                f"D must have shape (m, n) with m, n >= 1, got {self.D.shape}"
+            )
+        self.gamma = check_gamma(gamma)
+        self._tape: Optional[Tape] = None
+
+    def compute(self) -> float:
+        """Return the soft-DTW discrepancy."""
+        values, self._tape = value_from_cost(
+            self.D[None], self.gamma, tape=True
+        )
+        return float(values[0])
+
+    def grad(self) -> np.ndarray:
+        """Return the gradient ``(m, n)`` with respect to ``D``.
+
+        It is also the expected alignment matrix.
+
+        Raises:
+            ValueError: If :meth:`compute` has not been called.
+        """
+        if self._tape is None:
+            raise ValueError("call compute() before grad()")
+        e = adjoint(self._tape)
+        assert isinstance(e, np.ndarray)
+        return e[0]

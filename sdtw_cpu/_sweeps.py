@@ -1,0 +1,233 @@
+"""The value and adjoint sweeps on batches."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from sdtw_cpu import _kernels
+
+Gradients = tuple[Optional[np.ndarray], Optional[np.ndarray]]
+
+# Sweeps count rows and columns, and strides between them, in 32-bit integers.
+_MAX_LENGTH = 2**30
+
+
+class Tape:
+    """What a value sweep keeps for its adjoint sweep. Opaque.
+
+    It refers to the arrays that it was made from, which must not change
+    before :func:`adjoint` has been called.
+    """
+
+    def __init__(self, sweep: _kernels.Sweep) -> None:
+        self._sweep = sweep
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes kept besides the input arrays."""
+        return self._sweep.tape_bytes
+
+
+def value(
+    x: Any,
+    y: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    tape: bool = False,
+) -> Any:
+    """Compute soft-DTW under the squared Euclidean cost.
+
+    ``R[m, n]`` of ``R[i,j] = C[i,j] + softmin_gamma(R[i-1,j-1], R[i-1,j],
+    R[i,j-1])`` with ``C[i,j] = ||x[i] - y[j]||^2`` (Cuturi and Blondel, ICML
+    2017, Algorithm 1). The cost matrix is never stored.
+
+    Args:
+        x: ``(B, m, d)`` float32 or float64, any strides, not copied if it is
+            aligned and in the machine's byte order.
+        y: ``(B, n, d)``, same type.
+        gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        x_length: ``(B,)`` integers, the valid length of each padded series
+            in ``x``, from 1 to ``m``; None means ``m``.
+        y_length: The same for ``y``.
+        tape: Whether to keep what :func:`adjoint` needs: about ``B m n / 2``
+            bytes in float64, half of that in float32.
+
+    Returns:
+        ``(B,)`` values of the arrays' type, in units of the cost; with
+        ``tape``, a pair of these and a :class:`Tape`. A pair of series with
+        a NaN or an infinity in it has the value NaN.
+
+    Raises:
+        TypeError: If the types are not float32 or float64, or differ.
+        ValueError: If a shape, a length or gamma is out of range.
+    """
+    x, y = _array("x", x, 3), _array("y", y, 3)
+    if x.dtype != y.dtype:
+        raise TypeError(
+            f"x and y must have the same dtype, got {x.dtype} and {y.dtype}"
+        )
+    if x.shape[0] != y.shape[0]:
+        raise ValueError(
+            "x and y must have the same batch size, got shapes "
+            f"{x.shape} and {y.shape}"
+        )
+    if x.shape[2] != y.shape[2]:
+        raise ValueError(
+            "x and y must have the same number of features (last axis), got "
+            f"shapes {x.shape} and {y.shape}"
+        )
+    x_length = _lengths("x_length", x_length, x.shape[0], x.shape[1])
+    y_length = _lengths("y_length", y_length, y.shape[0], y.shape[1])
+    return _value(x, y, gamma, x_length, y_length, tape)
+
+
+def value_from_cost(
+    cost: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    tape: bool = False,
+) -> Any:
+    """Compute soft-DTW from cost matrices.
+
+    Args:
+        cost: ``(B, m, n)`` float32 or float64, any strides. ``+inf`` forbids
+            a cell.
+        gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        x_length: ``(B,)`` integers, the number of valid rows per matrix.
+        y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        tape: Whether to keep what :func:`adjoint` needs.
+
+    Returns:
+        As :func:`value`; ``+inf`` where forbidden cells leave no path, NaN
+        where the valid part of a matrix has a NaN or ``-inf``.
+
+    Raises:
+        TypeError: If the type is not float32 or float64.
+        ValueError: If the shape, a length or gamma is out of range.
+    """
+    cost = _array("cost", cost, 3)
+    x_length = _lengths("x_length", x_length, cost.shape[0], cost.shape[1])
+    y_length = _lengths("y_length", y_length, cost.shape[0], cost.shape[2])
+    return _value(cost, None, gamma, x_length, y_length, tape)
+
+
+def adjoint(
+    tape: Tape, grad: Any = None, *, x: bool = True, y: bool = True
+) -> Union[np.ndarray, Gradients]:
+    """Compute the gradient of the values that made a tape.
+
+    Each cell hands its mass to its predecessors in proportion to the
+    softmin's weights (Cuturi and Blondel, ICML 2017, Algorithm 2); mass
+    starts as 1 in the last cell. For gamma 0 the mass follows one optimal
+    path: of equal predecessors the diagonal one is taken, then the one above.
+
+    Args:
+        tape: From :func:`value` or :func:`value_from_cost`.
+        grad: ``(B,)``, the gradient with respect to the values; None means 1.
+        x: Whether the gradient with respect to ``x`` is wanted.
+        y: Whether the gradient with respect to ``y`` is wanted.
+
+    Returns:
+        For a tape of :func:`value`, the pair of gradients ``(B, m, d)`` and
+        ``(B, n, d)``, None where not wanted. For a tape of
+        :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
+        the cost: the expected alignment times ``grad``. Zero beyond the
+        lengths, and everywhere for a pair that has no path.
+
+    Raises:
+        ValueError: If ``grad`` has the wrong shape.
+    """
+    sweep = tape._sweep
+    batch = sweep.x.shape[0]
+    dtype = sweep.x.dtype
+    if grad is None:
+        seed = np.ones(batch)
+    else:
+        seed = np.ascontiguousarray(grad, dtype=np.float64)
+        if seed.shape != (batch,):
+            raise ValueError(
+                f"grad must have shape {(batch,)}, got {seed.shape}"
+            )
+    if not sweep.fused:
+        e = np.zeros(sweep.x.shape, dtype)
+        sweep.adjoint(seed, None, None, e)
+        return e
+    gx = np.zeros(sweep.x.shape, dtype) if x else None
+    gy = np.zeros(sweep.y.shape, dtype) if y else None
+    if x or y:
+        sweep.adjoint(seed, gx, gy, None)
+    return gx, gy
+
+
+def _value(
+    x: np.ndarray,
+    y: Optional[np.ndarray],
+    gamma: float,
+    x_length: Optional[np.ndarray],
+    y_length: Optional[np.ndarray],
+    tape: bool,
+) -> Any:
+    sweep = _kernels.Sweep(x, y, check_gamma(gamma), x_length, y_length, tape)
+    out = np.empty(x.shape[0])
+    sweep.value(out)
+    with np.errstate(over="ignore"):  # beyond float32: inf
+        out = out.astype(x.dtype, copy=False)
+    return (out, Tape(sweep)) if tape else out
+
+
+def check_gamma(gamma: Any) -> float:
+    """Return gamma as a float.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is negative, NaN or infinite.
+    """
+    try:
+        number = float(gamma)
+    except (TypeError, ValueError):
+        raise TypeError(f"gamma must be a number, got {gamma!r}") from None
+    if not 0 <= number <= 1e100:
+        raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
+    # Costs over less than this exceed every float64: the minimum is hard.
+    return 0.0 if number < 1e-290 else number
+
+
+def _array(name: str, a: Any, ndim: int) -> np.ndarray:
+    a = np.asarray(a)
+    if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
+        raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
+    if a.ndim != ndim:
+        raise ValueError(
+            f"{name} must have {ndim} dimensions, got shape {a.shape}"
+        )
+    if 0 in a.shape:
+        raise ValueError(f"{name} must not be empty, got shape {a.shape}")
+    if max(a.shape[1:]) > _MAX_LENGTH:
+        raise ValueError(f"{name} is too long: shape {a.shape}")
+    if not (a.flags.aligned and a.dtype.isnative):
+        a = a.astype(a.dtype.newbyteorder("="))
+    return a
+
+
+def _lengths(
+    name: str, lengths: Any, batch: int, longest: int
+) -> Optional[np.ndarray]:
+    if lengths is None:
+        return None
+    a = np.asarray(lengths)
+    if a.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {a.dtype}")
+    if a.shape != (batch,):
+        raise ValueError(f"{name} must have shape {(batch,)}, got {a.shape}")
+    if a.min() < 1 or a.max() > longest:
+        bad = int(np.flatnonzero((a < 1) | (a > longest))[0])
+        raise ValueError(
+            f"{name} must be from 1 to {longest}, got {a[bad]} at {bad}"
+        )
+    return np.ascontiguousarray(a, dtype=np.int64)

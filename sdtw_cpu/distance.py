@@ -1,0 +1,69 @@
+"""Distance objects, as the seed's ``sdtw.distance`` has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class SquaredEuclidean:
+    """Squared Euclidean distances between the elements of two series.
+
+    Args:
+        X: ``(m, d)`` series.
+        Y: ``(n, d)`` series.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+    """
+
+    def __init__(self, X: Any, Y: Any) -> None:
+        self.X = np.asarray(X, dtype=np.float64)
+        self.Y = np.asarray(Y, dtype=np.float64)
+        for name, a in (("X", self.X), ("Y", self.Y)):
+            if a.ndim != 2 or 0 in a.shape:
+                raise ValueError(
+                    f"{name} must be a series of shape (length, features), "
+                    f"got shape {a.shape}"
+                )
+        if self.X.shape[1] != self.Y.shape[1]:
+            raise ValueError(
+                "X and Y must have the same number of features, got shapes "
+                f"{self.X.shape} and {self.Y.shape}"
+            )
+
+    def compute(self) -> np.ndarray:
+        """Return the distance matrix ``(m, n)``."""
+        out = np.zeros((len(self.X), len(self.Y)))
+        for x, y in zip(self.X.T, self.Y.T):
+            out += (x[:, None] - y) ** 2
+        return out
+
+    def jacobian_product(self, E: Any) -> np.ndarray:
+        """Return the product of the Jacobian's transpose with a matrix.
+
+        Args:
+            E: ``(m, n)``, for instance an expected alignment.
+
+        Returns:
+            ``(m, d)``: ``sum_j E[i, j] d D[i, j] / d X[i]``, which for the
+            expected alignment is the gradient of soft-DTW with respect to
+            ``X``.
+
+        Raises:
+            ValueError: If the shape is not ``(m, n)``.
+        """
+        E = np.asarray(E, dtype=np.float64)
+        if E.shape != (len(self.X), len(self.Y)):
+            raise ValueError(
+                f"E must have shape {(len(self.X), len(self.Y))}, "
+                f"got {E.shape}"
+            )
+        return np.stack(
+            [
+                2 * np.einsum("ij,ij->i", E, x[:, None] - y)
+                for x, y in zip(self.X.T, self.Y.T)
+            ],
+            axis=1,
+        )

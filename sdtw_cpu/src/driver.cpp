@@ -1,0 +1,889 @@
+#include "driver.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "kernels.hpp"
+
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+#include <intrin.h>
+#endif
+
+namespace sdtw {
+namespace {
+
+// --- Instruction sets ------------------------------------------------------
+
+#if defined(SDTW_HAVE_AVX2) || defined(SDTW_HAVE_AVX512)
+#if defined(_MSC_VER)
+bool bit(int leaf, int reg, int position) {
+  int r[4];
+  __cpuidex(r, leaf, 0);
+  return (r[reg] >> position) & 1;
+}
+bool has_avx2() {
+  return bit(1, 2, 27) && (_xgetbv(0) & 6) == 6 && bit(1, 2, 12) &&
+         bit(7, 1, 5);
+}
+bool has_avx512() {
+  return has_avx2() && (_xgetbv(0) & 0xe6) == 0xe6 && bit(7, 1, 16) &&
+         bit(7, 1, 17) && bit(7, 1, 30) && bit(7, 1, 31);
+}
+#else
+bool has_avx2() {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
+#endif
+
+std::vector<const Level*> usable() {
+  std::vector<const Level*> r = {&generic::kLevel};
+#ifdef SDTW_HAVE_AVX2
+  if (has_avx2()) r.push_back(&avx2::kLevel);
+#endif
+#ifdef SDTW_HAVE_AVX512
+  if (has_avx512()) r.push_back(&avx512::kLevel);
+#endif
+  return r;
+}
+
+std::atomic<const Level*> current{nullptr};
+std::atomic<int> threads{1};
+
+const Level& active() {
+  if (!current) current = usable().back();
+  return *current;
+}
+
+// --- What a pair needs -----------------------------------------------------
+
+// Bits of exponent that the sums of a pair's costs may take in each format,
+// and that a forbidden cell takes, up to four times as many. With int32
+// exponents and a floor of -2**30 at every step none of them overflows;
+// integral doubles hold more, but cells must stay under 2**51 (see weight()
+// in simd.hpp). A cost in float32 is right to 2**-23 of itself, so costs of up
+// to 2**10 leave the exponents, and with them the gradient, right to 1e-4 at
+// the worst cell and to about 1e-5 over all.
+template <class T>
+struct Range;
+template <>
+struct Range<float> {
+  static constexpr double kCost = 0x1p10, kSum = 0x1p26, kCell = 0x1p28,
+                          kFloor = -0x1p30;
+  static constexpr double kHuge = 1e37;
+};
+template <>
+struct Range<double> {
+  static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
+                          kFloor = -0x1p52;
+  static constexpr double kHuge = 1e307;
+};
+
+struct Pair {
+  int64_t index;
+  int m, n;
+  bool nan = false;  // NaN somewhere, or an infinity that is not a cost
+  double most = 0;   // bound on the finite costs' absolute values
+  double reach = 0;  // largest absolute value in x and y
+};
+
+const double kLn2 = 0.693147180559945309417232121458;
+
+double rate_of(double gamma) { return 1 / (gamma * kLn2); }
+
+template <class T>
+bool fits(const Pair& p, double gamma) {
+  const double sum = p.most * ((double)p.m + p.n);
+  if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge)) return false;
+  if (gamma == 0) return true;
+  const double rate = rate_of(gamma);
+  return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
+         rate > 1 / Range<T>::kHuge &&
+         Range<T>::kCell * 4 / rate < Range<T>::kHuge;
+}
+
+template <class T>
+Scale make_scale(bool hard, double gamma) {
+  Scale s;
+  s.hard = hard;
+  if (hard) {
+    s.forbidden = std::numeric_limits<double>::infinity();
+    return s;
+  }
+  s.rate = rate_of(gamma);
+  // The power of four whose weight is 2**-kCell or up to four times that.
+  s.forbidden = std::ldexp(
+      1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.rate) / 2));
+  s.floor = Range<T>::kFloor;
+  s.infeasible = -2 * Range<T>::kSum;
+  return s;
+}
+
+// Least and largest value of each feature; true if one is not finite.
+template <class C>
+bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
+            C* low, C* high) {
+  std::fill_n(low, d, std::numeric_limits<C>::infinity());
+  std::fill_n(high, d, -std::numeric_limits<C>::infinity());
+  bool bad = false;
+  for (int i = 0; i < length; ++i, p += stride[1]) {
+    const char* q = p;
+    for (int64_t k = 0; k < d; ++k, q += stride[2]) {
+      const C v = *(const C*)q;
+      bad |= !(v - v == 0);
+      low[k] = v < low[k] ? v : low[k];
+      high[k] = v > high[k] ? v : high[k];
+    }
+  }
+  return bad;
+}
+
+template <class C>
+void scan(const Input& in, Pair& p) {
+  if (in.fused) {
+    const char* x = in.x + p.index * in.x_stride[0];
+    const char* y = in.y + p.index * in.y_stride[0];
+    std::vector<C> bounds(4 * in.d);
+    C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
+    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh);
+    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh);
+    for (int64_t k = 0; k < in.d; ++k) {
+      const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
+      p.most += a * a;
+      for (const C v : {xl[k], xh[k], yl[k], yh[k]})
+        p.reach = std::max(p.reach, std::abs((double)v));
+    }
+    return;
+  }
+  const char* row = in.c + p.index * in.c_stride[0];
+  const C inf = std::numeric_limits<C>::infinity();
+  C most = 0;
+  bool bad = false;
+  for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
+    const char* c = row;
+    for (int j = 0; j < p.n; ++j, c += in.c_stride[2]) {
+      const C v = *(const C*)c;
+      const C a = v < 0 ? -v : v;
+      bad |= !(v > -inf);
+      most = a > most && a < inf ? a : most;
+    }
+  }
+  p.nan = bad;
+  p.most = (double)most;
+}
+
+// --- Threads ---------------------------------------------------------------
+
+// Run fn(0) ... fn(count - 1) in a thread each, fewer if the system has no
+// more, and rethrow what any of them threw: fn takes its work from a counter.
+// Threads live for this call only, so that a fork is always safe.
+template <class Fn>
+void run_threads(int count, Fn fn) {
+  if (count <= 1) {
+    fn(0);
+    return;
+  }
+  std::exception_ptr error;
+  std::mutex lock;
+  auto guarded = [&](int i) {
+    try {
+      fn(i);
+    } catch (...) {
+      std::lock_guard<std::mutex> hold(lock);
+      error = std::current_exception();
+    }
+  };
+  std::vector<std::thread> pool;
+  pool.reserve(count - 1);
+  try {
+    for (int i = 1; i < count; ++i) pool.emplace_back(guarded, i);
+  } catch (const std::system_error&) {
+    // No more threads to be had: those that started do all the work.
+  }
+  guarded(0);
+  for (auto& t : pool) t.join();
+  if (error) std::rethrow_exception(error);
+}
+
+// A buffer that only grows, aligned to cache lines; its memory is not touched.
+template <class T>
+class Buffer {
+  static constexpr std::align_val_t kLine{64};
+  struct Free {
+    void operator()(T* p) const { ::operator delete(p, kLine); }
+  };
+  std::unique_ptr<T, Free> data_;
+  size_t size_ = 0;
+
+ public:
+  T* get(size_t n) {
+    if (n > size_) {
+      data_.reset();
+      size_ = 0;
+      data_.reset(static_cast<T*>(::operator new(n * sizeof(T), kLine)));
+      size_ = n;
+    }
+    return data_.get();
+  }
+  T* zeros(size_t n) {
+    T* p = get(n);
+    std::fill_n(p, n, T(0));
+    return p;
+  }
+  T* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+};
+
+// --- Groups of one format --------------------------------------------------
+
+// Table cells along and across cost about the same per vector; the limit
+// keeps the scratch memory of a block within a core's cache.
+constexpr int kAcrossColumns = 1024;
+constexpr size_t kBlockBytes = 1 << 20;
+constexpr int kSegment = 128;
+
+template <class T>
+class Family {
+ public:
+  struct Member {
+    Group<T> g;
+    int64_t index[kMaxLanes];
+    Pair pair[kMaxLanes];
+    double pad = 0;  // step between padding values
+    Buffer<T> edges, states;
+    int strips = 0, segments = 0, slots = 0, planes = 2;
+    double work = 0;
+  };
+
+  // Buffers that follow a group while it is worked on.
+  struct Desk {
+    Buffer<T> x, y, gx, gy, top, edge, mass;
+    Edge<T> shared_edge;
+  };
+  // Scratch memory of one thread.
+  struct Bench {
+    Buffer<T> fraction, exponent, choice, edge, state, mass, grad;
+    Scratch<T> scratch;
+  };
+
+  Family(const Input& in, const Sweeps<T>& sweeps, bool hard, double gamma,
+         bool keep_tape)
+      : in_(in),
+        sweeps_(sweeps),
+        scale_(make_scale<T>(hard, gamma)),
+        keep_(keep_tape) {}
+
+  std::vector<std::unique_ptr<Member>> members;
+
+  // Split pairs into groups, across the batch where that takes fewer steps.
+  void plan(std::vector<Pair> pairs, int nthreads) {
+    std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
+      return a.n != b.n   ? a.n > b.n
+             : a.m != b.m ? a.m > b.m
+                          : a.index < b.index;
+    });
+    const size_t lanes = sweeps_.across.lanes;
+    for (size_t i = 0; i < pairs.size(); i += lanes) {
+      const size_t end = std::min(pairs.size(), i + lanes);
+      double alone = 0;
+      for (size_t k = i; k < end; ++k)
+        alone += steps(sweeps_.along, pairs[k].m, pairs[k].n) *
+                 sweeps_.along.rows / sweeps_.along.lanes;
+      // Pairs left alone spread over threads that would otherwise be idle.
+      const size_t groups = (pairs.size() + lanes - 1) / lanes;
+      if (groups < (size_t)nthreads)
+        alone *= (double)groups / std::min<double>(nthreads, pairs.size());
+      std::unique_ptr<Member> all = across(&pairs[i], (int)(end - i));
+      if (all && all->work < alone) {
+        members.push_back(std::move(all));
+      } else {
+        for (size_t k = i; k < end; ++k) members.push_back(along(pairs[k]));
+      }
+    }
+    std::stable_sort(
+        members.begin(), members.end(),
+        [](const std::unique_ptr<Member>& a,
+           const std::unique_ptr<Member>& b) { return a->work > b->work; });
+  }
+
+  double work() const {
+    double w = 0;
+    for (auto& m : members) w += m->work;
+    return w * sweeps_.along.lanes;
+  }
+
+  size_t tape_bytes() const {
+    size_t n = 0;
+    for (auto& m : members) n += m->edges.size() + m->states.size();
+    return n * sizeof(T);
+  }
+
+  // --- value ---
+
+  void value(Member& mb, Desk& desk, std::vector<Bench>& benches,
+             const int nthreads) {
+    Group<T>& g = mb.g;
+    pack(mb, desk, false, false);
+    const Geometry& geo = geometry(g);
+    Edge<T> top = edge(desk.top, mb);
+    sweeps_.begin(g, top);
+    g.top = top;
+    if (keep_) {
+      mb.edges.get(plane(mb) * mb.planes);
+      mb.states.get((size_t)std::max(0, mb.segments - 1) * mb.strips *
+                    state_size(mb));
+      // What lies after the first slot is read as columns beyond the last.
+      if (mb.slots) {
+        const Edge<T> first = slot(mb, 0);
+        const size_t from = (size_t)g.n * geo.entry;
+        const size_t count = (size_t)geo.rows * geo.entry;
+        std::copy_n(top.m + from, count, first.m + from);
+        if (mb.planes == 2) std::copy_n(top.e + from, count, first.e + from);
+      }
+    }
+    std::vector<std::atomic<int>> done(mb.strips);
+    for (auto& d : done) d = 0;
+    std::atomic<bool> failed{false};
+    std::atomic<int> next{0};
+    run_threads(nthreads, [&](int w) {
+      Bench& bench = benches[w];
+      try {
+        prepare(bench, mb, false);
+        sweeps_.begin(g, bench.scratch.edge);
+      } catch (...) {
+        failed = true;
+        throw;
+      }
+      for (int s; (s = next++) < mb.strips;) {
+        const Edge<T> in = s == 0 ? top : below(mb, bench, top, s);
+        const Edge<T> out = above(mb, bench, top, s);
+        const int count = segments(mb, s);
+        for (int q = 0; q < count; ++q) {
+          if (s > 0 && nthreads > 1)
+            if (!wait(done[s - 1], std::min(q + 2, segments(mb, s - 1)),
+                      failed))
+              return;
+          const bool stored = keep_ && q + 1 < count;
+          sweeps_.value(g, bench.scratch, s, q, in, out,
+                        keep_ && q ? state(mb, s, q) : bench.scratch.state,
+                        stored ? state(mb, s, q + 1) : bench.scratch.state);
+          done[s].store(q + 1, std::memory_order_release);
+        }
+      }
+    });
+  }
+
+  // --- adjoint ---
+
+  void adjoint(Member& mb, Desk& desk, std::vector<Bench>& benches,
+               const int nthreads, const double* seed, void* gx, void* gy,
+               void* e) {
+    Group<T>& g = mb.g;
+    pack(mb, desk, gx != nullptr, gy != nullptr);
+    const Geometry& geo = geometry(g);
+    g.top = edge(desk.top, mb);
+    sweeps_.begin(g, g.top);
+    const size_t margin = (size_t)geo.rows * geo.entry;
+    g.mass_edge =
+        desk.mass.zeros((size_t)g.n * geo.entry + 2 * margin) + margin;
+    const ptrdiff_t size = in_.is_double ? 8 : 4;
+    for (int l = 0; l < g.pairs; ++l) {
+      const int64_t b = mb.index[l];
+      g.seed[l] = std::isinf(g.value[l]) ? 0 : seed[b];
+      g.e[l] = (char*)e + b * in_.m * in_.n * size;
+    }
+    g.e_row = in_.n * size;
+    g.e_col = size;
+    const int blocks = mb.slots + 1;
+    std::vector<std::atomic<int>> done(blocks);
+    for (auto& d : done) d = 0;
+    std::atomic<bool> failed{false};
+    std::atomic<int> next{0};
+    run_threads(nthreads, [&](int w) {
+      Bench& bench = benches[w];
+      try {
+        prepare(bench, mb, true);
+        sweeps_.begin(g, bench.scratch.edge);
+      } catch (...) {
+        failed = true;
+        throw;
+      }
+      for (int b; (b = blocks - 1 - next++) >= 0;) {
+        const Edge<T> in = b == 0 ? g.top : slot(mb, b - 1);
+        // More than one segment goes with one strip per block.
+        const int count = segments(mb, std::min(b * g.block, mb.strips - 1));
+        for (int q = count - 1; q >= 0; --q) {
+          if (b + 1 < blocks && nthreads > 1)
+            if (!wait(done[b + 1], segments(mb, b + 1) - std::max(q - 1, 0),
+                      failed))
+              return;
+          sweeps_.adjoint(g, bench.scratch, b, q, in,
+                          q ? state(mb, b, q) : nullptr);
+          done[b].store(count - q, std::memory_order_release);
+        }
+      }
+    });
+    if (gx)
+      in_.is_double ? unpack_x<double>(mb, seed, gx)
+                    : unpack_x<float>(mb, seed, gx);
+    if (gy)
+      in_.is_double ? unpack_y<double>(mb, seed, gy)
+                    : unpack_y<float>(mb, seed, gy);
+  }
+
+  bool can_split(const Member& mb) const {
+    return !mb.g.across && mb.strips > 1 && mb.segments > 1;
+  }
+
+ private:
+  static double steps(const Geometry& geo, int m, int n) {
+    return (double)((m + geo.rows - 1) / geo.rows) * (n + geo.lag);
+  }
+
+  const Geometry& geometry(const Group<T>& g) const {
+    return g.across ? sweeps_.across : sweeps_.along;
+  }
+
+  std::unique_ptr<Member> make(const Pair* pairs, int count, int m, int n,
+                               bool across) const {
+    std::unique_ptr<Member> mb(new Member());
+    Group<T>& g = mb->g;
+    g = Group<T>();
+    g.m = m;
+    g.n = n;
+    g.d = (int)in_.d;
+    g.pairs = count;
+    g.across = across;
+    g.scale = scale_;
+    g.cost = in_.fused       ? Cost::kSqEuclidean
+             : in_.is_double ? Cost::kExplicitF64
+                             : Cost::kExplicitF32;
+    g.c_row = in_.c_stride[1];
+    g.c_col = in_.c_stride[2];
+    for (int l = 0; l < count; ++l) {
+      mb->index[l] = pairs[l].index;
+      mb->pair[l] = pairs[l];
+      g.row0[l] = m - pairs[l].m;
+      g.col0[l] = n - pairs[l].n;
+      g.padded |= g.row0[l] || g.col0[l];
+      if (!in_.fused) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
+    }
+    const Geometry& geo = geometry(g);
+    const int total = n + geo.lag;
+    mb->planes = scale_.hard ? 1 : 2;
+    mb->strips = (m + geo.rows - 1) / geo.rows;
+    if (across) {
+      mb->segments = 1;
+      g.width = total;
+      const size_t strip =
+          (size_t)total * geo.rows * geo.lanes * 3 * sizeof(T);
+      g.block =
+          (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
+      mb->work = steps(geo, m, n) * geo.rows;
+    } else {
+      mb->segments = std::max(1, (total + kSegment / 2) / kSegment);
+      g.width = (total + mb->segments - 1) / mb->segments;
+      g.block = 1;
+      mb->work = steps(geo, m, n) * geo.rows / geo.lanes;
+    }
+    mb->slots = (mb->strips + g.block - 1) / g.block - 1;
+    return mb;
+  }
+
+  std::unique_ptr<Member> along(const Pair& p) const {
+    return make(&p, 1, p.m, p.n, false);
+  }
+
+  // Null if these pairs cannot be swept together.
+  std::unique_ptr<Member> across(const Pair* pairs, int count) const {
+    int m = 0, n = 0;
+    double most = 0, reach = 0;
+    for (int l = 0; l < count; ++l) {
+      m = std::max(m, pairs[l].m);
+      most = std::max(most, pairs[l].most);
+      reach = std::max(reach, pairs[l].reach);
+    }
+    for (int l = 0; l < count; ++l)
+      n = std::max(n, pairs[l].n + m - pairs[l].m);
+    if (n > kAcrossColumns) return nullptr;
+    auto mb = make(pairs, count, m, n, true);
+    if (mb->g.padded && in_.fused) {
+      // Padding must cost more than any path of the pairs' own cells.
+      const double cost =
+          scale_.hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
+      if (!(cost < Range<double>::kHuge)) return nullptr;
+      mb->pad = std::ldexp(
+          1.0, std::ilogb(std::max(4 * reach, std::sqrt(cost))) + 1);
+      if (!(mb->pad * (m + n) < Range<T>::kHuge)) return nullptr;
+    }
+    return mb;
+  }
+
+  // --- the tape ---
+
+  size_t plane(const Member& mb) const {
+    const Geometry& geo = geometry(mb.g);
+    return ((size_t)mb.slots * mb.g.n + 2 * geo.rows) * geo.entry;
+  }
+
+  size_t state_size(const Member& mb) const {
+    const Geometry& geo = geometry(mb.g);
+    return (size_t)2 * mb.planes * geo.rows * geo.entry;
+  }
+
+  // Edges follow each other from the last to the first: while a strip is
+  // being started, the entries before its first column land in the slot of
+  // the strip below, which writes them later; and the entries after a last
+  // column that are read are another edge's first, which are finite.
+  Edge<T> slot(Member& mb, int b) const {
+    const Geometry& geo = geometry(mb.g);
+    T* p = mb.edges.data() +
+           ((size_t)(mb.slots - 1 - b) * mb.g.n + geo.rows) * geo.entry;
+    return {p, mb.planes == 2 ? p + plane(mb) : nullptr};
+  }
+
+  T* state(Member& mb, int strip, int q) const {
+    return mb.states.data() +
+           ((size_t)strip * (mb.segments - 1) + q - 1) * state_size(mb);
+  }
+
+  Edge<T> edge(Buffer<T>& buffer, const Member& mb) const {
+    const Geometry& geo = geometry(mb.g);
+    const size_t size = ((size_t)mb.g.n + 2 * geo.rows) * geo.entry;
+    T* p = buffer.get(2 * size) + geo.rows * geo.entry;
+    return {p, p + size};
+  }
+
+  // The edge that strip s reads, s > 0. Without a tape one edge serves all
+  // strips, each overwriting what it has read.
+  Edge<T> below(Member& mb, Bench& bench, Edge<T> top, int s) const {
+    if (!keep_) return top;
+    return s % mb.g.block == 0 ? slot(mb, s / mb.g.block - 1)
+                               : bench.scratch.edge;
+  }
+
+  // The edge that strip s writes.
+  Edge<T> above(Member& mb, Bench& bench, Edge<T> top, int s) const {
+    if (!keep_) return top;
+    const int b = (s + 1) / mb.g.block - 1;
+    return (s + 1) % mb.g.block == 0 && b < mb.slots ? slot(mb, b)
+                                                     : bench.scratch.edge;
+  }
+
+  int segments(const Member& mb, int s) const {
+    const Geometry& geo = geometry(mb.g);
+    const int lag = s == mb.strips - 1 ? (mb.g.m - 1) % geo.rows : geo.lag;
+    return (mb.g.n + lag + mb.g.width - 1) / mb.g.width;
+  }
+
+  // False if another thread failed meanwhile.
+  static bool wait(const std::atomic<int>& done, int count,
+                   const std::atomic<bool>& failed) {
+    for (int spin = 0; done.load(std::memory_order_acquire) < count; ++spin) {
+      if (failed) return false;
+      if (spin > 200) std::this_thread::yield();
+    }
+    return true;
+  }
+
+  // --- packing ---
+
+  void prepare(Bench& bench, Member& mb, bool back) const {
+    const Geometry& geo = geometry(mb.g);
+    const size_t tile = (size_t)geo.rows * geo.entry;
+    const size_t steps = mb.g.width;
+    Scratch<T>& s = bench.scratch;
+    s.fraction = bench.fraction.get(steps * tile);
+    s.exponent = bench.exponent.get(steps * tile);
+    s.state = bench.state.get(4 * tile);
+    s.edge = edge(bench.edge, mb);
+    if (!back) return;
+    s.choice = bench.choice.get(mb.g.block * steps * 3 * tile);
+    s.mass = bench.mass.get(3 * tile);
+    s.grad = bench.grad.get(tile * mb.g.d);
+  }
+
+  void pack(Member& mb, Desk& desk, bool want_gx, bool want_gy) const {
+    Group<T>& g = mb.g;
+    g.x = g.y = g.gx = g.gy = nullptr;
+    if (!in_.fused) return;
+    const Geometry& geo = geometry(g);
+    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
+    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
+    T* x = desk.x.get(xs * g.d);
+    T* y = desk.y.get(ys * g.d);
+    in_.is_double ? pack_series<double>(mb, x, y)
+                  : pack_series<float>(mb, x, y);
+    g.x = x;
+    g.y = y;
+    if (want_gx) g.gx = desk.gx.zeros(xs * g.d);
+    if (want_gy) g.gy = desk.gy.zeros(ys * g.d);
+  }
+
+  template <class C>
+  void pack_series(const Member& mb, T* x, T* y) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const int rows = mb.strips * geo.rows, margin = geo.rows;
+    const int columns = g.n + 2 * margin;
+    for (int k = 0; k < g.d; ++k) {
+      for (int l = 0; l < geo.entry; ++l) {
+        const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
+        const int row0 = g.row0[p], col0 = g.col0[p];
+        const char* from =
+            in_.x + mb.index[p] * in_.x_stride[0] + k * in_.x_stride[2];
+        T* to = x + (size_t)k * rows * geo.entry + l;
+        for (int i = 0; i < rows; ++i) {
+          const int s = std::min(i, g.m - 1) - row0;
+          to[(size_t)i * geo.entry] =
+              s >= 0 ? (T) * (const C*)(from + s * in_.x_stride[1])
+                     : padding(mb, k, -s);
+        }
+        from = in_.y + mb.index[p] * in_.y_stride[0] + k * in_.y_stride[2];
+        to = y + (size_t)k * columns * geo.entry + l;
+        for (int j = -margin; j < g.n + margin; ++j) {
+          const int s = std::min(std::max(j, 0), g.n - 1) - col0;
+          const int at = g.across ? j + margin : g.n - 1 + margin - j;
+          to[(size_t)at * geo.entry] =
+              s >= 0 ? (T) * (const C*)(from + s * in_.y_stride[1])
+                     : padding(mb, k, -s);
+        }
+      }
+    }
+  }
+
+  // The value `distance` places before a series starts: equal for x and y at
+  // equal distances, far from everything else.
+  static T padding(const Member& mb, int k, int distance) {
+    return k ? T(0) : (T)(mb.pad * (distance + 1));
+  }
+
+  template <class C>
+  void unpack_x(const Member& mb, const double* seed, void* out) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
+    for (int l = 0; l < g.pairs; ++l) {
+      const double factor = 2 * seed[mb.index[l]];
+      C* to = (C*)out + mb.index[l] * in_.m * in_.d;
+      for (int i = g.row0[l]; i < g.m; ++i)
+        for (int k = 0; k < g.d; ++k)
+          *to++ = (C)(factor * g.gx[k * xs + (size_t)i * geo.entry + l]);
+    }
+  }
+
+  template <class C>
+  void unpack_y(const Member& mb, const double* seed, void* out) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
+    for (int l = 0; l < g.pairs; ++l) {
+      const double factor = 2 * seed[mb.index[l]];
+      C* to = (C*)out + mb.index[l] * in_.n * in_.d;
+      for (int j = g.col0[l]; j < g.n; ++j)
+        for (int k = 0; k < g.d; ++k)
+          *to++ = (C)(factor *
+                      g.gy[k * ys + (size_t)(j + geo.rows) * geo.entry + l]);
+    }
+  }
+
+  const Input& in_;
+  const Sweeps<T>& sweeps_;
+  Scale scale_;
+  bool keep_;
+};
+
+}  // namespace
+
+// --- The batch -------------------------------------------------------------
+
+std::vector<const char*> levels() {
+  std::vector<const char*> r;
+  for (const Level* l : usable()) r.push_back(l->name);
+  return r;
+}
+
+const char* level() { return active().name; }
+
+bool set_level(const char* name) {
+  for (const Level* l : usable()) {
+    if (std::strcmp(l->name, name) == 0) {
+      current = l;
+      return true;
+    }
+  }
+  return false;
+}
+
+int num_threads() { return threads; }
+void set_num_threads(int n) { threads = n; }
+
+struct Batch::Impl {
+  Input in;
+  std::vector<int64_t> nans;
+  std::mutex busy;  // groups hold what a sweep is working on
+  std::vector<std::unique_ptr<Family<float>>> f32;
+  std::vector<std::unique_ptr<Family<double>>> f64;
+
+  Impl(const Input& input, bool keep) : in(input) {
+    const Level& level = active();
+    const int nthreads = threads;
+    std::vector<Pair> pairs(in.batch);
+    const double cells =
+        (double)in.batch * (in.fused ? (in.m + in.n) * in.d : in.m * in.n);
+    parallel(in.batch, cells, [&](int64_t b) {
+      Pair& p = pairs[b];
+      p.index = b;
+      p.m = (int)(in.x_length ? in.x_length[b] : in.m);
+      p.n = (int)(in.y_length ? in.y_length[b] : in.n);
+      in.is_double ? scan<double>(in, p) : scan<float>(in, p);
+    });
+    // Float32 pairs whose exponents might overflow run in double; what even
+    // that cannot hold is, to rounding, the hard minimum.
+    std::vector<Pair> narrow, wide, hard;
+    for (const Pair& p : pairs) {
+      if (p.nan)
+        nans.push_back(p.index);
+      else if (!in.is_double && fits<float>(p, in.gamma))
+        narrow.push_back(p);
+      else if (in.gamma > 0 && !fits<double>(p, in.gamma))
+        hard.push_back(p);
+      else
+        wide.push_back(p);
+    }
+    add(f32, narrow, level.f32, in.gamma == 0, keep, nthreads);
+    add(f64, wide, level.f64, in.gamma == 0, keep, nthreads);
+    add(f64, hard, level.f64, true, keep, nthreads);
+  }
+
+  template <class T>
+  void add(std::vector<std::unique_ptr<Family<T>>>& to,
+           const std::vector<Pair>& pairs, const Sweeps<T>& sweeps, bool hard,
+           bool keep, int nthreads) {
+    if (pairs.empty()) return;
+    to.emplace_back(new Family<T>(in, sweeps, hard, in.gamma, keep));
+    to.back()->plan(pairs, nthreads);
+  }
+
+  // As many threads as there is work for: starting one costs as much as
+  // sweeping some ten thousand cells.
+  static int useful(double cells) {
+    return (int)std::max(1.0, std::min<double>(threads, cells / 30000));
+  }
+
+  template <class Fn>
+  static void parallel(int64_t count, double cells, Fn fn) {
+    const int n = (int)std::min<int64_t>(useful(cells), count);
+    std::atomic<int64_t> next{0};
+    run_threads(n, [&](int) {
+      for (int64_t i; (i = next++) < count;) fn(i);
+    });
+  }
+
+  // fn(member, desk, benches, threads) for every group: groups side by side,
+  // or all threads on one group after the other.
+  template <class T, class Fn>
+  static void each(Family<T>& f, Fn fn) {
+    const int n = useful(f.work());
+    const int count = (int)f.members.size();
+    using F = Family<T>;
+    const bool split = count < n && f.can_split(*f.members[0]);
+    if (split) {
+      typename F::Desk desk;
+      std::vector<typename F::Bench> benches(n);
+      for (auto& m : f.members)
+        fn(*m, desk, benches, f.can_split(*m) ? std::min(n, m->strips) : 1);
+      return;
+    }
+    std::atomic<int> next{0};
+    run_threads(std::min(n, count), [&](int) {
+      typename F::Desk desk;
+      std::vector<typename F::Bench> benches(1);
+      for (int i; (i = next++) < count;) fn(*f.members[i], desk, benches, 1);
+    });
+  }
+
+  template <class T>
+  static void value(Family<T>& f, double* out) {
+    using F = Family<T>;
+    each(f, [&](typename F::Member& m, typename F::Desk& desk,
+                std::vector<typename F::Bench>& benches, int n) {
+      f.value(m, desk, benches, n);
+      for (int l = 0; l < m.g.pairs; ++l) out[m.index[l]] = m.g.value[l];
+    });
+  }
+
+  template <class T>
+  static void adjoint(Family<T>& f, const double* seed, void* gx, void* gy,
+                      void* e) {
+    using F = Family<T>;
+    each(f, [&](typename F::Member& m, typename F::Desk& desk,
+                std::vector<typename F::Bench>& benches,
+                int n) { f.adjoint(m, desk, benches, n, seed, gx, gy, e); });
+  }
+
+  template <class C>
+  void fill_nan(void* out, int64_t rows, int64_t columns,
+                const int64_t* row_count, const int64_t* column_count) {
+    if (!out) return;
+    for (int64_t b : nans) {
+      const int64_t r = row_count ? row_count[b] : rows;
+      const int64_t c = column_count ? column_count[b] : columns;
+      for (int64_t i = 0; i < r; ++i)
+        std::fill_n((C*)out + (b * rows + i) * columns, c,
+                    std::numeric_limits<C>::quiet_NaN());
+    }
+  }
+
+  template <class C>
+  void nan_gradients(void* gx, void* gy, void* e) {
+    fill_nan<C>(gx, in.m, in.d, in.x_length, nullptr);
+    fill_nan<C>(gy, in.n, in.d, in.y_length, nullptr);
+    fill_nan<C>(e, in.m, in.n, in.x_length, in.y_length);
+  }
+};
+
+Batch::Batch(const Input& input, bool keep_tape)
+    : impl_(new Impl(input, keep_tape)) {}
+Batch::~Batch() {}
+
+void Batch::value(double* out) {
+  std::lock_guard<std::mutex> hold(impl_->busy);
+  for (int64_t b : impl_->nans)
+    out[b] = std::numeric_limits<double>::quiet_NaN();
+  for (auto& f : impl_->f32) Impl::value(*f, out);
+  for (auto& f : impl_->f64) Impl::value(*f, out);
+}
+
+void Batch::adjoint(const double* seed, void* gx, void* gy, void* e) {
+  std::lock_guard<std::mutex> hold(impl_->busy);
+  impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
+                      : impl_->nan_gradients<float>(gx, gy, e);
+  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, gx, gy, e);
+  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, gx, gy, e);
+}
+
+size_t Batch::tape_bytes() const {
+  size_t n = 0;
+  for (auto& f : impl_->f32) n += f->tape_bytes();
+  for (auto& f : impl_->f64) n += f->tape_bytes();
+  return n;
+}
+
+}  // namespace sdtw

@@ -1,0 +1,53 @@
+// Batches of pairs: checks, grouping, memory, threads. Built once; the sweeps
+// themselves are in kernels.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace sdtw {
+
+// The arrays of one call, with strides in bytes. They must outlive the Batch.
+struct Input {
+  bool is_double = true;
+  bool fused = true;  // x and y, else c
+  int64_t batch = 0, m = 0, n = 0, d = 0;
+  const char* x = nullptr;  // (batch, m, d)
+  const char* y = nullptr;  // (batch, n, d)
+  const char* c = nullptr;  // (batch, m, n)
+  ptrdiff_t x_stride[3] = {}, y_stride[3] = {}, c_stride[3] = {};
+  const int64_t* x_length = nullptr;  // (batch,) or null
+  const int64_t* y_length = nullptr;
+  double gamma = 1;
+};
+
+// Instruction sets built in and usable on this processor, slowest first.
+std::vector<const char*> levels();
+const char* level();
+bool set_level(const char* name);  // false: not usable here
+
+int num_threads();
+void set_num_threads(int n);
+
+class Batch {
+ public:
+  Batch(const Input& input, bool keep_tape);
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void value(double* out);
+  // Gradients of sum(seed * value). gx (batch, m, d) and gy (batch, n, d), or
+  // e (batch, m, n): contiguous, of the input's type, zero on entry; gx or gy
+  // may be null.
+  void adjoint(const double* seed, void* gx, void* gy, void* e);
+  size_t tape_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sdtw

@@ -1,0 +1,666 @@
+// The value and adjoint sweeps; compiled once per instruction set.
+//
+// Cuturi and Blondel, "Soft-DTW: a Differentiable Loss Function for
+// Time-Series", ICML 2017. With Z = exp(-R / gamma) the recursion of their
+// Algorithm 1 is Z[i,j] = w[i,j] (Z[i-1,j-1] + Z[i-1,j] + Z[i,j-1]), which is
+// computed on pairs (mantissa, exponent): no logarithm, no loss of digits
+// however large R / gamma is. Algorithm 2 hands the mass of each cell to its
+// three predecessors in proportion to their Z.
+#include "kernels.hpp"
+
+#include <math.h>
+
+#include "simd.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+namespace {
+
+// Mantissas are brought back to [1, 2) every so many steps. In between they
+// drift by at most 2**2.1 a step, far from overflow in either format.
+constexpr int kRenorm = 8;
+
+// --- How lanes lie in the table -------------------------------------------
+
+template <class F>
+struct Along {
+  using T = typename F::T;
+  using V = typename F::V;
+  using X = typename F::X;
+  static constexpr bool kAcross = false;
+  static constexpr int L = F::L;
+  static constexpr int kRows = 32;
+  static constexpr int R = kRows / L;  // vectors per strip
+  static constexpr int kLag = kRows - 1;
+  static constexpr int kEntry = 1;
+
+  static SDTW_INLINE V up(V v, V below) { return F::shift_up(v, below); }
+  static SDTW_INLINE X xup(X v, X below) { return F::xshift_up(v, below); }
+  static SDTW_INLINE V down(V v, V above) { return F::shift_down(v, above); }
+  static SDTW_INLINE V get(const T* p) { return F::set1(*p); }
+  static SDTW_INLINE X xget(const T* p) { return F::xload1(p); }
+  static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }
+  static SDTW_INLINE void xput_last(T* p, X v) { F::xstore_last(p, v); }
+  static SDTW_INLINE void put_first(T* p, V v) { F::store_first(p, v); }
+  // Row of vector r's first lane, and where its columns at step t lie in y.
+  static SDTW_INLINE int delay(int row) { return row; }
+  static SDTW_INLINE const T* columns(const T* y, int n, int t, int r) {
+    return y + (n - 1 + kRows - t + r * L);
+  }
+};
+
+template <class F>
+struct Across {
+  using T = typename F::T;
+  using V = typename F::V;
+  using X = typename F::X;
+  static constexpr bool kAcross = true;
+  static constexpr int L = F::L;
+  static constexpr int kRows = 4;
+  static constexpr int R = kRows;
+  static constexpr int kLag = kRows - 1;
+  static constexpr int kEntry = L;
+
+  static SDTW_INLINE V up(V, V below) { return below; }
+  static SDTW_INLINE X xup(X, X below) { return below; }
+  static SDTW_INLINE V down(V, V above) { return above; }
+  static SDTW_INLINE V get(const T* p) { return F::load(p); }
+  static SDTW_INLINE X xget(const T* p) { return F::xload(p); }
+  static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }
+  static SDTW_INLINE void xput_last(T* p, X v) { F::xstore(p, v); }
+  static SDTW_INLINE void put_first(T* p, V v) { F::store(p, v); }
+  static SDTW_INLINE int delay(int row) { return row; }
+  static SDTW_INLINE const T* columns(const T* y, int, int t, int r) {
+    return y + (ptrdiff_t)(kRows + t - r) * L;
+  }
+};
+
+// --- What is added and minimised ------------------------------------------
+
+template <class F, class G>
+struct Soft {
+  using T = typename F::T;
+  using V = typename F::V;
+  using X = typename F::X;
+  static constexpr bool kHard = false;
+  static constexpr int kPlanes = 2;
+  struct Val {
+    V m;
+    X e;
+  };
+  struct Cell {
+    V f;
+    X n;
+  };
+  X floor;
+  explicit Soft(const Scale& s) : floor(F::xset1((T)s.floor)) {}
+
+  SDTW_INLINE Val none() const { return {F::set1(1), floor}; }
+  static SDTW_INLINE Val load(const T* p, int stride) {
+    return {F::load(p), F::xload(p + stride)};
+  }
+  static SDTW_INLINE void store(T* p, int stride, const Val& v) {
+    F::store(p, v.m);
+    F::xstore(p + stride, v.e);
+  }
+  static SDTW_INLINE Val get(Edge<T> p, ptrdiff_t i) {
+    return {G::get(p.m + i), G::xget(p.e + i)};
+  }
+  static SDTW_INLINE void put(Edge<T> p, ptrdiff_t i, const Val& v) {
+    G::put_last(p.m + i, v.m);
+    G::xput_last(p.e + i, v.e);
+  }
+  static SDTW_INLINE Val up(const Val& v, const Val& below) {
+    return {G::up(v.m, below.m), G::xup(v.e, below.e)};
+  }
+  static SDTW_INLINE Cell cell(const T* fraction, const T* exponent) {
+    return {F::load(fraction), F::xload(exponent)};
+  }
+  template <bool kStore>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
+                       const Cell& w, T* choice) const {
+    const X e = F::xmax(F::xmax(upper.e, diag.e), left.e);
+    const V u = F::scale(upper.m, F::xsub(upper.e, e));
+    const V g = F::scale(diag.m, F::xsub(diag.e, e));
+    const V l = F::scale(left.m, F::xsub(left.e, e));
+    const V sum = F::add(F::add(u, g), l);
+    if (kStore) {
+      const V inverse = F::recip(sum);
+      F::store(choice, F::mul(l, inverse));
+      F::store(choice + F::L, F::mul(u, inverse));
+      F::store(choice + 2 * F::L, F::mul(g, inverse));
+    }
+    return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
+  }
+  static SDTW_INLINE void renorm(Val& v) { F::renorm(v.m, v.e); }
+  static double result(const Scale& s, const T* p, int stride) {
+    const double exponent = F::number(p + stride);
+    if (exponent < s.infeasible) return HUGE_VAL;
+    return -(exponent + log2((double)*p)) / s.rate;
+  }
+};
+
+template <class F, class G>
+struct Hard {
+  using T = typename F::T;
+  using V = typename F::V;
+  static constexpr bool kHard = true;
+  static constexpr int kPlanes = 1;
+  struct Val {
+    V r;
+  };
+  struct Cell {
+    V c;
+  };
+  explicit Hard(const Scale&) {}
+
+  SDTW_INLINE Val none() const { return {F::set1((T)HUGE_VAL)}; }
+  static SDTW_INLINE Val load(const T* p, int) { return {F::load(p)}; }
+  static SDTW_INLINE void store(T* p, int, const Val& v) { F::store(p, v.r); }
+  static SDTW_INLINE Val get(Edge<T> p, ptrdiff_t i) {
+    return {G::get(p.m + i)};
+  }
+  static SDTW_INLINE void put(Edge<T> p, ptrdiff_t i, const Val& v) {
+    G::put_last(p.m + i, v.r);
+  }
+  static SDTW_INLINE Val up(const Val& v, const Val& below) {
+    return {G::up(v.r, below.r)};
+  }
+  static SDTW_INLINE Cell cell(const T* fraction, const T*) {
+    return {F::load(fraction)};
+  }
+  template <bool kStore>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
+                       const Cell& w, T* choice) const {
+    const V least = F::min(F::min(upper.r, diag.r), left.r);
+    if (kStore) {  // ties: the diagonal first, then the row above
+      const V g = F::leq(diag.r, least);
+      const V u =
+          F::sub(F::leq(upper.r, least), F::mul(F::leq(upper.r, least), g));
+      F::store(choice, F::sub(F::sub(F::set1(1), g), u));
+      F::store(choice + F::L, u);
+      F::store(choice + 2 * F::L, g);
+    }
+    return {F::add(least, w.c)};
+  }
+  static SDTW_INLINE void renorm(Val&) {}
+  static double result(const Scale&, const T* p, int) { return (double)*p; }
+};
+
+// --- Weights of a segment --------------------------------------------------
+
+// Turn the costs in `c` into weights, in place for the fraction.
+SDTW_INLINE void put_weight(const Rate<F64>& rate, F64::V c, F64::V, double* f,
+                            double* n) {
+  F64::V fraction;
+  F64::X exponent;
+  weight(rate, c, fraction, exponent);
+  F64::store(f, fraction);
+  F64::xstore(n, exponent);
+}
+
+SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V lo,
+                            float* f, float* n) {
+  F32::V fraction;
+  F32::X exponent;
+  weight(rate, c, lo, fraction, exponent);
+  F32::store(f, fraction);
+  F32::xstore(n, exponent);
+}
+
+// What rounding left out of c = a * a.
+SDTW_INLINE F32::V square_rest(F32::V a, F32::V c) {
+  return F32::fused(a, a, F32::sub(F32::set1(0), c));
+}
+SDTW_INLINE F64::V square_rest(F64::V, F64::V c) { return c; }
+
+template <class F, class G, class S>
+struct Kernel {
+  using T = typename F::T;
+  using V = typename F::V;
+  using Val = typename S::Val;
+  static constexpr int L = F::L;
+  static constexpr int R = G::R;
+  static constexpr int kTile = R * L;  // numbers per step
+  static constexpr int kState = 2 * S::kPlanes * kTile;
+
+  static int strips(const Group<T>& g) {
+    return (g.m + G::kRows - 1) / G::kRows;
+  }
+  static int steps(const Group<T>& g, int strip) {
+    const bool last = strip == strips(g) - 1;
+    return g.n + (last ? (g.m - 1) % G::kRows : G::kLag);
+  }
+
+  static void begin(const Group<T>& g, Edge<T> edge) {
+    const S s(g.scale);
+    const ptrdiff_t first = -(ptrdiff_t)G::kRows * G::kEntry;
+    const ptrdiff_t last = (ptrdiff_t)(g.n + G::kRows) * G::kEntry;
+    T none[2 * L];
+    S::store(none, L, s.none());
+    for (ptrdiff_t i = first; i < last; ++i) {
+      edge.m[i] = none[0];
+      if (S::kPlanes == 2) edge.e[i] = none[L];
+    }
+    for (int l = 0; G::kAcross && l < g.pairs; ++l) {
+      const int c = g.col0[l] - g.row0[l];
+      if (c > 0) put_one(edge, (ptrdiff_t)(c - 1) * L + l);
+    }
+  }
+
+  // The value 0 of R, at one number of an edge.
+  static void put_one(Edge<T> edge, ptrdiff_t i) {
+    edge.m[i] = S::kHard ? T(0) : T(1);
+    if (S::kPlanes == 2) edge.e[i] = T(0);  // all bits zero in both formats
+  }
+
+  static void start(const Group<T>& g, int strip, Val* cur, Val* diag) {
+    const S s(g.scale);
+    for (int r = 0; r < R; ++r) cur[r] = diag[r] = s.none();
+    if (strip > 0) return;
+    T corner[2 * L];
+    S::store(corner, L, s.none());
+    for (int l = 0; l < (G::kAcross ? g.pairs : 1); ++l)
+      if (!G::kAcross || g.col0[l] == g.row0[l])
+        put_one({corner, corner + L}, l);
+    diag[0] = S::load(corner, L);
+  }
+
+  // --- costs ---
+
+  template <class C>
+  static void explicit_costs(const Group<T>& g, int row, int t0, int t1,
+                             T* tile) {
+    const T forbidden = (T)g.scale.forbidden;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * kTile; ++i) tile[i] = 0;
+    const int lanes = G::kAcross ? g.pairs : 1;
+    for (int l = 0; l < lanes; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
+        const int i = row + r - row0;
+        const int from = t0 - r > 0 ? t0 - r : 0;
+        const int to = t1 - r < g.n ? t1 - r : g.n;
+        T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
+                 r * (G::kAcross ? L : 1) + l;
+        int col = from;
+        for (; col < to && (i < 0 || col < col0); ++col, out += kTile)
+          *out = i == col - col0 ? T(0) : forbidden;
+        const char* c =
+            g.c[l] + i * g.c_row + (ptrdiff_t)(col - col0) * g.c_col;
+        for (; col < to; ++col, out += kTile, c += g.c_col) {
+          const T v = (T) * (const C*)c;
+          *out = v < forbidden ? v : forbidden;
+        }
+      }
+    }
+  }
+
+  // Weights of the squared Euclidean cost of univariate series.
+  static void squares(const Group<T>& g, int row, int t0, int t1,
+                      const Rate<F>& rate, T* f, T* n) {
+    const V root = F::set1((T)sqrt(g.scale.forbidden));
+    const V minus_root = F::sub(F::set1(0), root);
+    V x[R];
+    for (int r = 0; r < R; ++r)
+      x[r] = F::load(g.x + (ptrdiff_t)row * G::kEntry + r * L);
+    for (int t = t0; t < t1; ++t) {
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r, f += L, n += L) {
+        V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
+        if (g.padded) a = F::max(F::min(a, root), minus_root);
+        const V c = F::mul(a, a);
+        if (S::kHard)
+          F::store(f, c);
+        else
+          put_weight(rate, c, square_rest(a, c), f, n);
+      }
+    }
+  }
+
+  // The same with features, a few at a time so that the elements of x stay in
+  // registers while the columns pass.
+  static void sums_of_squares(const Group<T>& g, int row, int t0, int t1,
+                              const Rate<F>& rate, T* f, T* n) {
+    constexpr int kFeatures = 4;
+    const V zero = F::set1(0);
+    const V forbidden = F::set1((T)g.scale.forbidden);
+    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
+    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    for (int k = 0; k < g.d; k += kFeatures) {
+      const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
+      const T* y = g.y + k * ys;
+      const int count = g.d - k < kFeatures ? g.d - k : kFeatures;
+      const bool last = k + count == g.d;
+      V xr[kFeatures][R];
+      for (int i = 0; i < count; ++i)
+        for (int r = 0; r < R; ++r) xr[i][r] = F::load(x + i * xs + r * L);
+      T* c = f;
+      for (int t = t0; t < t1; ++t) {
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r, c += L) {
+          V sum = k ? F::load(c) : zero;
+          const T* yr = G::columns(y, g.n, t, r);
+          if (count == kFeatures) {
+            SDTW_UNROLL
+            for (int i = 0; i < kFeatures; ++i) {
+              const V a = F::sub(xr[i][r], F::load(yr + i * ys));
+              sum = F::fma(a, a, sum);
+            }
+          } else {
+            for (int i = 0; i < count; ++i) {
+              const V a =
+                  F::sub(F::load(x + i * xs + r * L), F::load(yr + i * ys));
+              sum = F::fma(a, a, sum);
+            }
+          }
+          if (last && g.padded) sum = F::min(sum, forbidden);
+          F::store(c, sum);
+        }
+      }
+    }
+    if (S::kHard) return;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
+      put_weight(rate, F::load(f), zero, f, n);
+  }
+
+  static void weights(const Group<T>& g, int strip, int t0, int t1,
+                      const Scratch<T>& scratch) {
+    const int row = strip * G::kRows;
+    const Rate<F> rate = {F::set1((T)-g.scale.rate),
+                          F::set1((T)(-g.scale.rate + (T)g.scale.rate))};
+    const V zero = F::set1(0);
+    T* f = scratch.fraction;
+    T* n = scratch.exponent;
+    if (g.cost == Cost::kSqEuclidean) {
+      if (g.d == 1)
+        squares(g, row, t0, t1, rate, f, n);
+      else
+        sums_of_squares(g, row, t0, t1, rate, f, n);
+      return;
+    }
+    if (g.cost == Cost::kExplicitF32)
+      explicit_costs<float>(g, row, t0, t1, f);
+    else
+      explicit_costs<double>(g, row, t0, t1, f);
+    if (S::kHard) return;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
+      put_weight(rate, F::load(f), zero, f, n);
+  }
+
+  // --- value ---
+
+  template <bool kStore>
+  static void sweep(const Group<T>& g, int strip, int t0, int t1, Edge<T> in,
+                    Edge<T> out, const T* state_in, T* state_out,
+                    const Scratch<T>& scratch, T* choice) {
+    const S s(g.scale);
+    Val cur[R], diag[R];
+    if (t0 == 0) {
+      start(g, strip, cur, diag);
+    } else {
+      for (int r = 0; r < R; ++r) {
+        cur[r] = S::load(state_in + r * L, kTile);
+        diag[r] = S::load(state_in + kState / 2 + r * L, kTile);
+      }
+    }
+    const T* f = scratch.fraction;
+    const T* n = scratch.exponent;
+    for (int t = t0; t < t1; ++t, f += kTile, n += kTile) {
+      const Val below = S::get(in, (ptrdiff_t)t * G::kEntry);
+      SDTW_UNROLL
+      for (int r = R - 1; r >= 0; --r) {
+        const Val upper =
+            S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
+        cur[r] = s.template step<kStore>(cur[r], upper, diag[r],
+                                         S::cell(f + r * L, n + r * L),
+                                         choice + r * 3 * L);
+        diag[r] = upper;
+      }
+      if (kStore) choice += 3 * kTile;
+      S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
+      if ((t + 1) % kRenorm == 0) {
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) {
+          S::renorm(cur[r]);
+          S::renorm(diag[r]);
+        }
+      }
+    }
+    if (state_out) {
+      for (int r = 0; r < R; ++r) {
+        S::store(state_out + r * L, kTile, cur[r]);
+        S::store(state_out + kState / 2 + r * L, kTile, diag[r]);
+      }
+    }
+  }
+
+  static void value(Group<T>& g, const Scratch<T>& scratch, int strip,
+                    int segment, Edge<T> in, Edge<T> out, const T* state_in,
+                    T* state_out) {
+    const FlushSubnormals flush;
+    const int end = steps(g, strip);
+    const int t0 = segment * g.width;
+    const int t1 = t0 + g.width < end ? t0 + g.width : end;
+    weights(g, strip, t0, t1, scratch);
+    sweep<false>(g, strip, t0, t1, in, out, state_in, state_out, scratch,
+                 nullptr);
+    if (t1 < end || strip < strips(g) - 1) return;
+    const T* last = state_out + (g.m - 1) % G::kRows * G::kEntry;
+    for (int l = 0; l < g.pairs; ++l)
+      g.value[l] = S::result(g.scale, last + l, kTile);
+  }
+
+  // --- adjoint ---
+
+  // Sweep the mass back; the alignment replaces the weights in scratch.
+  static void back(Group<T>& g, int strip, int t0, int t1, bool first,
+                   const Scratch<T>& scratch, const T* choice, T* mass) {
+    V keep[R], hand[R], diag[R];  // to the left, up, and up one step later
+    if (first) {
+      T one[kTile] = {};
+      if (strip == strips(g) - 1)
+        for (int l = 0; l < G::kEntry; ++l)
+          one[(g.m - 1) % G::kRows * G::kEntry + l] = 1;
+      for (int r = 0; r < R; ++r) {
+        keep[r] = F::load(one + r * L);
+        hand[r] = diag[r] = F::set1(0);
+      }
+    } else {
+      for (int r = 0; r < R; ++r) {
+        keep[r] = F::load(mass + r * L);
+        hand[r] = F::load(mass + kTile + r * L);
+        diag[r] = F::load(mass + 2 * kTile + r * L);
+      }
+    }
+    T* tile = scratch.fraction + (ptrdiff_t)(t1 - t0) * kTile;
+    choice += (ptrdiff_t)(t1 - t0) * 3 * kTile;
+    for (int t = t1 - 1; t >= t0; --t) {
+      tile -= kTile;
+      choice -= 3 * kTile;
+      const V above =
+          G::get(g.mass_edge + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const V e = F::add(
+            keep[r],
+            G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : above));
+        F::store(tile + r * L, e);
+        const T* p = choice + r * 3 * L;
+        keep[r] = F::mul(F::load(p), e);
+        hand[r] = F::fma(F::load(p + L), e, diag[r]);
+        diag[r] = F::mul(F::load(p + 2 * L), e);
+      }
+      G::put_first(g.mass_edge + (ptrdiff_t)t * G::kEntry, hand[0]);
+    }
+    for (int r = 0; r < R; ++r) {
+      F::store(mass + r * L, keep[r]);
+      F::store(mass + kTile + r * L, hand[r]);
+      F::store(mass + 2 * kTile + r * L, diag[r]);
+    }
+  }
+
+  // Add one segment's E (x - y) to gx and subtract it from gy. The sums for a
+  // column travel with it from the strip's last row to its first.
+  template <bool kX, bool kY>
+  static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
+                        const Scratch<T>& scratch) {
+    const int row = strip * G::kRows;
+    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
+    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    for (int k = 0; k < g.d; ++k) {
+      const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
+      T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
+      T* gy = kY ? g.gy + k * ys + (ptrdiff_t)G::kRows * G::kEntry : nullptr;
+      T* travel = scratch.grad + (ptrdiff_t)k * kTile;
+      V xr[R], sx[R], sy[R];
+      for (int r = 0; r < R; ++r) {
+        xr[r] = F::load(x + r * L);
+        sx[r] = kX ? F::load(gx + r * L) : F::set1(0);
+        sy[r] = !kY || first ? F::set1(0) : F::load(travel + r * L);
+      }
+      const T* tile = scratch.fraction + (ptrdiff_t)(t1 - t0) * kTile;
+      for (int t = t1 - 1; t >= t0; --t) {
+        tile -= kTile;
+        V above = F::set1(0);
+        if (kY) above = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const V a =
+              F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          const V e = F::load(tile + r * L);
+          if (kX) sx[r] = F::fma(e, a, sx[r]);
+          if (kY)
+            sy[r] = F::fnma(
+                e, a,
+                G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : above));
+        }
+        if (kY) G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+      }
+      for (int r = 0; r < R; ++r) {
+        if (kX) F::store(gx + r * L, sx[r]);
+        if (kY) F::store(travel + r * L, sy[r]);
+      }
+    }
+  }
+
+  // Scatter one segment of the alignment into the caller's arrays.
+  template <class C>
+  static void alignment(const Group<T>& g, int strip, int t0, int t1,
+                        const T* tile) {
+    for (int l = 0; l < g.pairs; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows; ++r) {
+        const int row = strip * G::kRows + r;
+        if (row >= g.m || row < row0) continue;
+        const int from = t0 - r > col0 ? t0 - r : col0;
+        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const T* in = tile + (ptrdiff_t)(from + r - t0) * kTile +
+                      r * (G::kAcross ? L : 1) + l;
+        const ptrdiff_t j = from - col0;
+        const char* c = g.c[l] + (row - row0) * g.c_row + j * g.c_col;
+        char* e = g.e[l] + (row - row0) * g.e_row + j * g.e_col;
+        for (int col = from; col < to;
+             ++col, in += kTile, c += g.c_col, e += g.e_col)
+          *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.seed[l]) : C(0);
+      }
+    }
+  }
+
+  static void adjoint(Group<T>& g, const Scratch<T>& scratch, int block,
+                      int segment, Edge<T> in, const T* state_in) {
+    const FlushSubnormals flush;
+    const int first = block * g.block;
+    const int count =
+        g.block < strips(g) - first ? g.block : strips(g) - first;
+    const int t0 = segment * g.width;
+    const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
+    for (int q = 0; q < count; ++q) {
+      const int end = steps(g, first + q);
+      const int t1 = t0 + g.width < end ? t0 + g.width : end;
+      weights(g, first + q, t0, t1, scratch);
+      sweep<true>(g, first + q, t0, t1, q ? scratch.edge : in, scratch.edge,
+                  state_in, nullptr, scratch, scratch.choice + q * size);
+    }
+    for (int q = count - 1; q >= 0; --q) {
+      const int strip = first + q;
+      const int end = steps(g, strip);
+      const int t1 = t0 + g.width < end ? t0 + g.width : end;
+      const bool last = t1 == end;
+      back(g, strip, t0, t1, last, scratch, scratch.choice + q * size,
+           scratch.mass);
+      if (g.cost == Cost::kExplicitF32)
+        alignment<float>(g, strip, t0, t1, scratch.fraction);
+      else if (g.cost == Cost::kExplicitF64)
+        alignment<double>(g, strip, t0, t1, scratch.fraction);
+      else if (g.gx && g.gy)
+        gradients<true, true>(g, strip, t0, t1, last, scratch);
+      else if (g.gx)
+        gradients<true, false>(g, strip, t0, t1, last, scratch);
+      else
+        gradients<false, true>(g, strip, t0, t1, last, scratch);
+    }
+  }
+};
+
+// --- The table that the driver picks from ----------------------------------
+
+template <class F, class G>
+struct Entry {
+  using T = typename F::T;
+  using SoftK = Kernel<F, G, Soft<F, G>>;
+  using HardK = Kernel<F, G, Hard<F, G>>;
+  static void begin(const Group<T>& g, Edge<T> edge) {
+    g.scale.hard ? HardK::begin(g, edge) : SoftK::begin(g, edge);
+  }
+  static void value(Group<T>& g, const Scratch<T>& s, int strip, int segment,
+                    Edge<T> in, Edge<T> out, const T* si, T* so) {
+    g.scale.hard ? HardK::value(g, s, strip, segment, in, out, si, so)
+                 : SoftK::value(g, s, strip, segment, in, out, si, so);
+  }
+  static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
+                      Edge<T> in, const T* si) {
+    g.scale.hard ? HardK::adjoint(g, s, block, segment, in, si)
+                 : SoftK::adjoint(g, s, block, segment, in, si);
+  }
+};
+
+template <class F>
+struct Table {
+  using T = typename F::T;
+  using A = Entry<F, Along<F>>;
+  using B = Entry<F, Across<F>>;
+  static void begin(const Group<T>& g, Edge<T> edge) {
+    g.across ? B::begin(g, edge) : A::begin(g, edge);
+  }
+  static void value(Group<T>& g, const Scratch<T>& s, int strip, int segment,
+                    Edge<T> in, Edge<T> out, const T* si, T* so) {
+    g.across ? B::value(g, s, strip, segment, in, out, si, so)
+             : A::value(g, s, strip, segment, in, out, si, so);
+  }
+  static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
+                      Edge<T> in, const T* si) {
+    g.across ? B::adjoint(g, s, block, segment, in, si)
+             : A::adjoint(g, s, block, segment, in, si);
+  }
+  template <class G>
+  static constexpr Geometry geometry() {
+    return {G::L, G::kRows, G::kLag, G::kEntry};
+  }
+  static constexpr Sweeps<T> sweeps() {
+    return {geometry<Along<F>>(), geometry<Across<F>>(), &begin, &value,
+            &adjoint};
+  }
+};
+
+}  // namespace
+
+#define SDTW_STR_(a) #a
+#define SDTW_STR(a) SDTW_STR_(a)
+extern const Level kLevel;
+const Level kLevel = {SDTW_STR(SDTW_ISA), Table<F32>::sweeps(),
+                      Table<F64>::sweeps()};
+
+}  // namespace SDTW_ISA
+}  // namespace sdtw

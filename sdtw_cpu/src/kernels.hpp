@@ -1,0 +1,140 @@
+// What the driver (driver.cpp, built once) and the sweeps (kernels.cpp, built
+// once per instruction set) know of each other. Plain data only.
+//
+// The table of one pair is cut into strips of rows. A strip is swept in steps:
+// its row r is at column t - r * (steps between rows) at step t, so that a
+// step touches an anti-diagonal and all cells of a step are independent.
+// Lanes of a vector are either rows of one pair ("along" the anti-diagonal)
+// or different pairs ("across" the batch). Steps are cut into segments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sdtw {
+
+constexpr int kMaxLanes = 16;  // float32 lanes of AVX-512
+
+enum class Cost { kExplicitF32, kExplicitF64, kSqEuclidean };
+
+// Numbers per vector, rows per strip, steps by which the last row of a strip
+// lags behind the first, and numbers per entry of a strip's edge.
+struct Geometry {
+  int lanes, rows, lag, entry;
+};
+
+// Constants of one gamma in one format: a cost c weighs 2**(-c * rate).
+struct Scale {
+  bool hard = false;      // gamma == 0: the table holds costs, not weights
+  double rate = 0;        // 1 / (gamma ln 2)
+  double forbidden = 0;   // cost of a forbidden cell: a power of two above
+                          // every sum that the pair can reach; hard: +inf
+  double floor = 0;       // exponents never fall below
+  double infeasible = 0;  // exponents below mean that no path exists
+};
+
+// An edge between two strips, one entry per column: mantissas and exponents.
+template <class T>
+struct Edge {
+  T* m;
+  T* e;
+};
+
+// Pairs that are swept together.
+//
+// Across the batch, pair l occupies the last rows and columns of the m x n
+// table, from row row0[l] and column col0[l] >= row0[l] on. The cells before
+// are padding: cost 0 where row - row0 == column - col0, else forbidden, so
+// that the only way in is the diagonal which leads to the pair's first cell.
+template <class T>
+struct Group {
+  int m, n, d;  // rows and columns of the table, features
+  int pairs;    // lanes in use across the batch, else 1
+  bool across;
+  bool padded;  // some pair is smaller than the table
+  int block;    // strips between two edges that the tape keeps
+  int width;    // steps between two states that the tape keeps
+  int row0[kMaxLanes], col0[kMaxLanes];
+  Scale scale;
+  double value[kMaxLanes];  // out
+
+  Cost cost;
+  // Explicit costs and alignments: first elements, strides in bytes.
+  const char* c[kMaxLanes];
+  char* e[kMaxLanes];
+  ptrdiff_t c_row, c_col, e_row, e_col;
+  double seed[kMaxLanes];  // factor on e
+
+  // Series, packed feature by feature. Along: x by row, y by column in
+  // reversed order; across: an entry is one number per lane. x has strips *
+  // rows entries, y and gy have n + 2 * rows (margins on both sides).
+  const T* x;
+  const T* y;
+  T* gx;  // out, or null: sum of E (x - y) over columns
+  T* gy;  // out, or null: sum of E (y - x) over rows, not reversed
+
+  Edge<T> top;   // above the first strip
+  T* mass_edge;  // mass handed from a strip to the one above, by column
+};
+
+// Scratch memory of one thread, in numbers of T.
+template <class T>
+struct Scratch {
+  T* fraction;  // a segment's weights, later its alignment
+  T* exponent;
+  T* choice;     // softmin weights of a segment, for every strip of a block
+  Edge<T> edge;  // between the strips of a block
+  T* state;      // two states of the value sweep
+  T* mass;       // running state of the adjoint sweep
+  T* grad;       // running state of gy
+};
+
+template <class T>
+struct Sweeps {
+  Geometry along, across;
+  // Fill an edge (and its margins) with the values above the first row.
+  void (*begin)(const Group<T>&, Edge<T>);
+  // Value sweep of one segment of one strip; the state is the tape's.
+  void (*value)(Group<T>&, const Scratch<T>&, int strip, int segment,
+                Edge<T> in, Edge<T> out, const T* state_in, T* state_out);
+  // Recompute one segment of the strips of a block, whose states at its start
+  // and upper edge are given, and sweep it back.
+  void (*adjoint)(Group<T>&, const Scratch<T>&, int block, int segment,
+                  Edge<T> in, const T* state_in);
+};
+
+struct Level {
+  const char* name;
+  Sweeps<float> f32;
+  Sweeps<double> f64;
+};
+
+namespace generic {
+extern const Level kLevel;
+}
+#ifdef SDTW_HAVE_AVX2
+namespace avx2 {
+extern const Level kLevel;
+}
+#endif
+#ifdef SDTW_HAVE_AVX512
+namespace avx512 {
+extern const Level kLevel;
+}
+#endif
+
+// Sizes that follow from a group's shape.
+template <class T>
+struct Shape {
+  int strips;    // of the table
+  int segments;  // of every strip but the last, which may have fewer
+  int margin;    // entries before and after an edge
+
+  static int ceil_div(int a, int b) { return (a + b - 1) / b; }
+  Shape(const Group<T>& g, const Geometry& geo)
+      : strips(ceil_div(g.m, geo.rows)),
+        segments(ceil_div(g.n + geo.lag, g.width)),
+        margin(geo.rows) {}
+};
+
+}  // namespace sdtw

@@ -1,0 +1,148 @@
+"""Build of the one extension module; all metadata is in pyproject.toml.
+
+``sdtw_cpu/src/kernels.cpp`` is compiled once for each instruction set that
+the compiler knows, every time with the flags of that set and into an object
+of its own, and all of them are linked into ``sdtw_cpu._kernels``, which picks
+one when it is imported.  Everything else is compiled for the baseline of the
+platform, so that one wheel runs on every machine of its architecture.
+"""
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from glob import glob
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+SOURCE = "sdtw_cpu/src"
+KERNELS = f"{SOURCE}/kernels.cpp"
+
+# Beyond the baseline, from the lowest to the highest: the flags of gcc and
+# clang, those of MSVC, and a statement that needs the set.
+ISA_LEVELS = {
+    "avx2": (
+        ["-mavx2", "-mfma"],
+        ["/arch:AVX2"],
+        "__m256d v = _mm256_loadu_pd(x);"
+        " _mm256_storeu_pd(x, _mm256_fmadd_pd(v, v, v));",
+    ),
+    "avx512": (
+        [
+            "-mavx512f",
+            "-mavx512dq",
+            "-mavx512bw",
+            "-mavx512vl",
+            "-mavx2",
+            "-mfma",
+            "-mprefer-vector-width=512",
+        ],
+        ["/arch:AVX512"],
+        "__m512d v = _mm512_loadu_pd(x);"
+        " _mm512_storeu_pd(x, _mm512_and_pd(v, _mm512_add_pd(v, v)));",
+    ),
+}
+
+PROBE = """\
+#if !defined(__x86_64__) && !defined(_M_X64)
+#error "not x86-64"
+#endif
+#include <immintrin.h>
+void probe(double* x) { %s }
+"""
+
+
+class BuildExt(build_ext):
+    """Compile the kernels per instruction set, then the extension."""
+
+    def build_extension(self, ext):
+        if not self._out_of_date(ext):
+            return
+        import numpy
+
+        ext.include_dirs.extend(["sdtw_cpu", SOURCE, numpy.get_include()])
+        ext.cython_c_in_temp = True
+        msvc = self.compiler.compiler_type == "msvc"
+        if msvc:
+            flags = ["/O2", "/std:c++17", "/EHsc"]
+        else:
+            flags = [
+                "-std=c++17",
+                "-O3",
+                "-fno-math-errno",
+                "-fno-trapping-math",
+                "-fvisibility=hidden",
+                "-pthread",
+            ]
+            ext.extra_link_args.append("-pthread")
+        ext.extra_compile_args.extend(flags)
+
+        levels = {"generic": []}
+        for name, (gnu, cl, statement) in ISA_LEVELS.items():
+            isa_flags = cl if msvc else gnu
+            if self._knows(isa_flags, statement):
+                levels[name] = isa_flags
+                ext.define_macros.append((f"SDTW_HAVE_{name.upper()}", "1"))
+        print(f"instruction sets: {', '.join(levels)}", flush=True)
+
+        def kernels(level):
+            name, isa_flags = level
+            return self.compiler.compile(
+                [KERNELS],
+                output_dir=os.path.join(self.build_temp, name),
+                macros=[*ext.define_macros, ("SDTW_ISA", name)],
+                include_dirs=ext.include_dirs,
+                extra_postargs=flags + isa_flags,
+                depends=ext.depends,
+            )
+
+        # The baseline comes first, here and on the linker's command line: of
+        # an inline function that several objects carry the linker keeps the
+        # first, which must be one that runs everywhere.
+        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as pool:
+            for objects in pool.map(kernels, levels.items()):
+                ext.extra_objects.extend(objects)
+        super().build_extension(ext)
+
+    def _out_of_date(self, ext):
+        target = self.get_ext_fullpath(ext.name)
+        if self.force or not os.path.exists(target):
+            return True
+        built = os.path.getmtime(target)
+        return any(
+            os.path.getmtime(path) > built
+            for path in [*ext.sources, *ext.depends]
+        )
+
+    def _knows(self, flags, statement):
+        """Whether the compiler takes the flags and targets x86-64."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "probe.cpp")
+            with open(source, "w") as file:
+                file.write(PROBE % statement)
+            try:
+                self.compiler.compile(
+                    [source], output_dir=folder, extra_postargs=flags
+                )
+            except CompileError:
+                return False
+        return True
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "sdtw_cpu._kernels",
+            ["sdtw_cpu/_kernels.pyx", f"{SOURCE}/driver.cpp"],
+            depends=[
+                "setup.py",
+                KERNELS,
+                *sorted(glob(f"{SOURCE}/*.hpp")),
+                *sorted(glob("sdtw_cpu/*.pxd")),
+            ],
+            language="c++",
+        )
+    ],
+    cmdclass={"build_ext": BuildExt},
+)
