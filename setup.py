@@ -37,6 +37,8 @@ ISA_LEVELS = {
             "-mavx2",
             "-mfma",
             "-mprefer-vector-width=512",
+            # The headers of some releases of gcc warn of themselves.
+            "-Wno-uninitialized",
         ],
         ["/arch:AVX512"],
         "__m512d v = _mm512_loadu_pd(x);"
@@ -75,6 +77,10 @@ class BuildExt(build_ext):
                 "-fvisibility=hidden",
                 "-pthread",
             ]
+            if not self.debug:
+                # Python's own flags may ask for it; it makes templates slow
+                # to compile, and the module twelve times as large.
+                flags.append("-g0")
             ext.extra_link_args.append("-pthread")
         ext.extra_compile_args.extend(flags)
 

@@ -77,21 +77,17 @@ const Level& active() {
 // and that a forbidden cell takes, up to four times as many. With int32
 // exponents and a floor of -2**30 at every step none of them overflows;
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
-// in simd.hpp). A cost in float32 is right to 2**-23 of itself, so costs of up
-// to 2**10 leave the exponents, and with them the gradient, right to 1e-4 at
-// the worst cell and to about 1e-5 over all.
+// in simd.hpp).
 template <class T>
 struct Range;
 template <>
 struct Range<float> {
-  static constexpr double kCost = 0x1p10, kSum = 0x1p26, kCell = 0x1p28,
-                          kFloor = -0x1p30;
+  static constexpr double kSum = 0x1p26, kCell = 0x1p28, kFloor = -0x1p30;
   static constexpr double kHuge = 1e37;
 };
 template <>
 struct Range<double> {
-  static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
-                          kFloor = -0x1p52;
+  static constexpr double kSum = 0x1p47, kCell = 0x1p49, kFloor = -0x1p52;
   static constexpr double kHuge = 1e307;
 };
 
@@ -113,8 +109,7 @@ bool fits(const Pair& p, double gamma) {
   if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge)) return false;
   if (gamma == 0) return true;
   const double rate = rate_of(gamma);
-  return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
-         rate > 1 / Range<T>::kHuge &&
+  return sum * rate < Range<T>::kSum && rate > 1 / Range<T>::kHuge &&
          Range<T>::kCell * 4 / rate < Range<T>::kHuge;
 }
 
@@ -273,8 +268,7 @@ class Family {
 
   // Buffers that follow a group while it is worked on.
   struct Desk {
-    Buffer<T> x, y, gx, gy, top, edge, mass;
-    Edge<T> shared_edge;
+    Buffer<T> x, y, gx, gy, top, mass;
   };
   // Scratch memory of one thread.
   struct Bench {

@@ -16,11 +16,11 @@ namespace sdtw {
 namespace SDTW_ISA {
 namespace {
 
-// Mantissas are brought back to [1, 2) every so many steps. In between they
-// drift by at most 2**2.1 a step, far from overflow in either format.
-constexpr int kRenorm = 8;
-
 // --- How lanes lie in the table -------------------------------------------
+//
+// Mantissas are brought back to [1, 2) every kRenorm steps. In between they
+// drift by at most 2**2.1 a step. A column passes a strip in kRows steps, of
+// which at least one renormalises, so nothing adds up from strip to strip.
 
 template <class F>
 struct Along {
@@ -33,6 +33,7 @@ struct Along {
   static constexpr int R = kRows / L;  // vectors per strip
   static constexpr int kLag = kRows - 1;
   static constexpr int kEntry = 1;
+  static constexpr int kRenorm = 8;
 
   static SDTW_INLINE V up(V v, V below) { return F::shift_up(v, below); }
   static SDTW_INLINE X xup(X v, X below) { return F::xshift_up(v, below); }
@@ -42,8 +43,7 @@ struct Along {
   static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }
   static SDTW_INLINE void xput_last(T* p, X v) { F::xstore_last(p, v); }
   static SDTW_INLINE void put_first(T* p, V v) { F::store_first(p, v); }
-  // Row of vector r's first lane, and where its columns at step t lie in y.
-  static SDTW_INLINE int delay(int row) { return row; }
+  // Where the columns of vector r at step t lie in y.
   static SDTW_INLINE const T* columns(const T* y, int n, int t, int r) {
     return y + (n - 1 + kRows - t + r * L);
   }
@@ -60,6 +60,7 @@ struct Across {
   static constexpr int R = kRows;
   static constexpr int kLag = kRows - 1;
   static constexpr int kEntry = L;
+  static constexpr int kRenorm = kRows;
 
   static SDTW_INLINE V up(V, V below) { return below; }
   static SDTW_INLINE X xup(X, X below) { return below; }
@@ -69,7 +70,6 @@ struct Across {
   static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }
   static SDTW_INLINE void xput_last(T* p, X v) { F::xstore(p, v); }
   static SDTW_INLINE void put_first(T* p, V v) { F::store(p, v); }
-  static SDTW_INLINE int delay(int row) { return row; }
   static SDTW_INLINE const T* columns(const T* y, int, int t, int r) {
     return y + (ptrdiff_t)(kRows + t - r) * L;
   }
@@ -125,10 +125,10 @@ struct Soft {
     const V l = F::scale(left.m, F::xsub(left.e, e));
     const V sum = F::add(F::add(u, g), l);
     if (kStore) {
-      const V inverse = F::recip(sum);
-      F::store(choice, F::mul(l, inverse));
-      F::store(choice + F::L, F::mul(u, inverse));
-      F::store(choice + 2 * F::L, F::mul(g, inverse));
+      const auto inverse = invert(F(), sum);
+      F::store(choice, inverse.share(l));
+      F::store(choice + F::L, inverse.share(u));
+      F::store(choice + 2 * F::L, inverse.share(g));
     }
     return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
   }
@@ -208,7 +208,8 @@ SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V lo,
   F32::xstore(n, exponent);
 }
 
-// What rounding left out of c = a * a.
+// What rounding left out of c = a * a: float32 needs it because c is magnified
+// by 1 / gamma.
 SDTW_INLINE F32::V square_rest(F32::V a, F32::V c) {
   return F32::fused(a, a, F32::sub(F32::set1(0), c));
 }
@@ -322,7 +323,7 @@ struct Kernel {
   // registers while the columns pass.
   static void sums_of_squares(const Group<T>& g, int row, int t0, int t1,
                               const Rate<F>& rate, T* f, T* n) {
-    constexpr int kFeatures = 4;
+    constexpr int kFeatures = R < 16 ? 16 / R : 1;
     const V zero = F::set1(0);
     const V forbidden = F::set1((T)g.scale.forbidden);
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
@@ -419,7 +420,7 @@ struct Kernel {
       }
       if (kStore) choice += 3 * kTile;
       S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
-      if ((t + 1) % kRenorm == 0) {
+      if ((t + 1) % G::kRenorm == 0) {
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
           S::renorm(cur[r]);

@@ -82,6 +82,7 @@ template <class T>
 struct Scratch {
   T* fraction;  // a segment's weights, later its alignment
   T* exponent;
+  double* sum;   // a segment's costs, needed if d > 1
   T* choice;     // softmin weights of a segment, for every strip of a block
   Edge<T> edge;  // between the strips of a block
   T* state;      // two states of the value sweep

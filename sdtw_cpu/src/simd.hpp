@@ -92,6 +92,27 @@ struct Exponent32 {
   }
 };
 
+// The inverse of a sum as `high + low`, and shares of the sum. In float32 a
+// product with the inverse alone would often give 1 - 2**-24 where the share
+// is 1 but never more than 1, and that loss of mass would add up along a path.
+template <class F, class V>
+struct Inverse64 {
+  V high;
+  explicit SDTW_INLINE Inverse64(V sum) : high(F::recip(sum)) {}
+  SDTW_INLINE V share(V part) const { return F::mul(part, high); }
+};
+template <class F, class V>
+struct Inverse32 {
+  V high, low;
+  explicit SDTW_INLINE Inverse32(V sum) : high(F::recip(sum)) {
+    const V minus = F::sub(F::set1(0), sum);
+    low = F::mul(high, F::fused(high, minus, F::set1(1)));
+  }
+  SDTW_INLINE V share(V part) const {
+    return F::fused(part, high, F::mul(part, low));
+  }
+};
+
 // Minus Scale::rate, in two parts that sum to it.
 template <class F>
 struct Rate {
@@ -181,11 +202,8 @@ struct F32 : Exponent32 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), set1(1));
   }
   static SDTW_INLINE V recip(V a) {
-    // One Newton step falls short by up to 2**-28 and always short, which
-    // would add up along a path; the step's next term makes up for it.
     const V r = _mm512_rcp14_ps(a);
-    const V e = _mm512_fnmadd_ps(a, r, set1(1));
-    return _mm512_fmadd_ps(_mm512_fmadd_ps(e, e, e), r, r);
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(a, r, set1(1)), r, r);
   }
   static SDTW_INLINE X xshift_up(X v, X below) {
     return _mm512_alignr_epi32(v, below, 15);
@@ -567,6 +585,13 @@ struct F32 : Plain<float, 4>, Exponent32 {
 };
 
 #endif
+
+SDTW_INLINE Inverse64<F64, F64::V> invert(F64, F64::V sum) {
+  return Inverse64<F64, F64::V>(sum);
+}
+SDTW_INLINE Inverse32<F32, F32::V> invert(F32, F32::V sum) {
+  return Inverse32<F32, F32::V>(sum);
+}
 
 // 2**(-c / (gamma ln 2)) = f * 2**n with f in [2**-0.5, 2**0.5]; `lo` is the
 // part of c that its format could not hold (F32 only).
