@@ -1,0 +1,127 @@
+"""What all soft-DTW function nodes share."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import numpy as np
+from chainer import FunctionNode, config, variable
+from chainer import functions as F
+from chainer.backends import cuda
+
+import sdtw_cpu
+
+
+class SoftDTWNode(FunctionNode):
+    """A value sweep whose gradient is an adjoint sweep on the same tape.
+
+    Subclasses call ``_sweep`` with the arrays of the inputs. The output is
+    one value per pair.
+    """
+
+    def __init__(
+        self,
+        gamma: float,
+        x_length: Optional[np.ndarray],
+        y_length: Optional[np.ndarray],
+        keep_tape: bool,
+    ) -> None:
+        self.gamma = gamma
+        self.lengths = {"x_length": x_length, "y_length": y_length}
+        self.keep_tape = keep_tape
+        self._tape: Optional[sdtw_cpu.Tape] = None
+
+    def _sweep(self, arrays: tuple[np.ndarray, ...], tape: bool) -> Any:
+        raise TypeError(f"{type(self).__name__} has no sweep")
+
+    def forward_cpu(self, inputs: tuple) -> tuple:
+        self.retain_inputs(tuple(range(len(inputs))))
+        arrays = _computable(inputs)
+        if self.keep_tape:
+            value, self._tape = self._sweep(arrays, True)
+        else:
+            value = self._sweep(arrays, False)
+        return (value.astype(inputs[0].dtype, copy=False),)
+
+    def forward_gpu(self, inputs: tuple) -> tuple:
+        raise RuntimeError(
+            f"{self.label} has no CUDA kernels yet and runs on NumPy arrays "
+            "only: move the inputs to the CPU, for example with to_cpu()"
+        )
+
+    def backward(self, target_input_indexes: tuple, grad_outputs: tuple):
+        node = _Adjoint(self, target_input_indexes)
+        gradients = node.apply((*self.get_retained_inputs(), *grad_outputs))
+        return gradients
+
+    def adjoint(
+        self, inputs: tuple, grad: np.ndarray, indexes: tuple
+    ) -> tuple[np.ndarray, ...]:
+        """Gradients with respect to the inputs of these indexes."""
+        tape = self._tape
+        if tape is None:
+            _, tape = self._sweep(_computable(inputs), True)
+        if len(inputs) == 1:
+            wanted = (sdtw_cpu.adjoint(tape, grad),)
+        else:
+            both = sdtw_cpu.adjoint(tape, grad, x=0 in indexes, y=1 in indexes)
+            wanted = tuple(both[i] for i in indexes)
+        return tuple(g.astype(inputs[0].dtype, copy=False) for g in wanted)
+
+
+class _Adjoint(FunctionNode):
+    """The gradient as a function of the inputs and the values' gradient."""
+
+    def __init__(self, node: SoftDTWNode, indexes: tuple) -> None:
+        self.node = node
+        self.indexes = indexes
+
+    @property
+    def label(self) -> str:
+        return f"gradient of {self.node.label}"
+
+    def forward_cpu(self, inputs: tuple) -> tuple:
+        *series, grad = inputs
+        return self.node.adjoint(tuple(series), grad, self.indexes)
+
+    def backward(self, target_input_indexes: tuple, grad_outputs: tuple):
+        raise RuntimeError(
+            f"{self.node.label} can be differentiated once; its second "
+            "derivative is not implemented"
+        )
+
+
+def _computable(arrays: tuple) -> tuple:
+    """Arrays in the types that the sweeps have: float16 goes to float32."""
+    return tuple(
+        a.astype(np.float32) if a.dtype == np.float16 else a for a in arrays
+    )
+
+
+def needs_tape(*variables: variable.Variable) -> bool:
+    """Whether a backward pass through these inputs can follow."""
+    return config.enable_backprop and any(v.requires_grad for v in variables)
+
+
+def host_lengths(length: Any) -> Any:
+    """Lengths as a NumPy array, from any device, or None."""
+    if isinstance(length, variable.Variable):
+        length = length.array
+    return None if length is None else np.asarray(cuda.to_cpu(length))
+
+
+def check_reduce(reduce: Any) -> None:
+    """Raise ``ValueError`` unless ``reduce`` is a known option."""
+    if reduce not in ("mean", "sum", "no"):
+        raise ValueError(
+            f"reduce must be 'mean', 'sum' or 'no', got {reduce!r}"
+        )
+
+
+def reduced(value: variable.Variable, reduce: str, batched: bool) -> Any:
+    """Apply ``reduce``; the result for one pair has no batch axis."""
+    if reduce == "mean":
+        return F.mean(value)
+    if reduce == "sum":
+        return F.sum(value)
+    return value if batched else F.squeeze(value, 0)

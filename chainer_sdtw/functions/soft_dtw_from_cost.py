@@ -1,0 +1,95 @@
+"""Soft-DTW of a batch of cost matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from chainer import Variable, as_variable
+from chainer import functions as F
+from chainer.utils import type_check
+
+import sdtw_cpu
+from chainer_sdtw.functions import _node
+
+
+class SoftDTWFromCost(_node.SoftDTWNode):
+    """Soft-DTW of explicit cost matrices, one value per matrix."""
+
+    label = "soft_dtw_from_cost"
+
+    def check_type_forward(self, in_types: Any) -> None:
+        type_check._argname(in_types, ("cost",))
+        (cost_type,) = in_types
+        type_check.expect(
+            cost_type.dtype.kind == "f",
+            cost_type.ndim == 3,
+            cost_type.shape[0] > 0,
+            cost_type.shape[1] > 0,
+            cost_type.shape[2] > 0,
+        )
+
+    def _sweep(self, arrays: tuple[np.ndarray, ...], tape: bool) -> Any:
+        return sdtw_cpu.value_from_cost(
+            arrays[0], self.gamma, tape=tape, **self.lengths
+        )
+
+
+def soft_dtw_from_cost(
+    cost: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    reduce: str = "mean",
+) -> Variable:
+    """Soft-DTW of cost matrices.
+
+    As :func:`~chainer_sdtw.soft_dtw`, for any cost :math:`C` that one can
+    compute; differentiable with respect to it. The gradient is the expected
+    alignment :math:`E`.
+
+    See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
+    for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, equation
+    2 and Algorithms 1 and 2.
+
+    Args:
+        cost (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, m, n)``, or
+            ``(m, n)`` for one pair; float16 (computed in float32), float32 or
+            float64. ``+inf`` forbids a cell.
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        x_length (:ref:`ndarray`): ``(B,)`` integers, the number of valid rows
+            of each matrix. What lies beyond is ignored and has gradient zero.
+        y_length (:ref:`ndarray`): The same for columns.
+        reduce (str): ``'mean'`` or ``'sum'`` over the batch, or ``'no'``.
+
+    Returns:
+        ~chainer.Variable: A scalar; with ``reduce='no'`` of shape ``(B,)``,
+        or ``()`` for one matrix. The value is ``inf``, and the gradient zero,
+        where forbidden cells leave no path; NaN where a matrix has a NaN or
+        ``-inf``.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: If the type or shape is wrong.
+        ValueError: If ``gamma``, a length or ``reduce`` is out of range.
+
+    .. admonition:: Example
+
+        >>> cost = np.array([[[0., 1.], [1., 0.]]])
+        >>> chainer_sdtw.soft_dtw_from_cost(cost, gamma=0).array
+        array(0.)
+
+    """
+    _node.check_reduce(reduce)
+    gamma = sdtw_cpu.check_gamma(gamma)
+    cost = as_variable(cost)
+    batched = cost.ndim != 2
+    if not batched:
+        cost = F.expand_dims(cost, 0)
+    node = SoftDTWFromCost(
+        gamma,
+        _node.host_lengths(x_length),
+        _node.host_lengths(y_length),
+        _node.needs_tape(cost),
+    )
+    return _node.reduced(node.apply((cost,))[0], reduce, batched)
