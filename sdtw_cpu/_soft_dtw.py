@@ -26,13 +26,12 @@ class SoftDTW:
     def __init__(self, D: Any, gamma: float = 1.0) -> None:
         compute = getattr(D, "compute", None)
         matrix = np.asarray(D if compute is None else compute())
-        try:
-            self.D = matrix.astype(np.float64)
-        except (TypeError, ValueError):
+        if matrix.dtype.kind not in "fiub":
             raise TypeError(
-                "D must be a matrix of numbers or have a compute() that "
-                f"returns one, got {type(D).__name__}"
-            ) from None
+                "D must be a matrix of real numbers or have a compute() that "
+                f"returns one, got {type(D).__name__} of {matrix.dtype}"
+            )
+        self.D = matrix.astype(np.float64)
         if self.D.ndim != 2 or 0 in self.D.shape:
             raise ValueError(
                 f"D must have shape (m, n) with m, n >= 1, got {self.D.shape}"

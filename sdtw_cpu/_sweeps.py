@@ -53,8 +53,8 @@ def value(
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``.
         y_length: The same for ``y``.
-        tape: Whether to keep what :func:`adjoint` needs: about ``B m n / 2``
-            bytes in float64, half of that in float32.
+        tape: Whether to keep what :func:`adjoint` needs: for long series
+            about ``3/4 B m n`` bytes in float64, half of that in float32.
 
     Returns:
         ``(B,)`` values of the arrays' type, in units of the cost; with
@@ -149,7 +149,7 @@ def adjoint(
     if grad is None:
         seed = np.ones(batch)
     else:
-        seed = np.ascontiguousarray(grad, dtype=np.float64)
+        seed = np.array(grad, dtype=np.float64, order="C")
         if seed.shape != (batch,):
             raise ValueError(
                 f"grad must have shape {(batch,)}, got {seed.shape}"

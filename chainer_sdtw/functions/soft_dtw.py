@@ -26,6 +26,8 @@ class SoftDTW(_node.SoftDTWNode):
             x_type.dtype == y_type.dtype,
             x_type.ndim == 3,
             y_type.ndim == 3,
+        )
+        type_check.expect(
             x_type.shape[0] == y_type.shape[0],
             x_type.shape[2] == y_type.shape[2],
             x_type.shape[0] > 0,
@@ -162,7 +164,7 @@ def _is_one_pair(x: Variable, y: Variable, x_length: Any, y_length: Any):
     same_last = x.shape[1] == y.shape[1]
     if same_first and (x_length is not None or y_length is not None):
         return False
-    if same_first and same_last and x.shape[0] > 1:
+    if same_first and same_last:
         raise ValueError(
             f"x and y of shape {x.shape} can be {x.shape[0]} pairs of "
             f"univariate series or one pair with {x.shape[1]} features: give "

@@ -24,6 +24,8 @@ class SoftDTWFromCost(_node.SoftDTWNode):
         type_check.expect(
             cost_type.dtype.kind == "f",
             cost_type.ndim == 3,
+        )
+        type_check.expect(
             cost_type.shape[0] > 0,
             cost_type.shape[1] > 0,
             cost_type.shape[2] > 0,

@@ -75,14 +75,14 @@ const Level& active() {
 
 // Bits of exponent that the sums of a pair's costs may take in each format,
 // and that a forbidden cell takes, up to four times as many. With int32
-// exponents and a floor of -2**30 at every step none of them overflows;
+// exponents and a floor of -2**29 at every step none of them overflows;
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
 // in simd.hpp).
 template <class T>
 struct Range;
 template <>
 struct Range<float> {
-  static constexpr double kSum = 0x1p26, kCell = 0x1p28, kFloor = -0x1p30;
+  static constexpr double kSum = 0x1p26, kCell = 0x1p28, kFloor = -0x1p29;
   static constexpr double kHuge = 1e37;
 };
 template <>

@@ -419,7 +419,6 @@ struct Kernel {
         diag[r] = upper;
       }
       if (kStore) choice += 3 * kTile;
-      S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
       if ((t + 1) % G::kRenorm == 0) {
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
@@ -427,6 +426,7 @@ struct Kernel {
           S::renorm(diag[r]);
         }
       }
+      S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
     }
     if (state_out) {
       for (int r = 0; r < R; ++r) {
