@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class SoftDTW:
         matrix = np.asarray(D if compute is None else compute())
         if matrix.dtype.kind not in "fiub":
             raise TypeError(
-                "D must be a matrix of real numbers or have a compute() that "
+                "D must be a matrix of numbers or have a compute() that "
                 f"returns one, got {type(D).__name__} of {matrix.dtype}"
             )
         self.D = matrix.astype(np.float64)
@@ -37,7 +37,7 @@ class SoftDTW:
                 f"D must have shape (m, n) with m, n >= 1, got {self.D.shape}"
             )
         self.gamma = check_gamma(gamma)
-        self._tape: Optional[Tape] = None
+        self._tape: Tape | None = None
 
     def compute(self) -> float:
         """Return the soft-DTW discrepancy."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def value_from_cost(
 
 def adjoint(
     tape: Tape, grad: Any = None, *, x: bool = True, y: bool = True
-) -> Union[np.ndarray, Gradients]:
+) -> np.ndarray | Gradients:
     """Compute the gradient of the values that made a tape.
 
     Each cell hands its mass to its predecessors in proportion to the
@@ -159,7 +159,7 @@ def adjoint(
         sweep.adjoint(seed, None, None, e)
         return e
     gx = np.zeros(sweep.x.shape, dtype) if x else None
-    gy = np.zeros(sweep.y.shape, dtype) if y else None
+    gy = np.zeros_like(sweep.y, order="C", subok=False) if y else None
     if x or y:
         sweep.adjoint(seed, gx, gy, None)
     return gx, gy
@@ -167,10 +167,10 @@ def adjoint(
 
 def _value(
     x: np.ndarray,
-    y: Optional[np.ndarray],
+    y: np.ndarray | None,
     gamma: float,
-    x_length: Optional[np.ndarray],
-    y_length: Optional[np.ndarray],
+    x_length: np.ndarray | None,
+    y_length: np.ndarray | None,
     tape: bool,
 ) -> Any:
     sweep = _kernels.Sweep(x, y, check_gamma(gamma), x_length, y_length, tape)
@@ -217,7 +217,7 @@ def _array(name: str, a: Any, ndim: int) -> np.ndarray:
 
 def _lengths(
     name: str, lengths: Any, batch: int, longest: int
-) -> Optional[np.ndarray]:
+) -> np.ndarray | None:
     if lengths is None:
         return None
     a = np.asarray(lengths)

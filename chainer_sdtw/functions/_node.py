@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from chainer import FunctionNode, config, variable
@@ -22,14 +22,14 @@ class SoftDTWNode(FunctionNode):
     def __init__(
         self,
         gamma: float,
-        x_length: Optional[np.ndarray],
-        y_length: Optional[np.ndarray],
+        x_length: np.ndarray | None,
+        y_length: np.ndarray | None,
         keep_tape: bool,
     ) -> None:
         self.gamma = gamma
         self.lengths = {"x_length": x_length, "y_length": y_length}
         self.keep_tape = keep_tape
-        self._tape: Optional[sdtw_cpu.Tape] = None
+        self._tape: sdtw_cpu.Tape | None = None
 
     def _sweep(self, arrays: tuple[np.ndarray, ...], tape: bool) -> Any:
         raise TypeError(f"{type(self).__name__} has no sweep")
@@ -49,10 +49,11 @@ class SoftDTWNode(FunctionNode):
             "only: move the inputs to the CPU, for example with to_cpu()"
         )
 
-    def backward(self, target_input_indexes: tuple, grad_outputs: tuple):
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
         node = _Adjoint(self, target_input_indexes)
-        gradients = node.apply((*self.get_retained_inputs(), *grad_outputs))
-        return gradients
+        return node.apply((*self.get_retained_inputs(), *grad_outputs))
 
     def adjoint(
         self, inputs: tuple, grad: np.ndarray, indexes: tuple
@@ -61,11 +62,14 @@ class SoftDTWNode(FunctionNode):
         tape = self._tape
         if tape is None:
             _, tape = self._sweep(_computable(inputs), True)
+        wanted: Any
         if len(inputs) == 1:
-            wanted = (sdtw_cpu.adjoint(tape, grad),)
+            wanted = [sdtw_cpu.adjoint(tape, grad)]
         else:
-            both = sdtw_cpu.adjoint(tape, grad, x=0 in indexes, y=1 in indexes)
-            wanted = tuple(both[i] for i in indexes)
+            both: Any = sdtw_cpu.adjoint(
+                tape, grad, x=0 in indexes, y=1 in indexes
+            )
+            wanted = [both[i] for i in indexes]
         return tuple(g.astype(inputs[0].dtype, copy=False) for g in wanted)
 
 
@@ -84,7 +88,9 @@ class _Adjoint(FunctionNode):
         *series, grad = inputs
         return self.node.adjoint(tuple(series), grad, self.indexes)
 
-    def backward(self, target_input_indexes: tuple, grad_outputs: tuple):
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
         raise RuntimeError(
             f"{self.node.label} can be differentiated once; its second "
             "derivative is not implemented"

@@ -154,7 +154,9 @@ def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
     return padded, np.array([len(s) for s in series])
 
 
-def _is_one_pair(x: Variable, y: Variable, x_length: Any, y_length: Any):
+def _is_one_pair(
+    x: Variable, y: Variable, x_length: Any, y_length: Any
+) -> bool:
     """Whether the arrays are one pair of series, without a batch axis."""
     if x.ndim == y.ndim == 1:
         return True
@@ -164,7 +166,7 @@ def _is_one_pair(x: Variable, y: Variable, x_length: Any, y_length: Any):
     same_last = x.shape[1] == y.shape[1]
     if same_first and (x_length is not None or y_length is not None):
         return False
-    if same_first and same_last:
+    if same_first and same_last and x.shape != (1, 1):
         raise ValueError(
             f"x and y of shape {x.shape} can be {x.shape[0]} pairs of "
             f"univariate series or one pair with {x.shape[1]} features: give "

@@ -77,17 +77,20 @@ const Level& active() {
 // and that a forbidden cell takes, up to four times as many. With int32
 // exponents and a floor of -2**29 at every step none of them overflows;
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
-// in simd.hpp).
+// in simd.hpp). kCost bounds a single cost: what rounding x - y takes from it
+// is magnified by 1 / gamma, and above 2**13 would show in the gradient.
 template <class T>
 struct Range;
 template <>
 struct Range<float> {
-  static constexpr double kSum = 0x1p26, kCell = 0x1p28, kFloor = -0x1p29;
+  static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
+                          kFloor = -0x1p29;
   static constexpr double kHuge = 1e37;
 };
 template <>
 struct Range<double> {
-  static constexpr double kSum = 0x1p47, kCell = 0x1p49, kFloor = -0x1p52;
+  static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
+                          kFloor = -0x1p52;
   static constexpr double kHuge = 1e307;
 };
 
@@ -109,7 +112,8 @@ bool fits(const Pair& p, double gamma) {
   if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge)) return false;
   if (gamma == 0) return true;
   const double rate = rate_of(gamma);
-  return sum * rate < Range<T>::kSum && rate > 1 / Range<T>::kHuge &&
+  return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
+         rate > 1 / Range<T>::kHuge &&
          Range<T>::kCell * 4 / rate < Range<T>::kHuge;
 }
 

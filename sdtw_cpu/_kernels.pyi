@@ -1,0 +1,33 @@
+import numpy as np
+
+def isa() -> str: ...
+def isa_levels() -> list[str]: ...
+def set_isa(name: str) -> bool: ...
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+
+class Sweep:
+    x: np.ndarray
+    y: np.ndarray | None
+    x_length: np.ndarray | None
+    y_length: np.ndarray | None
+    fused: bool
+    tape_bytes: int
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        y: np.ndarray | None,
+        gamma: float,
+        x_length: np.ndarray | None,
+        y_length: np.ndarray | None,
+        tape: bool,
+    ) -> None: ...
+    def value(self, out: np.ndarray) -> None: ...
+    def adjoint(
+        self,
+        seed: np.ndarray,
+        gx: np.ndarray | None,
+        gy: np.ndarray | None,
+        e: np.ndarray | None,
+    ) -> None: ...
