@@ -1,0 +1,105 @@
+# Every target makes the environment that it needs. Options, with defaults:
+#   PYTHON=python3   the interpreter to make the environment from
+#   VENV=.venv       where to make it
+#   NUMPY=numpy      which NumPy to install, for example NUMPY='numpy<2'
+#   ARGS=            more arguments for pytest, the example or the benchmark
+
+PYTHON ?= python3
+VENV ?= .venv
+NUMPY ?= numpy
+ARGS ?=
+
+# What each command runs.
+EXAMPLE = examples/sequence_prediction/train_ucr.py --dataset GunPoint
+BENCHMARK = benchmarks/cpu.py
+
+BIN = $(VENV)/bin
+# Most of what is installed is never imported: leave compiling to the import.
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet \
+	--no-compile
+# Another interpreter or NumPy means another environment.
+KEY := $(shell { $(PYTHON) -c \
+	'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null; \
+	echo '$(NUMPY)'; } | cksum | cut -d ' ' -f 1)
+CREATED = $(VENV)/created-$(KEY)
+INSTALLED = $(VENV)/installed
+NATIVE = $(wildcard sdtw_cpu/*.pyx sdtw_cpu/*.pxd \
+	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp)
+CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
+	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh)
+
+.PHONY: help example test lint format pytest bench matrix dist venv clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make example   train two models on GunPoint: soft-DTW and MSE'
+	@echo 'make test      linters, types and all tests'
+	@echo 'make pytest    the tests alone'
+	@echo 'make lint      the linters and types alone'
+	@echo 'make format    format the sources'
+	@echo 'make bench     time and memory beside other implementations'
+	@echo 'make matrix    the tests on the oldest to the newest Python here'
+	@echo 'make dist      source distribution and wheel, in dist/'
+	@echo 'make clean     remove the environment and everything built'
+	@echo
+	@sed -n '/^#   /s/^# //p' $(firstword $(MAKEFILE_LIST))
+
+example: $(INSTALLED)
+	$(BIN)/python $(EXAMPLE) $(ARGS)
+
+test: lint pytest
+
+pytest: $(INSTALLED)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(if $(CXX_FILES),$(BIN)/clang-format --dry-run -Werror $(CXX_FILES))
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(if $(CXX_FILES),$(BIN)/clang-format -i $(CXX_FILES))
+
+bench: $(INSTALLED)
+	$(BIN)/python $(BENCHMARK) $(ARGS)
+
+matrix: $(INSTALLED)
+	$(BIN)/nox $(ARGS)
+
+dist: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build
+
+venv: $(INSTALLED)
+
+# A new environment from $(PYTHON).
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { \
+		echo '$(PYTHON) is not a Python 3.9 or newer: name one with' \
+			'"make ... PYTHON=python3.X"' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) cannot make a virtual environment. On Debian' \
+			'and Ubuntu, install its package python3-venv; or name' \
+			'another interpreter with "make ... PYTHON=python3.X"' >&2; \
+		exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Chainer's source distribution needs pkg_resources to build, which setuptools
+# had until release 80 and which pip's isolated builds therefore lack: install
+# what is needed to build first, then everything without isolation. A changed
+# source builds the extension again.
+$(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
+	$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11' '$(NUMPY)'
+	$(INSTALL) --no-build-isolation -e '.[dev]' '$(NUMPY)'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .nox build dist wheelhouse *.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -f sdtw_cpu/_kernels.*.so sdtw_cpu/_kernels.cpp
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

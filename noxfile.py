@@ -1,0 +1,118 @@
+"""The tests on old and new Pythons with old and new NumPy: ``nox``.
+
+By default every Python that is present runs once, but for the one that runs
+nox (``make test`` has that): the oldest with the oldest NumPy that it has, the
+newest with NumPy 2, and once more with nothing that is optional and with the
+newest NumPy and setuptools.  ``nox -l`` lists them all.  Interpreters are
+looked for on the path and among those of pyenv.
+
+Each session installs the source distribution as a user would and runs the
+tests that it carries, away from the sources.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True
+
+# The oldest release of NumPy 1 for each Python, where there is one.
+NUMPY_1 = {
+    "3.9": "numpy==1.22.*",
+    "3.10": "numpy==1.22.*",
+    "3.11": "numpy==1.23.*",
+    "3.12": "numpy==1.26.*",
+    "3.13": None,
+    "3.14": None,
+}
+NUMPY_2 = "numpy>=2"
+
+
+def present():
+    """The Pythons here, from the oldest, that can make an environment."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [str(path) for path in sorted(pyenv.glob("versions/*/bin"))]
+    own = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"], own])
+    found = []
+    for version in NUMPY_1:
+        python = shutil.which(f"python{version}")
+        command = [python, "-c", "import ensurepip, venv"]
+        if python and subprocess.run(command, check=False).returncode == 0:
+            found.append(version)
+    return found
+
+
+def chosen(pythons):
+    """The sessions to run when none is named."""
+    this = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    oldest, newest = pythons[0], pythons[-1]
+    middle = [version for version in pythons[1:-1] if version != this]
+    pairs = [(oldest, 1), (newest, 2)]
+    pairs += [(version, 2 - i % 2) for i, version in enumerate(middle)]
+    return [
+        f"tests-{version}(numpy{major if NUMPY_1[version] else 2})"
+        for version in pythons
+        for major in (1, 2)
+        if (version, major) in pairs
+    ] + ["bare"]
+
+
+PYTHONS = present()
+nox.options.sessions = chosen(PYTHONS)
+
+
+def install(session, extras, *packages):
+    """Install the source distribution as a user would; return its path."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    session.run(
+        sys.executable,
+        *("-m", "build", "--sdist", "--no-isolation", "--outdir", folder),
+        external=True,
+        silent=True,
+    )
+    (sdist,) = folder.glob("*.tar.gz")
+    # Most of what is installed is never imported, hence --no-compile.
+    session.install("setuptools<81", "wheel")
+    session.install("--no-build-isolation", "chainer", *packages)
+    session.install(
+        "--no-compile",
+        f"chainer-sdtw{extras} @ {sdist.as_uri()}",
+        *packages,
+    )
+    return sdist
+
+
+def run_tests(session, sdist):
+    """Run the tests in the source distribution, away from all sources."""
+    session.run("python", "-m", "pip", "list", "--format=freeze")
+    shutil.unpack_archive(sdist, sdist.parent)
+    session.chdir(sdist.parent / sdist.name[: -len(".tar.gz")])
+    for package in ("chainer_sdtw", "sdtw_cpu"):
+        shutil.rmtree(package)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("major", [1, 2], ids=["numpy1", "numpy2"])
+def tests(session, major):
+    """All tests with a release of NumPy 1 or 2."""
+    numpy = NUMPY_1[session.python] if major == 1 else NUMPY_2
+    if numpy is None:
+        session.skip(f"no NumPy 1 for Python {session.python}")
+    run_tests(session, install(session, "[test]", numpy))
+
+
+@nox.session(python=PYTHONS[-1])
+def bare(session):
+    """No optional package, and the newest NumPy and setuptools."""
+    sdist = install(session, "", "numpy", "hypothesis", "pytest")
+    session.install("--upgrade", "setuptools")
+    run_tests(session, sdist)

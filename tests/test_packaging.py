@@ -1,0 +1,55 @@
+"""What is installed and what a source distribution carries."""
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import chainer_sdtw
+import sdtw_cpu
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_version_is_stated_once():
+    version = importlib.metadata.version("chainer-sdtw")
+    assert chainer_sdtw.__version__ == version
+    assert sdtw_cpu.__version__ == version
+
+
+def test_types_are_announced():
+    for package in (chainer_sdtw, sdtw_cpu):
+        assert Path(package.__file__).with_name("py.typed").exists()
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".git").exists() or not importlib.util.find_spec("build"),
+    reason="needs a checkout and the package build",
+)
+def test_sdist_carries_every_tracked_file(tmp_path):
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation"]
+    subprocess.run(
+        [*build, "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    tracked = subprocess.run(
+        ["git", "ls-files"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    left_out = {
+        name
+        for name in tracked
+        if name not in packed and not name.startswith((".ci/", ".git"))
+    }
+    assert not left_out
