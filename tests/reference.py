@@ -1,0 +1,131 @@
+"""Plain NumPy twins of what is tested, in float64."""
+
+from pathlib import Path
+
+import numpy as np
+
+GAMMAS = (1e-3, 0.01, 0.1, 1.0, 10.0, 1e3)
+DATA = Path(__file__).parent / "data" / "reference.npz"
+
+
+def cases():
+    """The reference cases: name -> {x, y, gamma, value, gx[, E]}."""
+    found = {}
+    with np.load(DATA) as file:
+        for key in file.files:
+            name, field = key.split("/")
+            found.setdefault(name, {})[field] = file[key]
+    return found
+
+
+def error(actual, expected):
+    """Norm-wise relative error."""
+    expected = np.asarray(expected, np.float64)
+    distance = np.linalg.norm((actual - expected).ravel())
+    return distance / max(np.linalg.norm(expected.ravel()), 1e-300)
+
+
+def walks(rng, *shape, dtype=np.float64):
+    """Random walks (B, length, d) whose steps have deviation 0.1."""
+    return (0.1 * rng.standard_normal(shape)).cumsum(axis=1).astype(dtype)
+
+
+def squared_euclidean(x, y):
+    """Cost matrices (..., m, n) of series (..., m, d) and (..., n, d)."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return ((x[..., :, None, :] - y[..., None, :, :]) ** 2).sum(axis=-1)
+
+
+def alignments(m, n):
+    """Every monotonic alignment of m with n elements, as a 0-1 matrix."""
+    paths = [[(0, 0)]]
+    while paths:
+        path = paths.pop()
+        i, j = path[-1]
+        if (i, j) == (m - 1, n - 1):
+            matrix = np.zeros((m, n))
+            matrix[tuple(zip(*path))] = 1
+            yield matrix
+        steps = ((i + 1, j + 1), (i + 1, j), (i, j + 1))
+        paths += [[*path, (a, b)] for a, b in steps if a < m and b < n]
+
+
+def brute_force(cost, gamma):
+    """Value and expected alignment from all alignments; gamma > 0."""
+    paths = np.array(list(alignments(*cost.shape)))
+    scores = -(paths * cost).sum(axis=(1, 2)) / gamma
+    top = scores.max()
+    weights = np.exp(scores - top)
+    value = -gamma * (top + np.log(weights.sum()))
+    return value, np.tensordot(weights / weights.sum(), paths, 1)
+
+
+def soft_dtw(cost, gamma, x_length=None, y_length=None):
+    """Values and expected alignments by recursion in log space.
+
+    Of cost matrices (B, m, n) with lengths, or of one, (m, n). For gamma 0
+    one optimal path: the diagonal first, then the cell above.
+    """
+    cost = np.asarray(cost, np.float64)
+    if cost.ndim == 2:
+        value, e = soft_dtw(cost[None], gamma)
+        return value[0], e[0]
+    size, m, n = cost.shape
+    width = n + 2
+    c = np.pad(cost, ((0, 0), (1, 1), (1, 1)), constant_values=np.inf)
+    c = c.reshape(size, -1).T.copy()  # cells first, batch last
+    r = np.full(c.shape, np.inf)
+    r[0] = 0
+    weights = np.zeros((3, *c.shape))
+    back = np.array([width + 1, width, 1])[:, None]  # diagonal, above, left
+    diagonals = []
+    for k in range(2, m + n + 1):
+        i = np.arange(max(1, k - n), min(m, k - 1) + 1)
+        diagonals.append(i * width + k - i)
+    with np.errstate(all="ignore"):
+        for at in diagonals:
+            before = r[at - back]
+            least = before.min(axis=0)
+            gap = np.nan_to_num(before - least, nan=0.0, posinf=np.inf)
+            if gamma == 0:
+                w = np.arange(3)[:, None, None] == gap.argmin(axis=0)
+                total = 1.0
+            else:
+                w = np.exp(-gap / gamma)
+                total = w.sum(axis=0)
+            r[at] = c[at] + least - gamma * np.log(total)
+            weights[:, at] = w / total
+    rows = np.full(size, m) if x_length is None else np.int64(x_length)
+    columns = np.full(size, n) if y_length is None else np.int64(y_length)
+    last = rows * width + columns, np.arange(size)
+    values = r[last]
+    e = np.zeros(c.shape)
+    e[last] = np.isfinite(values)
+    for at in reversed(diagonals):
+        for w, step in zip(weights, back[:, 0]):
+            e[at - step] += w[at] * e[at]
+    e = e.T.reshape(size, m + 2, width)[:, 1:-1, 1:-1]
+    return values, np.ascontiguousarray(e)
+
+
+def batch(x, y, gamma, x_length=None, y_length=None):
+    """Values and gradients under the squared Euclidean cost."""
+    x, y = masked(x, x_length), masked(y, y_length)
+    values, e = soft_dtw(squared_euclidean(x, y), gamma, x_length, y_length)
+    return (values, *gradients(x, y, e))
+
+
+def gradients(x, y, e):
+    """Gradients for both series of sum_ij e[..., i, j] |x_i - y_j|^2."""
+    return (
+        2 * (e.sum(axis=-1)[..., None] * x - e @ y),
+        2 * (e.sum(axis=-2)[..., None] * y - e.swapaxes(-1, -2) @ x),
+    )
+
+
+def masked(a, lengths):
+    """A float64 copy with zeros beyond the lengths."""
+    a = np.array(a, np.float64)
+    if lengths is not None:
+        a[np.arange(a.shape[1]) >= np.int64(lengths)[:, None]] = 0
+    return a

@@ -1,0 +1,186 @@
+"""Every error names the argument and what was wrong with it."""
+
+import re
+
+import numpy as np
+import pytest
+
+import sdtw_cpu
+
+X = np.zeros((2, 5, 3))
+Y = np.zeros((2, 4, 3))
+COST = np.zeros((2, 5, 4))
+
+
+def raises(error, message):
+    return pytest.raises(error, match=re.escape(message))
+
+
+@pytest.mark.parametrize(
+    ("a", "error", "message"),
+    [
+        (X[0], ValueError, "must have 3 dimensions, got shape (5, 3)"),
+        (X[None], ValueError, "must have 3 dimensions, got shape (1, 2, 5"),
+        (X[:0], ValueError, "must not be empty, got shape (0, 5, 3)"),
+        (X[:, :0], ValueError, "must not be empty, got shape (2, 0, 3)"),
+        (X[:, :, :0], ValueError, "must not be empty, got shape (2, 5, 0)"),
+        (X.astype(np.float16), TypeError, "or float64, got float16"),
+        (X.astype(int), TypeError, "or float64, got int64"),
+        (X.astype(complex), TypeError, "or float64, got complex128"),
+        (X.astype(object), TypeError, "or float64, got object"),
+        (X.astype(str), TypeError, "or float64, got <U"),
+        (None, TypeError, "or float64, got object"),
+    ],
+)
+class TestArrays:
+    def test_x(self, a, error, message):
+        with raises(error, message) as caught:
+            sdtw_cpu.value(a, Y)
+        assert str(caught.value).startswith("x must ")
+
+    def test_y(self, a, error, message):
+        with raises(error, message) as caught:
+            sdtw_cpu.value(X, a)
+        assert str(caught.value).startswith("y must ")
+
+    def test_cost(self, a, error, message):
+        with raises(error, message) as caught:
+            sdtw_cpu.value_from_cost(a)
+        assert str(caught.value).startswith("cost must ")
+
+
+def test_longdouble():
+    if np.dtype(np.longdouble).itemsize == 8:
+        pytest.skip("long double is float64 here")
+    with raises(TypeError, "x must be float32 or float64, got "):
+        sdtw_cpu.value(X.astype(np.longdouble), Y)
+
+
+def test_too_long():
+    with raises(ValueError, "cost is too long: shape (1, 1073741825, 1)"):
+        sdtw_cpu.value_from_cost(np.broadcast_to(0.0, (1, 2**30 + 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (
+            Y.astype(np.float32),
+            TypeError,
+            "x and y must have the same dtype, got float64 and float32",
+        ),
+        (
+            Y[:1],
+            ValueError,
+            "same batch size, got shapes (2, 5, 3) and (1, 4, 3)",
+        ),
+        (
+            Y[:, :, :2],
+            ValueError,
+            "same number of features (last axis), got shapes (2, 5, 3) and "
+            "(2, 4, 2)",
+        ),
+    ],
+)
+def test_mismatch(y, error, message):
+    with raises(error, message):
+        sdtw_cpu.value(X, y)
+
+
+def test_byte_orders_are_one_dtype():
+    swapped = Y.astype(Y.dtype.newbyteorder())
+    np.testing.assert_array_equal(
+        sdtw_cpu.value(X, swapped), sdtw_cpu.value(X, Y)
+    )
+
+
+LENGTHS = [
+    ([1], ValueError, "must have shape (2,), got (1,)"),
+    ([[1, 2]], ValueError, "must have shape (2,), got (1, 2)"),
+    (3, ValueError, "must have shape (2,), got ()"),
+    ([1.0, 2.0], TypeError, "must be integers, got float64"),
+    ([True, True], TypeError, "must be integers, got bool"),
+    (["1", "2"], TypeError, "must be integers, got <U1"),
+    ([0, 2], ValueError, "must be from 1 to {longest}, got 0 at 0"),
+    ([2, -3], ValueError, "must be from 1 to {longest}, got -3 at 1"),
+    ([2, 6], ValueError, "must be from 1 to {longest}, got 6 at 1"),
+    (
+        np.array([1, 2**64 - 1], np.uint64),
+        ValueError,
+        "must be from 1 to {longest}, got 18446744073709551615 at 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lengths", "error", "message"), LENGTHS)
+@pytest.mark.parametrize(
+    ("name", "longest"), [("x_length", 5), ("y_length", 4)]
+)
+def test_lengths(name, longest, lengths, error, message):
+    message = f"{name} {message.format(longest=longest)}"
+    with raises(error, message):
+        sdtw_cpu.value(X, Y, **{name: lengths})
+    with raises(error, message):
+        sdtw_cpu.value_from_cost(COST, **{name: lengths})
+
+
+GAMMAS = [
+    (-1, ValueError, "gamma must be >= 0 and finite, got -1"),
+    (-1e-300, ValueError, "gamma must be >= 0 and finite, got -1e-300"),
+    (np.nan, ValueError, "gamma must be >= 0 and finite, got nan"),
+    (np.inf, ValueError, "gamma must be >= 0 and finite, got inf"),
+    ("a", TypeError, "gamma must be a number, got 'a'"),
+    (None, TypeError, "gamma must be a number, got None"),
+    ([1, 2], TypeError, "gamma must be a number, got [1, 2]"),
+]
+
+
+@pytest.mark.parametrize(("gamma", "error", "message"), GAMMAS)
+def test_gamma(gamma, error, message):
+    for call in (
+        lambda: sdtw_cpu.value(X, Y, gamma),
+        lambda: sdtw_cpu.value_from_cost(COST, gamma),
+        lambda: sdtw_cpu.SoftDTW(COST[0], gamma),
+        lambda: sdtw_cpu.check_gamma(gamma),
+    ):
+        with raises(error, message):
+            call()
+
+
+@pytest.mark.parametrize(
+    "gamma", [1, np.float32(1), np.float64(1), np.array(1.0), True]
+)
+def test_gamma_can_be_any_number(gamma):
+    expected = sdtw_cpu.value(X, Y, 1.0)
+    np.testing.assert_array_equal(sdtw_cpu.value(X, Y, gamma), expected)
+
+
+@pytest.mark.parametrize("grad", [[1.0], [[1.0, 1.0]], np.ones(3)])
+def test_grad(grad):
+    _, tape = sdtw_cpu.value(X, Y, tape=True)
+    shape = np.shape(grad)
+    with raises(ValueError, f"grad must have shape (2,), got {shape}"):
+        sdtw_cpu.adjoint(tape, grad)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, np.nan, np.inf, 2**40, "a", None])
+def test_number_of_threads(n):
+    before = sdtw_cpu.get_num_threads()
+    message = f"the number of threads must be .*, got {re.escape(repr(n))}"
+    with pytest.raises((TypeError, ValueError), match=message):
+        sdtw_cpu.set_num_threads(n)
+    assert sdtw_cpu.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [1, np.int64(2)])
+def test_number_of_threads_can_be_any_integer(n):
+    sdtw_cpu.set_num_threads(n)
+    assert sdtw_cpu.get_num_threads() == n
+
+
+@pytest.mark.parametrize("name", ["mmx", "", "AVX2"])
+def test_isa(name):
+    usable = ", ".join(sdtw_cpu.isa_levels())
+    message = f"instruction set {name!r} is not usable here; usable: {usable}"
+    with raises(ValueError, message):
+        sdtw_cpu.set_isa(name)

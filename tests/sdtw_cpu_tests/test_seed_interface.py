@@ -1,0 +1,140 @@
+"""The names of the package that this one succeeds."""
+
+import re
+
+import numpy as np
+import pytest
+import reference
+
+import sdtw_cpu
+from sdtw_cpu.distance import SquaredEuclidean
+
+GAMMA = 0.7
+
+
+@pytest.fixture
+def series(rng):
+    return rng.standard_normal((12, 3)), rng.standard_normal((9, 3))
+
+
+def test_readme(series):
+    import sdtw_cpu as sdtw
+    from sdtw_cpu import SoftDTW
+
+    X, Y = series
+    D = sdtw.distance.SquaredEuclidean(X, Y)
+    sdtw = SoftDTW(D, gamma=1.0)
+    value = sdtw.compute()
+    E = sdtw.grad()
+    G = D.jacobian_product(E)
+
+    expected, gx, _ = reference.batch(X[None], Y[None], 1.0)
+    assert isinstance(value, float)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-12)
+    _, e = reference.soft_dtw(reference.squared_euclidean(X, Y), 1.0)
+    np.testing.assert_allclose(E, e, atol=1e-12)
+    assert E.shape == (12, 9) and G.shape == (12, 3)
+    np.testing.assert_allclose(G, gx[0], atol=1e-11)
+
+
+class TestSoftDTW:
+    def test_matrix_or_object(self, series):
+        d = SquaredEuclidean(*series)
+        from_object = sdtw_cpu.SoftDTW(d, GAMMA)
+        from_matrix = sdtw_cpu.SoftDTW(d.compute(), GAMMA)
+        assert from_object.compute() == from_matrix.compute()
+        np.testing.assert_array_equal(from_object.grad(), from_matrix.grad())
+
+    def test_gamma_defaults_to_one(self, series):
+        d = SquaredEuclidean(*series)
+        assert sdtw_cpu.SoftDTW(d).gamma == 1.0
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.float16, np.float32, bool])
+    def test_any_numbers(self, rng, dtype):
+        matrix = rng.integers(0, 2, (5, 6)).astype(dtype)
+        sdtw = sdtw_cpu.SoftDTW(matrix, GAMMA)
+        value, e = reference.soft_dtw(np.float64(matrix), GAMMA)
+        assert abs(sdtw.compute() - value) < 1e-12
+        assert sdtw.grad().dtype == np.float64
+        np.testing.assert_allclose(sdtw.grad(), e, atol=1e-12)
+
+    def test_nested_lists(self):
+        assert sdtw_cpu.SoftDTW([[1, 2], [3, 4]], 0).compute() == 5.0
+
+    def test_keeps_its_own_copy(self, rng):
+        matrix = rng.random((4, 4))
+        sdtw = sdtw_cpu.SoftDTW(matrix)
+        value = sdtw.compute()
+        e = sdtw.grad()
+        matrix[:] = 7
+        assert sdtw.compute() == value
+        np.testing.assert_array_equal(sdtw.grad(), e)
+
+    def test_grad_before_compute(self):
+        sdtw = sdtw_cpu.SoftDTW(np.eye(3))
+        with pytest.raises(ValueError, match=r"compute\(\) before grad\(\)"):
+            sdtw.grad()
+
+    @pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 3), (3, 0), ()])
+    def test_shapes(self, shape):
+        message = f"D must have shape (m, n) with m, n >= 1, got {shape}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            sdtw_cpu.SoftDTW(np.zeros(shape))
+
+    @pytest.mark.parametrize("d", ["matrix", object(), [["a", "b"]]])
+    def test_what_is_not_numbers(self, d):
+        message = "D must be a matrix of numbers or have a compute() that"
+        with pytest.raises(TypeError, match=re.escape(message)):
+            sdtw_cpu.SoftDTW(d)
+
+
+class TestSquaredEuclidean:
+    def test_compute(self, series):
+        d = SquaredEuclidean(*series).compute()
+        expected = reference.squared_euclidean(*series)
+        np.testing.assert_allclose(d, expected, rtol=1e-14)
+
+    def test_far_from_zero(self):
+        x = 1e8 + np.arange(4.0)[:, None]
+        d = SquaredEuclidean(x, x).compute()
+        np.testing.assert_array_equal(d[0], [0, 1, 4, 9])
+
+    def test_jacobian_product(self, series, rng):
+        """Against central differences of <E, D>, exact for squares."""
+        x, y = series
+        e = rng.standard_normal((12, 9))
+        product = SquaredEuclidean(x, y).jacobian_product(e)
+        numeric = np.zeros_like(x)
+        for at in np.ndindex(x.shape):
+            for sign in (-1, 1):
+                moved = x.copy()
+                moved[at] += sign / 8
+                d = SquaredEuclidean(moved, y).compute()
+                numeric[at] += 4 * sign * (e * d).sum()
+        np.testing.assert_allclose(product, numeric, atol=1e-11)
+
+    def test_accepts_lists_and_other_numbers(self):
+        d = SquaredEuclidean([[1], [2]], np.array([[4]], np.int8))
+        np.testing.assert_array_equal(d.compute(), [[9], [4]])
+        np.testing.assert_array_equal(
+            d.jacobian_product([[1], [2]]), [[-6], [-8]]
+        )
+
+    @pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (0, 3), (3, 0)])
+    def test_shapes(self, shape):
+        good, bad = np.zeros((2, 3)), np.zeros(shape)
+        message = re.escape(f"(length, features), got shape {shape}")
+        with pytest.raises(ValueError, match=f"^X .*{message}"):
+            SquaredEuclidean(bad, good)
+        with pytest.raises(ValueError, match=f"^Y .*{message}"):
+            SquaredEuclidean(good, bad)
+
+    def test_features(self):
+        message = "same number of features, got shapes (2, 3) and (2, 4)"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            SquaredEuclidean(np.zeros((2, 3)), np.zeros((2, 4)))
+
+    def test_shape_of_e(self, series):
+        message = "E must have shape (12, 9), got (9, 12)"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            SquaredEuclidean(*series).jacobian_product(np.zeros((9, 12)))
