@@ -1,0 +1,215 @@
+"""Completing UCR time series: a model trained with soft-DTW and with MSE.
+
+Runs the example of examples/sequence_prediction on several data sets with
+several seeds, the same settings for all, and compares the test metrics. What
+is finished, or has a snapshot, is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import typing as tp
+from pathlib import Path
+
+import numpy as np
+
+SCRIPT = (
+    Path(__file__).parents[1]
+    / "examples"
+    / "sequence_prediction"
+    / "train_ucr.py"
+)
+# The sets of series of one length that come with aeon.
+DATASETS = [
+    "GunPoint",
+    "ItalyPowerDemand",
+    "ArrowHead",
+    "BasicMotions",
+    "OSULeaf",
+    "ACSF1",
+]
+LOSSES = {"soft_dtw": "soft-DTW", "mse": "MSE"}
+METRICS = {"dtw": "test DTW", "mse": "test MSE"}
+# Metrics of a run by loss.
+Run = dict[str, dict[str, float]]
+
+
+def run(dataset: str, seed: int, args: argparse.Namespace) -> Run:
+    """Trains with both losses, in a process with one thread."""
+    settings = [
+        *("--dataset", dataset),
+        *("--model", args.model),
+        *("--epoch", str(args.epoch)),
+        *("--gamma", str(args.gamma)),
+        *("--unit", str(args.unit)),
+        *("--batchsize", str(args.batchsize)),
+        *("--seed", str(seed)),
+    ]
+    out = args.out / f"{dataset}-{seed}"
+    out.mkdir(parents=True, exist_ok=True)
+    done = out / "settings.json"
+    metrics = out / "metrics.json"
+    if not (done.exists() and json.loads(done.read_text()) == settings):
+        frequency = max(1, args.epoch // 10)
+        subprocess.run(
+            [
+                *(sys.executable, str(SCRIPT), *settings),
+                *("--loss", *LOSSES, "--frequency", str(frequency)),
+                *("--out", str(out), "--autoload"),
+            ],
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+            },
+            check=True,
+            text=True,
+            capture_output=True,
+        )
+        done.write_text(json.dumps(settings))
+    return json.loads(metrics.read_text())
+
+
+def run_all(args: argparse.Namespace) -> dict[str, list[Run]]:
+    """Runs of all data sets, in the order of the seeds."""
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        futures = {
+            dataset: [
+                pool.submit(run, dataset, seed, args) for seed in args.seed
+            ]
+            for dataset in args.dataset
+        }
+        try:
+            for dataset, waiting in futures.items():
+                for seed, future in zip(args.seed, waiting):
+                    future.result()
+                    print(f"{dataset}, seed {seed}: done", file=sys.stderr)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {
+        dataset: [future.result() for future in waiting]
+        for dataset, waiting in futures.items()
+    }
+
+
+def spread(values: tp.Sequence[float]) -> str:
+    """Mean and, of several values, standard deviation."""
+    text = f"{np.mean(values):.4g}"
+    if len(values) > 1:
+        text += f" ± {np.std(values, ddof=1):.2g}"
+    return text
+
+
+def summarize(
+    runs: dict[str, list[Run]], args: argparse.Namespace
+) -> list[dict[str, tp.Any]]:
+    """A row per data set."""
+    rows = []
+    for dataset, of_seeds in runs.items():
+        row: dict[str, tp.Any] = {
+            "data set": dataset,
+            "model": args.model,
+        }
+        for metric, title in METRICS.items():
+            values = {
+                loss: [r[loss][metric] for r in of_seeds] for loss in LOSSES
+            }
+            for loss, name in LOSSES.items():
+                row[f"{title}, trained with {name}"] = spread(values[loss])
+            wins = sum(
+                a < b for a, b in zip(values["soft_dtw"], values["mse"])
+            )
+            row[f"soft-DTW lower in {title}"] = f"{wins} of {len(of_seeds)}"
+        rows.append(row)
+    return rows
+
+
+def to_markdown(rows: list[dict[str, tp.Any]]) -> str:
+    table = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    lines = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
+        for line in table
+    ]
+    rule = "| " + " | ".join("-" * w for w in widths) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n", 1)[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--dataset", nargs="+", default=DATASETS)
+    parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epoch", type=int, default=300)
+    parser.add_argument("--gamma", type=float, default=1.0)
+    parser.add_argument("--unit", type=int, default=100)
+    parser.add_argument("--batchsize", type=int, default=25)
+    parser.add_argument(
+        "--model",
+        choices=["mlp", "lstm"],
+        default="mlp",
+        help="lstm also takes series of different lengths, and hours",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="processes at once"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("results/prediction"),
+        help="folder for what the example writes",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures there"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        runs = run_all(args)
+    except subprocess.CalledProcessError as e:
+        sys.exit(f"{' '.join(e.cmd)}\nfailed:\n{e.stderr}")
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on.", file=sys.stderr)
+        sys.exit(130)
+    rows = summarize(runs, args)
+    print(
+        f"Given the first 60 % of a series, predict the rest; {args.epoch} "
+        f"epochs, gamma {args.gamma:g}, {args.unit} units, batches of "
+        f"{args.batchsize}, seeds {', '.join(map(str, args.seed))}; mean ± "
+        "standard deviation over the seeds.\n"
+    )
+    print(to_markdown(rows))
+    won = [
+        dataset
+        for dataset, of_seeds in runs.items()
+        if all(r["soft_dtw"]["dtw"] < r["mse"]["dtw"] for r in of_seeds)
+    ]
+    print(
+        f"\nLower test DTW with soft-DTW for every seed: {len(won)} of "
+        f"{len(runs)} data sets ({', '.join(won) or 'none'})."
+    )
+    if args.json:
+        settings = {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in vars(args).items()
+        }
+        args.json.write_text(
+            json.dumps(
+                {"settings": settings, "rows": rows, "runs": runs}, indent=2
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
