@@ -1,0 +1,698 @@
+#!/usr/bin/env python
+"""Complete time series: given the first 60 %, predict the rest.
+
+Trains the same model with the soft-DTW loss and with the mean squared error,
+on a data set of the UCR/UEA archive, and compares the two on the test set.
+"""
+
+import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import zipfile
+import zlib
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+import numpy as np
+from chainer import training
+from chainer.training import extensions
+
+from chainer_sdtw.datasets import get_ucr
+
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+except ImportError:
+    matplotlib = None
+
+LOSSES = {"soft_dtw": "soft-DTW", "mse": "MSE"}
+COLORS = {"soft_dtw": "#0072b2", "mse": "#d55e00"}
+
+
+# Models. Both take the past of a batch of series and how many steps to
+# predict for each, and return the future.
+
+
+class MLP(chainer.Chain):
+    """One hidden layer, all steps at once; for series of equal length.
+
+    Args:
+        n_past (int): Length of the past.
+        n_future (int): Length of the future.
+        n_channel (int): Number of channels of a series.
+        n_unit (int): Size of the hidden layer.
+
+    """
+
+    def __init__(self, n_past, n_future, n_channel, n_unit):
+        super().__init__()
+        self.shape = n_future, n_channel
+        with self.init_scope():
+            self.hidden = L.Linear(n_past * n_channel, n_unit)
+            self.output = L.Linear(n_unit, n_future * n_channel)
+
+    def forward(self, past, n_future):
+        h = F.sigmoid(self.hidden(past))  # (B, n_past, d) to (B, n_unit)
+        return F.reshape(self.output(h), (len(past), *self.shape))
+
+
+class LSTM(chainer.Chain):
+    """Encoder and decoder; the lengths of the series may differ.
+
+    At each step the decoder reads the last known value of the series and how
+    far into the future the step is, from 0 to 1.
+
+    Args:
+        n_channel (int): Number of channels of a series.
+        n_unit (int): Size of the state.
+
+    """
+
+    def __init__(self, n_channel, n_unit):
+        super().__init__()
+        with self.init_scope():
+            self.encoder = L.NStepLSTM(1, n_channel, n_unit, 0)
+            self.decoder = L.NStepLSTM(1, n_channel + 1, n_unit, 0)
+            self.output = L.Linear(n_unit, n_channel)
+
+    def forward(self, past, n_future):
+        xp = self.xp
+        h, c, _ = self.encoder(None, None, list(past))
+        steps = [
+            xp.concatenate(
+                [
+                    xp.tile(series[-1:], (n, 1)),
+                    xp.linspace(0, 1, n, dtype=series.dtype)[:, None],
+                ],
+                axis=1,
+            )
+            for series, n in zip(past, n_future)
+        ]
+        _, _, hs = self.decoder(h, c, steps)
+        y = self.output(F.concat(hs, axis=0))
+        if len(set(n_future)) == 1:
+            return F.reshape(y, (len(past), n_future[0], -1))
+        return F.split_axis(y, np.cumsum(n_future)[:-1], axis=0)
+
+
+def mean_squared_error(x, y):
+    """The mean over all values of all series, ``(B, m, d)`` or lists."""
+    if isinstance(y, (list, tuple)):
+        x, y = F.concat(x, axis=0), F.concat(y, axis=0)
+    return F.mean_squared_error(x, y)
+
+
+class Completion(chainer.Chain):
+    """A model, the loss that it is trained with, and what is reported."""
+
+    def __init__(self, predictor, loss, gamma):
+        super().__init__()
+        self.loss = loss
+        self.gamma = gamma
+        with self.init_scope():
+            self.predictor = predictor
+
+    def predict(self, past, future):
+        return self.predictor(past, [len(y) for y in future])
+
+    def forward(self, past, future):
+        y = self.predict(past, future)
+        if self.loss == "soft_dtw":
+            loss = chainer_sdtw.soft_dtw(y, future, self.gamma)
+        else:
+            loss = mean_squared_error(y, future)
+        chainer.report({"loss": loss}, self)
+        if not chainer.config.train:
+            chainer.report(
+                {
+                    "mse": mean_squared_error(y, future),
+                    "dtw": chainer_sdtw.soft_dtw(y, future, gamma=0),
+                },
+                self,
+            )
+        return loss
+
+
+# Data
+
+
+def split(series):
+    """The first 60 % of a series and the rest, ``(length, d)`` each."""
+    n_past = len(series) * 6 // 10
+    return series[:n_past], series[n_past:]
+
+
+def load(args):
+    """Gets the archive's data set; scales the channels to unit variance.
+
+    The mean and the standard deviation of a channel are those of the
+    training set, so that sets that come z-normalized stay as they are.
+
+    """
+    train, test = get_ucr(args.dataset, args.root)
+    values = np.concatenate(list(train.series))
+    mean = values.mean(axis=0)
+    std = values.std(axis=0)
+    std[std == 0] = 1
+    pairs = [
+        chainer.datasets.TupleDataset(
+            *zip(*(split((s - mean) / std) for s in data.series))
+        )
+        for data in (train, test)
+    ]
+    shortest = min(
+        len(part) for data in pairs for pair in data for part in pair
+    )
+    if shortest == 0:
+        raise ValueError(
+            f"{args.dataset} has a series that is too short to be split"
+        )
+    return (*pairs, train, test)
+
+
+@chainer.dataset.converter()
+def convert(batch, device):
+    """Makes arrays ``(B, m, d)`` if the lengths are equal, else lists."""
+    return tuple(
+        device.send(
+            np.stack(part) if len({len(s) for s in part}) == 1 else list(part)
+        )
+        for part in zip(*batch)
+    )
+
+
+class SeededIterator(chainer.iterators.SerialIterator):
+    """A serial iterator with a random state of its own.
+
+    It goes into snapshots, so that a resumed run draws the same batches as
+    one that was never interrupted.
+
+    """
+
+    def __init__(self, dataset, batch_size, seed):
+        self.random = np.random.RandomState(seed)
+        super().__init__(
+            dataset,
+            batch_size,
+            order_sampler=chainer.iterators.ShuffleOrderSampler(self.random),
+        )
+
+    def serialize(self, serializer):
+        super().serialize(serializer)
+        name, keys, position, *normal = self.random.get_state()
+        keys = serializer("random_keys", keys)
+        position = serializer("random_position", position)
+        self.random.set_state((name, keys, position, *normal))
+
+
+# Snapshots
+
+
+class Settings(training.Extension):
+    """Writes into snapshots what run they belong to."""
+
+    name = "settings"
+    trigger = (1, "epoch")
+
+    def __init__(self, settings):
+        self.settings = json.dumps(settings, sort_keys=True)
+
+    def __call__(self, trainer):
+        pass
+
+    def serialize(self, serializer):
+        self.settings = serializer("settings", self.settings)
+
+    def check(self, path):
+        """Raises ValueError unless a snapshot is complete and of this run."""
+        try:
+            with zipfile.ZipFile(path) as file:
+                damaged = file.testzip()
+            if damaged:
+                raise ValueError(f"{damaged} is damaged")
+            with np.load(path) as file:
+                found = str(file["extensions/settings/settings"])
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as e:
+            raise ValueError(f"not a complete snapshot ({e})") from e
+        found, wanted = json.loads(found), json.loads(self.settings)
+        if found != wanted:
+            different = ", ".join(
+                f"{key} {found.get(key)}"
+                for key in sorted(wanted)
+                if found.get(key) != wanted[key]
+            )
+            raise ValueError(f"snapshot of another run, with {different}")
+
+
+def find_snapshot(out, settings):
+    """The newest snapshot in a folder that is complete and of this run."""
+    paths = [
+        os.path.join(out, name)
+        for name in os.listdir(out)
+        if name.startswith("snapshot_iter_")
+    ]
+    for path in sorted(paths, key=os.path.getmtime, reverse=True):
+        try:
+            settings.check(path)
+            return path
+        except ValueError as e:
+            print(f"Skipping {path}: {e}")
+    return None
+
+
+# Training
+
+
+def make_model(args, train, loss):
+    # The same weights to start with for all losses.
+    np.random.seed(args.seed)  # noqa: NPY002  (Chainer's own)
+    past, future = train[0]
+    n_channel = past.shape[1]
+    if args.model == "lstm":
+        predictor = LSTM(n_channel, args.unit)
+    else:
+        predictor = MLP(len(past), len(future), n_channel, args.unit)
+    return Completion(predictor, loss, args.gamma)
+
+
+def train_model(args, loss, train, test, device):
+    """Trains a model with a loss, from scratch or from a snapshot."""
+    out = os.path.join(args.out, loss)
+    os.makedirs(out, exist_ok=True)
+    print(f"\n{LOSSES[loss]}, to {out}")
+
+    model = make_model(args, train, loss)
+    model.to_device(device)
+    optimizer = chainer.optimizers.Adam()
+    optimizer.setup(model)
+    train_iter = SeededIterator(
+        train, min(args.batchsize, len(train)), args.seed
+    )
+    test_iter = chainer.iterators.SerialIterator(
+        test, args.batchsize, repeat=False, shuffle=False
+    )
+    updater = training.updaters.StandardUpdater(
+        train_iter, optimizer, converter=convert, device=device
+    )
+    trainer = training.Trainer(updater, (args.epoch, "epoch"), out=out)
+
+    def due(trainer):
+        return updater.is_new_epoch and (
+            updater.epoch % args.frequency == 0 or updater.epoch >= args.epoch
+        )
+
+    trainer.extend(
+        extensions.Evaluator(
+            test_iter, model, converter=convert, device=device
+        ),
+        trigger=due,
+    )
+    trainer.extend(extensions.LogReport(trigger=due))
+    trainer.extend(
+        extensions.PrintReport(
+            [
+                "epoch",
+                "main/loss",
+                "validation/main/loss",
+                "validation/main/mse",
+                "validation/main/dtw",
+                "elapsed_time",
+            ]
+        ),
+        trigger=due,
+    )
+    trainer.extend(
+        extensions.PlotReport(
+            ["main/loss", "validation/main/loss"],
+            "epoch",
+            trigger=due,
+            filename="loss.png",
+        )
+    )
+    if sys.stdout.isatty():
+        trainer.extend(extensions.ProgressBar(update_interval=10))
+    trainer.extend(extensions.snapshot(n_retains=2), trigger=due)
+
+    settings = {
+        "data": checksum(train),
+        "loss": loss,
+        **{
+            key: getattr(args, key)
+            for key in ("dataset", "model", "unit", "batchsize", "seed")
+        },
+    }
+    if loss == "soft_dtw":
+        settings["gamma"] = args.gamma
+    settings = Settings(settings)
+    trainer.extend(settings)
+
+    snapshot = args.resume
+    if snapshot:
+        try:
+            settings.check(snapshot)
+        except (OSError, ValueError) as e:
+            sys.exit(f"--resume {snapshot}: {e}")
+    if args.autoload:
+        snapshot = find_snapshot(out, settings) or snapshot
+    if snapshot:
+        chainer.serializers.load_npz(snapshot, trainer)
+        print(f"Going on from {snapshot}, after epoch {updater.epoch}")
+    if updater.epoch < args.epoch:
+        trainer.run()
+    return model
+
+
+def checksum(dataset):
+    value = 0
+    for pair in dataset:
+        for part in pair:
+            value = zlib.crc32(np.ascontiguousarray(part), value)
+    return value
+
+
+# Results
+
+
+def evaluate(model, test, args, device):
+    """Gets the test set's metrics and its predictions, in NumPy arrays."""
+    squares = values = dtw = soft_dtw = 0.0
+    predictions = []
+    with chainer.using_config("train", False), chainer.no_backprop_mode():
+        for start in range(0, len(test), args.batchsize):
+            batch = test[start : start + args.batchsize]
+            past, future = convert(batch, device)
+            y = model.predict(past, future)
+            n = sum(part.size for _, part in batch)
+            squares += float(mean_squared_error(y, future).array) * n
+            values += n
+            dtw += float(
+                chainer_sdtw.soft_dtw(y, future, gamma=0, reduce="sum").array
+            )
+            soft_dtw += float(
+                chainer_sdtw.soft_dtw(
+                    y, future, gamma=args.gamma, reduce="sum"
+                ).array
+            )
+            predictions += [
+                chainer.get_device("@numpy").send(series.array) for series in y
+            ]
+    return {
+        "mse": squares / values,
+        "dtw": dtw / len(test),
+        "soft_dtw": soft_dtw / len(test),
+    }, predictions
+
+
+def print_table(metrics, args):
+    print(
+        f"\nTest set of {args.dataset}, after {args.epoch} epochs "
+        f"({args.model.upper()}, seed {args.seed}):\n"
+    )
+    header = ("trained with", "MSE", "DTW", f"soft-DTW ({args.gamma:g})")
+    row = "{:<14}{:>12}{:>12}{:>18}"
+    print(row.format(*header))
+    for loss, m in metrics.items():
+        print(
+            row.format(
+                LOSSES[loss],
+                *(f"{m[key]:.5g}" for key in ("mse", "dtw", "soft_dtw")),
+            )
+        )
+
+
+def choose(labels, n):
+    """The indices of n examples, from all classes in turn."""
+    queues = [list(np.flatnonzero(labels == k)) for k in np.unique(labels)]
+    chosen = []
+    while any(queues) and len(chosen) < n:
+        chosen += [queue.pop(0) for queue in queues if queue]
+    return chosen[:n]
+
+
+def plot(path, test, archive, predictions, args):
+    """Draws a few test series and what the models make of them."""
+    import matplotlib.pyplot as plt
+
+    chosen = choose(archive.labels, 6)
+    fig, axes = plt.subplots(
+        2, 3, figsize=(13, 7), squeeze=False, constrained_layout=True
+    )
+    for ax in axes.flat[len(chosen) :]:
+        ax.set_axis_off()
+    for ax, i in zip(axes.flat, chosen):
+        past, future = (part[:, 0] for part in test[i])
+        n, end = len(past), len(past) + len(future)
+        steps = np.arange(n, end)
+        ax.axvspan(0, n - 1, color="0.94", zorder=0, lw=0)
+        ax.plot(past, color="0.45", lw=1.5, label="input: first 60 %")
+        ax.plot(
+            np.arange(n - 1, end),
+            np.append(past[-1], future),
+            color="black",
+            lw=2.2,
+            label="truth",
+        )
+        for loss, series in predictions.items():
+            ax.plot(
+                steps,
+                series[i][:, 0],
+                color=COLORS[loss],
+                lw=1.7,
+                label=f"trained with {LOSSES[loss]}",
+            )
+        ax.set_xlim(0, end - 1)
+        ax.set_title(
+            f"test series {i}, class {archive.classes[archive.labels[i]]}",
+            fontsize=11,
+        )
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes[-1]:
+        ax.set_xlabel("time step")
+    n_channel = test[0][0].shape[1]
+    for ax in axes[:, 0]:
+        ax.set_ylabel(
+            "value" if n_channel == 1 else f"channel 1 of {n_channel}"
+        )
+    soft_dtw = f", gamma {args.gamma:g}" if "soft_dtw" in predictions else ""
+    fig.suptitle(
+        f"{args.dataset}: the last 40 % of a series, predicted from the "
+        f"first 60 %\n({args.model.upper()}, {args.unit} units, "
+        f"{args.epoch} epochs{soft_dtw})",
+        fontsize=13,
+    )
+    fig.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncol=4,
+        frameon=False,
+        fontsize=11,
+    )
+    fig.savefig(path, dpi=110)
+    plt.close(fig)
+
+
+# The command
+
+
+def at_least(minimum, convert):
+    def parse(text):
+        value = convert(text)
+        if not minimum <= value < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {minimum}: {text}"
+            )
+        return value
+
+    parse.__name__ = convert.__name__
+    return parse
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n", 1)[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--dataset",
+        default="GunPoint",
+        metavar="NAME",
+        help="data set of the UCR/UEA archive",
+    )
+    parser.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="local copy of the archive (default: $CHAINER_SDTW_UCR_ROOT, "
+        "or the sets that aeon has or downloads)",
+    )
+    parser.add_argument(
+        "--loss",
+        nargs="+",
+        choices=list(LOSSES),
+        default=list(LOSSES),
+        help="loss to train with, or several to compare",
+    )
+    parser.add_argument(
+        "--gamma",
+        type=at_least(0, float),
+        default=1.0,
+        help="smoothing of soft-DTW",
+    )
+    parser.add_argument(
+        "--model",
+        choices=["mlp", "lstm"],
+        default="mlp",
+        help="lstm also takes series of different lengths",
+    )
+    parser.add_argument(
+        "--unit",
+        "-u",
+        type=at_least(1, int),
+        default=100,
+        help="number of units",
+    )
+    parser.add_argument(
+        "--batchsize",
+        "-b",
+        type=at_least(1, int),
+        default=25,
+        help="number of series in a mini-batch",
+    )
+    parser.add_argument(
+        "--epoch",
+        "-e",
+        type=at_least(1, int),
+        default=300,
+        help="number of sweeps over the training set",
+    )
+    parser.add_argument(
+        "--frequency",
+        "-f",
+        type=at_least(1, int),
+        default=20,
+        help="number of epochs between evaluations and snapshots",
+    )
+    parser.add_argument(
+        "--seed",
+        type=at_least(0, int),
+        default=0,
+        help="seed of the initial weights and of the order of the series",
+    )
+    parser.add_argument(
+        "--device",
+        "-d",
+        default="-1",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy, "
+        "or a ChainerX device",
+    )
+    parser.add_argument(
+        "--out",
+        "-o",
+        default="result",
+        metavar="FOLDER",
+        help="folder for the results",
+    )
+    parser.add_argument(
+        "--resume",
+        "-r",
+        metavar="FILE",
+        help="snapshot to go on from (with one --loss)",
+    )
+    parser.add_argument(
+        "--autoload",
+        action="store_true",
+        help="go on from the newest complete snapshots in the folder for "
+        "the results, if there are any",
+    )
+    args = parser.parse_args(argv)
+    args.loss = list(dict.fromkeys(args.loss))
+    if args.resume and len(args.loss) > 1:
+        parser.error("--resume needs one --loss, the one of the snapshot")
+    if args.seed >= 2**32:
+        parser.error("--seed must be less than 2**32")
+    return args
+
+
+def run(args):
+    try:
+        device = chainer.get_device(args.device)
+        device.use()
+    except Exception as e:  # each backend has errors of its own
+        sys.exit(f"--device {args.device}: {e}")
+    try:
+        train, test, _, archive = load(args)
+    except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
+        sys.exit(f"--dataset {args.dataset}: {e}")
+    lengths = sorted(
+        {
+            len(past) + len(future)
+            for data in (train, test)
+            for past, future in data
+        }
+    )
+    if args.model == "mlp" and len(lengths) > 1:
+        sys.exit(
+            f"--model mlp: the series of {args.dataset} have different "
+            f"lengths, from {lengths[0]} to {lengths[-1]}; use --model lstm"
+        )
+
+    length = "-".join(str(n) for n in dict.fromkeys([lengths[0], lengths[-1]]))
+    print(f"Device: {device}")
+    print(
+        f"Data: {args.dataset}, {len(train)} series to train with, "
+        f"{len(test)} to test, of length {length} and "
+        f"{train[0][0].shape[1]} channel(s)"
+    )
+    print(f"# model: {args.model}")
+    print(f"# unit: {args.unit}")
+    print(f"# Minibatch-size: {args.batchsize}")
+    print(f"# epoch: {args.epoch}")
+
+    metrics, predictions = {}, {}
+    for loss in args.loss:
+        model = train_model(args, loss, train, test, device)
+        metrics[loss], predictions[loss] = evaluate(model, test, args, device)
+    print_table(metrics, args)
+    with open(os.path.join(args.out, "metrics.json"), "w") as file:
+        json.dump(metrics, file, indent=4)
+
+    if matplotlib is None:
+        print(
+            "\nNo pictures without matplotlib: "
+            "pip install 'chainer-sdtw[plot]'"
+        )
+        return
+    path = os.path.join(args.out, "predictions.png")
+    plot(path, test, archive, predictions, args)
+    print(
+        "\nPictures:",
+        path,
+        *(os.path.join(args.out, loss, "loss.png") for loss in args.loss),
+        sep="\n  ",
+    )
+
+
+def main(argv=None):
+    argv = sys.argv[1:] if argv is None else argv
+    args = parse_args(argv)
+    try:
+        run(args)
+    except KeyboardInterrupt:
+        command = [sys.argv[0], *argv]
+        if not args.autoload:
+            command.append("--autoload")
+        print(
+            "\nInterrupted. To go on from the last snapshot:\n  python",
+            shlex.join(command),
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
