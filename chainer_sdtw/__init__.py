@@ -4,11 +4,14 @@ Importing this package first makes Chainer 7.8.1 work on a current Python and
 NumPy (see :mod:`chainer_sdtw.compat`).
 """
 
-# isort: off
-from chainer_sdtw import compat  # noqa: F401  (must come before chainer)
+import warnings
 
-# isort: on
-from chainer_sdtw.functions import soft_dtw, soft_dtw_from_cost
+from chainer_sdtw import compat  # noqa: F401  (must come before chainer)
 from sdtw_cpu._version import __version__
+
+with warnings.catch_warnings():
+    # Chainer asks it for versions; with setuptools 80 it warns of its end.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
+    from chainer_sdtw.functions import soft_dtw, soft_dtw_from_cost
 
 __all__ = ["__version__", "soft_dtw", "soft_dtw_from_cost"]

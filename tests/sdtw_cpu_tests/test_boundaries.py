@@ -97,7 +97,7 @@ def test_long_batch(isa, rng, gamma, dtype):
     values, tape = sdtw_cpu.value(x, y, gamma, tape=True)
     gx, gy = sdtw_cpu.adjoint(tape)
     for b in range(16):
-        one = np.float64(x[b : b + 1]), np.float64(y[b : b + 1])
+        one = x[b : b + 1].astype(np.float64), y[b : b + 1].astype(np.float64)
         value, tape = sdtw_cpu.value(*one, gamma, tape=True)
         np.testing.assert_allclose(values[b], value[0], rtol=1e-5)
         for actual, wanted in zip((gx[b], gy[b]), sdtw_cpu.adjoint(tape)):

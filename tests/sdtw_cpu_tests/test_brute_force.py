@@ -26,7 +26,9 @@ def test_all_alignments(isa, rng, gamma, dtype):
     values, e = run(padded, gamma, x_length=x_length, y_length=y_length)
     tolerance = 1e-12 if dtype == np.float64 else 2e-5
     for b, (m, n) in enumerate(SHAPES):
-        value, alignment = reference.brute_force(np.float64(costs[b]), gamma)
+        value, alignment = reference.brute_force(
+            costs[b].astype(np.float64), gamma
+        )
         single, alone = run(costs[b][None], gamma)
         scale = abs(value) + gamma
         np.testing.assert_allclose(values[b], value, atol=tolerance * scale)

@@ -111,11 +111,13 @@ def test_float32_and_any_gamma(isa, seed, kind):
             cost[0, 10:, :10] = INF
             cost[0, :10, 20:] = INF
             actual = run_cost(cost, gamma)
-            expected = run_cost(np.float64(cost), gamma)
+            expected = run_cost(cost.astype(np.float64), gamma)
         else:
             x, y = rng.standard_normal((2, 16, 12, 1)).astype(np.float32)
             actual = run(x, y, gamma, **lengths)
-            expected = run(np.float64(x), np.float64(y), gamma, **lengths)
+            expected = run(
+                x.astype(np.float64), y.astype(np.float64), gamma, **lengths
+            )
         for a, b in zip(actual, expected):
             assert reference.error(a, b) < 1e-3
 
@@ -160,7 +162,7 @@ def test_huge_costs(isa, rng, magnitude, gamma):
     np.testing.assert_allclose(values / magnitude, small[0], rtol=1e-9)
     assert reference.error(e, small[1]) < 1e-6
     if magnitude < 1e37:
-        single = np.float32(cost * magnitude)
+        single = (cost * magnitude).astype(np.float32)
         values, e = run_cost(single, gamma, x_length=x_length)
         np.testing.assert_allclose(values / magnitude, small[0], rtol=1e-5)
         assert np.isfinite(e).all()
@@ -212,9 +214,9 @@ def test_outlier(isa, rng, size):
     x, y = rng.standard_normal((2, size, 50, 1)).astype(np.float32)
     x[:, 20] = 1e6
     values, gx, gy = run(x, y, 1e-3)
-    hard = sdtw_cpu.value(np.float64(x), np.float64(y), 0.0)
+    hard = sdtw_cpu.value(x.astype(np.float64), y.astype(np.float64), 0.0)
     np.testing.assert_allclose(values, hard, rtol=1e-5)
-    exact = run(np.float64(x), np.float64(y), 1e-3)
+    exact = run(x.astype(np.float64), y.astype(np.float64), 1e-3)
     assert reference.error(gx, exact[1]) < 1e-4
     assert np.isfinite(gy).all()
 

@@ -39,7 +39,7 @@ def test_float32(isa, case):
     x = case["x"][None].astype(np.float32)
     y = case["y"][None].astype(np.float32)
     values, gx, gy = fused(x, y, gamma)
-    exact = fused(np.float64(x), np.float64(y), gamma)
+    exact = fused(x.astype(np.float64), y.astype(np.float64), gamma)
     assert values.dtype == gx.dtype == gy.dtype == np.float32
     # A difference of float32 elements has a rounding error; gamma magnifies
     # what it does to the cost.
@@ -76,7 +76,7 @@ def test_float32_random_walks(isa, rng, batch, gamma):
     x = reference.walks(rng, batch, 1024, 1, dtype=np.float32)
     y = reference.walks(rng, batch, 1024, 1, dtype=np.float32)
     values, *gradients = fused(x, y, gamma)
-    exact, *expected = fused(np.float64(x), np.float64(y), gamma)
+    exact, *expected = fused(x.astype(np.float64), y.astype(np.float64), gamma)
     np.testing.assert_allclose(values, exact, rtol=1e-5)
     for actual, wanted in zip(gradients, expected):
         for b in range(batch):
@@ -89,6 +89,6 @@ def test_float32_random_walks_of_length_4096(rng, gamma, d):
     x = reference.walks(rng, 1, 4096, d, dtype=np.float32)
     y = reference.walks(rng, 1, 4096, d, dtype=np.float32)
     _, *gradients = fused(x, y, gamma)
-    _, *expected = fused(np.float64(x), np.float64(y), gamma)
+    _, *expected = fused(x.astype(np.float64), y.astype(np.float64), gamma)
     for actual, wanted in zip(gradients, expected):
         assert reference.error(actual, wanted) < 1e-5

@@ -296,7 +296,7 @@ class TestMemory:
         x, y = rng.random((size, m, 1)), rng.random((size, n, 1))
         _, tape = sdtw_cpu.value(x, y, gamma, tape=True)
         assert 0 < tape.nbytes < 0.8 * x.size * n
-        x, y = np.float32(x), np.float32(y)
+        x, y = x.astype(np.float32), y.astype(np.float32)
         _, tape = sdtw_cpu.value(x, y, gamma, tape=True)
         assert 0 < tape.nbytes < 0.4 * x.size * n
 
