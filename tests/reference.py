@@ -95,8 +95,8 @@ def soft_dtw(cost, gamma, x_length=None, y_length=None):
                 total = w.sum(axis=0)
             r[at] = c[at] + least - gamma * np.log(total)
             weights[:, at] = w / total
-    rows = np.full(size, m) if x_length is None else np.int64(x_length)
-    columns = np.full(size, n) if y_length is None else np.int64(y_length)
+    rows = np.full(size, m) if x_length is None else np.array(x_length, int)
+    columns = np.full(size, n) if y_length is None else np.array(y_length, int)
     last = rows * width + columns, np.arange(size)
     values = r[last]
     e = np.zeros(c.shape)
@@ -127,5 +127,5 @@ def masked(a, lengths):
     """A float64 copy with zeros beyond the lengths."""
     a = np.array(a, np.float64)
     if lengths is not None:
-        a[np.arange(a.shape[1]) >= np.int64(lengths)[:, None]] = 0
+        a[np.arange(a.shape[1]) >= np.array(lengths)[:, None]] = 0
     return a

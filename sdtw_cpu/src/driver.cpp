@@ -11,6 +11,7 @@
 #include <new>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "kernels.hpp"
 
@@ -220,33 +221,97 @@ void run_threads(int count, Fn fn) {
   if (error) std::rethrow_exception(error);
 }
 
+// Memory from earlier calls: taking it fresh from the system costs a page
+// fault for every 4 KiB, a tenth of the time of a batch of short series. The
+// lock is only ever tried, so that a child forked while it was held goes on
+// without the store.
+class Store {
+  static constexpr size_t kBlock = 8 << 20, kTotal = 32 << 20;
+  struct Block {
+    void* memory;
+    size_t bytes;
+  };
+  std::mutex lock_;
+  std::vector<Block> blocks_;
+  size_t total_ = 0;
+
+ public:
+  static constexpr std::align_val_t kLine{64};
+
+  static Store& get() {
+    static Store* store = new Store();  // outlives every thread
+    return *store;
+  }
+
+  // Memory of at least `bytes`, which becomes the size that it has.
+  void* take(size_t& bytes) {
+    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    if (hold) {
+      auto best = blocks_.end();
+      for (auto i = blocks_.begin(); i != blocks_.end(); ++i)
+        if (i->bytes >= bytes && i->bytes / 2 <= bytes &&
+            (best == blocks_.end() || i->bytes < best->bytes))
+          best = i;
+      if (best != blocks_.end()) {
+        const Block found = *best;
+        *best = blocks_.back();
+        blocks_.pop_back();
+        total_ -= found.bytes;
+        bytes = found.bytes;
+        return found.memory;
+      }
+      hold.unlock();
+    }
+    return ::operator new(bytes, kLine);
+  }
+
+  void give(void* memory, size_t bytes) {
+    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
+      blocks_.push_back({memory, bytes});
+      total_ += bytes;
+    } else {
+      ::operator delete(memory, kLine);
+    }
+  }
+};
+
 // A buffer that only grows, aligned to cache lines; its memory is not touched.
 template <class T>
 class Buffer {
-  static constexpr std::align_val_t kLine{64};
-  struct Free {
-    void operator()(T* p) const { ::operator delete(p, kLine); }
-  };
-  std::unique_ptr<T, Free> data_;
-  size_t size_ = 0;
+  T* data_ = nullptr;
+  size_t bytes_ = 0;
 
  public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
+  Buffer& operator=(Buffer&&) = delete;
+  ~Buffer() { clear(); }
+
   T* get(size_t n) {
-    if (n > size_) {
-      data_.reset();
-      size_ = 0;
-      data_.reset(static_cast<T*>(::operator new(n * sizeof(T), kLine)));
-      size_ = n;
+    size_t bytes = n * sizeof(T);
+    if (bytes > bytes_) {
+      clear();
+      data_ = static_cast<T*>(Store::get().take(bytes));
+      bytes_ = bytes;
     }
-    return data_.get();
+    return data_;
   }
   T* zeros(size_t n) {
     T* p = get(n);
     std::fill_n(p, n, T(0));
     return p;
   }
-  T* data() const { return data_.get(); }
-  size_t size() const { return size_; }
+  T* data() const { return data_; }
+
+ private:
+  void clear() {
+    if (data_) Store::get().give(data_, bytes_);
+    data_ = nullptr;
+    bytes_ = 0;
+  }
 };
 
 // --- Groups of one format --------------------------------------------------
@@ -328,7 +393,8 @@ class Family {
 
   size_t tape_bytes() const {
     size_t n = 0;
-    for (auto& m : members) n += m->edges.size() + m->states.size();
+    if (!keep_) return n;
+    for (auto& m : members) n += plane(*m) * m->planes + states_size(*m);
     return n * sizeof(T);
   }
 
@@ -344,8 +410,7 @@ class Family {
     g.top = top;
     if (keep_) {
       mb.edges.get(plane(mb) * mb.planes);
-      mb.states.get((size_t)std::max(0, mb.segments - 1) * mb.strips *
-                    state_size(mb));
+      mb.states.get(states_size(mb));
       // What lies after the first slot is read as columns beyond the last.
       if (mb.slots) {
         const Edge<T> first = slot(mb, 0);
@@ -543,6 +608,10 @@ class Family {
   size_t state_size(const Member& mb) const {
     const Geometry& geo = geometry(mb.g);
     return (size_t)2 * mb.planes * geo.rows * geo.entry;
+  }
+
+  size_t states_size(const Member& mb) const {
+    return (size_t)(mb.segments - 1) * mb.strips * state_size(mb);
   }
 
   // Edges follow each other from the last to the first: while a strip is
