@@ -190,8 +190,8 @@ struct Hard {
 // --- Weights of a segment --------------------------------------------------
 
 // Turn the costs in `c` into weights, in place for the fraction.
-SDTW_INLINE void put_weight(const Rate<F64>& rate, F64::V c, F64::V, double* f,
-                            double* n) {
+SDTW_INLINE void put_weight(const Rate<F64>& rate, F64::V c, F64::V, bool,
+                            double* f, double* n) {
   F64::V fraction;
   F64::X exponent;
   weight(rate, c, fraction, exponent);
@@ -200,10 +200,10 @@ SDTW_INLINE void put_weight(const Rate<F64>& rate, F64::V c, F64::V, double* f,
 }
 
 SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V lo,
-                            float* f, float* n) {
+                            bool large, float* f, float* n) {
   F32::V fraction;
   F32::X exponent;
-  weight(rate, c, lo, fraction, exponent);
+  weight(rate, c, lo, large, fraction, exponent);
   F32::store(f, fraction);
   F32::xstore(n, exponent);
 }
@@ -314,7 +314,7 @@ struct Kernel {
         if (S::kHard)
           F::store(f, c);
         else
-          put_weight(rate, c, square_rest(a, c), f, n);
+          put_weight(rate, c, square_rest(a, c), g.padded, f, n);
       }
     }
   }
@@ -362,7 +362,7 @@ struct Kernel {
     }
     if (S::kHard) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
-      put_weight(rate, F::load(f), zero, f, n);
+      put_weight(rate, F::load(f), zero, g.padded, f, n);
   }
 
   static void weights(const Group<T>& g, int strip, int t0, int t1,
@@ -386,7 +386,7 @@ struct Kernel {
       explicit_costs<double>(g, row, t0, t1, f);
     if (S::kHard) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
-      put_weight(rate, F::load(f), zero, f, n);
+      put_weight(rate, F::load(f), zero, true, f, n);
   }
 
   // --- value ---

@@ -606,16 +606,19 @@ SDTW_INLINE void weight(const Rate<F64>& rate, F64::V c, F64::V& f,
   f = p;
 }
 
-SDTW_INLINE void weight(const Rate<F32>& rate, F32::V c, F32::V lo, F32::V& f,
-                        F32::X& n) {
+// `large` says that c / gamma may be so large, as that of forbidden cells is,
+// that a product of 24 bits leaves more than 1/2 to the fraction.
+SDTW_INLINE void weight(const Rate<F32>& rate, F32::V c, F32::V lo, bool large,
+                        F32::V& f, F32::X& n) {
   n = F32::to_x(F32::mul(c, rate.neg_hi));
   F32::V r = F32::fused(c, rate.neg_hi, F32::sub(F32::set1(0), F32::to_v(n)));
   r = F32::fma(c, rate.neg_lo, r);
   r = F32::fma(lo, rate.neg_hi, r);
-  // The first product had 24 bits, so what it left can be above 1/2.
-  const F32::X more = F32::to_x(r);
-  n = F32::xadd(n, more);
-  r = F32::sub(r, F32::to_v(more));
+  if (large) {
+    const F32::X more = F32::to_x(r);
+    n = F32::xadd(n, more);
+    r = F32::sub(r, F32::to_v(more));
+  }
   F32::V p = F32::set1(kExp32[6]);
   SDTW_UNROLL
   for (int k = 5; k >= 0; --k) p = F32::fma(p, r, F32::set1(kExp32[k]));
