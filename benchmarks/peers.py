@@ -9,13 +9,14 @@ comes to it. A contestant is only imported, from wherever Python finds it.
 
 from __future__ import annotations
 
+import abc
 import importlib
 
 import numpy as np
 from common import version
 
 
-class Contestant:
+class Contestant(abc.ABC):
     """One implementation.
 
     Attributes:
@@ -36,19 +37,19 @@ class Contestant:
     gradient = True
     compiles = False
 
+    @abc.abstractmethod
     def load(self):
         """Import it; whatever this raises makes it not importable."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def prepare(self, x, y, gamma):
         """Return a function that returns the values and the gradient.
 
         What it returns are NumPy arrays; the gradient is None where there is
         none to be had.
         """
-        raise NotImplementedError
 
-    def set_threads(self, count):
+    def set_threads(self, count):  # noqa: B027  (most have none)
         """Let it use this many threads."""
 
     @property
@@ -114,9 +115,9 @@ def with_threads(sdtw_cpu, count, call):
 class PairPeer(Contestant):
     """A peer that takes one pair at a time."""
 
+    @abc.abstractmethod
     def pair(self, x, y, gamma):
         """Return value and gradient of one pair."""
-        raise NotImplementedError
 
     def prepare(self, x, y, gamma):
         def call():
@@ -218,13 +219,13 @@ class TorchPeer(Contestant):
         self.numba = importlib.import_module("numba")
         self.import_loss()
 
+    @abc.abstractmethod
     def import_loss(self):
         """Import what ``loss`` needs."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def loss(self, gamma):
         """Return the loss, which takes two batches."""
-        raise NotImplementedError
 
     def prepare(self, x, y, gamma):
         torch = self.torch
