@@ -68,7 +68,7 @@ PYTHONS = present()
 nox.options.sessions = chosen(PYTHONS)
 
 
-def install(session, extras, *packages):
+def install(session, extras, *packages, setuptools="setuptools<81"):
     """Install the source distribution as a user would; return its path."""
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder)
@@ -80,11 +80,7 @@ def install(session, extras, *packages):
     )
     (sdist,) = folder.glob("*.tar.gz")
     # Most of what is installed is never imported, hence --no-compile.
-    # With NumPy 1, one that leaves numpy.distutils working: on such a stack
-    # Chainer needs no repair, which is tested too.
-    session.install(
-        "setuptools<74" if major == 1 else "setuptools<81", "wheel"
-    )
+    session.install(setuptools, "wheel")
     session.install("--no-build-isolation", "chainer", *packages)
     session.install(
         "--no-compile",
@@ -111,7 +107,11 @@ def tests(session, major):
     numpy = NUMPY_1[session.python] if major == 1 else NUMPY_2
     if numpy is None:
         session.skip(f"no NumPy 1 for Python {session.python}")
-    run_tests(session, install(session, "[test]", numpy))
+    # With NumPy 1, one that leaves numpy.distutils working: on such a stack
+    # Chainer needs no repair, which is tested too.
+    setuptools = "setuptools<74" if major == 1 else "setuptools<81"
+    sdist = install(session, "[test]", numpy, setuptools=setuptools)
+    run_tests(session, sdist)
 
 
 @nox.session(python=PYTHONS[-1])
