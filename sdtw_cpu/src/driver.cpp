@@ -328,7 +328,6 @@ class Family {
   struct Member {
     Group<T> g;
     int64_t index[kMaxLanes];
-    Pair pair[kMaxLanes];
     double pad = 0;  // step between padding values
     Buffer<T> edges, states;
     int strips = 0, segments = 0, slots = 0, planes = 2;
@@ -541,7 +540,6 @@ class Family {
     g.c_col = in_.c_stride[2];
     for (int l = 0; l < count; ++l) {
       mb->index[l] = pairs[l].index;
-      mb->pair[l] = pairs[l];
       g.row0[l] = m - pairs[l].m;
       g.col0[l] = n - pairs[l].n;
       g.padded |= g.row0[l] || g.col0[l];

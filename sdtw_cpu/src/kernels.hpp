@@ -124,18 +124,4 @@ extern const Level kLevel;
 }
 #endif
 
-// Sizes that follow from a group's shape.
-template <class T>
-struct Shape {
-  int strips;    // of the table
-  int segments;  // of every strip but the last, which may have fewer
-  int margin;    // entries before and after an edge
-
-  static int ceil_div(int a, int b) { return (a + b - 1) / b; }
-  Shape(const Group<T>& g, const Geometry& geo)
-      : strips(ceil_div(g.m, geo.rows)),
-        segments(ceil_div(g.n + geo.lag, g.width)),
-        margin(geo.rows) {}
-};
-
 }  // namespace sdtw
