@@ -3,6 +3,10 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
+pytest.importorskip("rich")
+
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
 
 
