@@ -7,11 +7,15 @@ from typing import Any, Optional
 import numpy as np
 
 from sdtw_cpu import _kernels
+from sdtw_cpu._arguments import (
+    as_lengths,
+    check_array,
+    check_gamma,
+    check_grad_shape,
+    check_series,
+)
 
 Gradients = tuple[Optional[np.ndarray], Optional[np.ndarray]]
-
-# Sweeps count rows and columns, and strides between them, in 32-bit integers.
-_MAX_LENGTH = 2**30
 
 
 class Tape:
@@ -65,23 +69,10 @@ def value(
         TypeError: If the types are not float32 or float64, or differ.
         ValueError: If a shape, a length or gamma is out of range.
     """
-    x, y = _array("x", x, 3), _array("y", y, 3)
-    if x.dtype != y.dtype:
-        raise TypeError(
-            f"x and y must have the same dtype, got {x.dtype} and {y.dtype}"
-        )
-    if x.shape[0] != y.shape[0]:
-        raise ValueError(
-            "x and y must have the same batch size, got shapes "
-            f"{x.shape} and {y.shape}"
-        )
-    if x.shape[2] != y.shape[2]:
-        raise ValueError(
-            "x and y must have the same number of features (last axis), got "
-            f"shapes {x.shape} and {y.shape}"
-        )
-    x_length = _lengths("x_length", x_length, x.shape[0], x.shape[1])
-    y_length = _lengths("y_length", y_length, y.shape[0], y.shape[1])
+    x, y = _native(x), _native(y)
+    check_series(x, y)
+    x_length = as_lengths("x_length", x_length, x.shape[0], x.shape[1])
+    y_length = as_lengths("y_length", y_length, y.shape[0], y.shape[1])
     return _value(x, y, gamma, x_length, y_length, tape)
 
 
@@ -111,9 +102,10 @@ def value_from_cost(
         TypeError: If the type is not float32 or float64.
         ValueError: If the shape, a length or gamma is out of range.
     """
-    cost = _array("cost", cost, 3)
-    x_length = _lengths("x_length", x_length, cost.shape[0], cost.shape[1])
-    y_length = _lengths("y_length", y_length, cost.shape[0], cost.shape[2])
+    cost = _native(cost)
+    check_array("cost", cost)
+    x_length = as_lengths("x_length", x_length, *cost.shape[:2])
+    y_length = as_lengths("y_length", y_length, *cost.shape[::2])
     return _value(cost, None, gamma, x_length, y_length, tape)
 
 
@@ -150,10 +142,7 @@ def adjoint(
         seed = np.ones(batch)
     else:
         seed = np.array(grad, dtype=np.float64, order="C")
-        if seed.shape != (batch,):
-            raise ValueError(
-                f"grad must have shape {(batch,)}, got {seed.shape}"
-            )
+        check_grad_shape(seed, batch)
     if not sweep.fused:
         e = np.zeros(sweep.x.shape, dtype)
         sweep.adjoint(seed, None, None, e)
@@ -181,53 +170,8 @@ def _value(
     return (out, Tape(sweep)) if tape else out
 
 
-def check_gamma(gamma: Any) -> float:
-    """Return gamma as a float.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is negative, NaN or infinite.
-    """
-    try:
-        number = float(gamma)
-    except (TypeError, ValueError):
-        raise TypeError(f"gamma must be a number, got {gamma!r}") from None
-    if not 0 <= number <= 1e100:
-        raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
-    # Costs over less than this exceed every float64: the minimum is hard.
-    return 0.0 if number < 1e-290 else number
-
-
-def _array(name: str, a: Any, ndim: int) -> np.ndarray:
+def _native(a: Any) -> np.ndarray:
     a = np.asarray(a)
-    if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
-        raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
-    if a.ndim != ndim:
-        raise ValueError(
-            f"{name} must have {ndim} dimensions, got shape {a.shape}"
-        )
-    if 0 in a.shape:
-        raise ValueError(f"{name} must not be empty, got shape {a.shape}")
-    if max(a.shape[1:]) > _MAX_LENGTH:
-        raise ValueError(f"{name} is too long: shape {a.shape}")
     if not (a.flags.aligned and a.dtype.isnative):
         a = a.astype(a.dtype.newbyteorder("="))
     return a
-
-
-def _lengths(
-    name: str, lengths: Any, batch: int, longest: int
-) -> np.ndarray | None:
-    if lengths is None:
-        return None
-    a = np.asarray(lengths)
-    if a.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {a.dtype}")
-    if a.shape != (batch,):
-        raise ValueError(f"{name} must have shape {(batch,)}, got {a.shape}")
-    if a.min() < 1 or a.max() > longest:
-        bad = int(np.flatnonzero((a < 1) | (a > longest))[0])
-        raise ValueError(
-            f"{name} must be from 1 to {longest}, got {a[bad]} at {bad}"
-        )
-    return np.ascontiguousarray(a, dtype=np.int64)

@@ -36,9 +36,10 @@ class SoftDTW(_node.SoftDTWNode):
             x_type.shape[2] > 0,
         )
 
-    def _sweep(self, arrays: tuple[np.ndarray, ...], tape: bool) -> Any:
-        x, y = arrays
-        return sdtw_cpu.value(x, y, self.gamma, tape=tape, **self.lengths)
+    def _sweep(
+        self, sweeps: Any, arrays: tuple, lengths: dict, tape: bool
+    ) -> Any:
+        return sweeps.value(*arrays, self.gamma, tape=tape, **lengths)
 
 
 def soft_dtw(
@@ -113,8 +114,8 @@ def soft_dtw(
     """
     _node.check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
-    x_length = _node.host_lengths(x_length)
-    y_length = _node.host_lengths(y_length)
+    x_length = _node.length_array(x_length)
+    y_length = _node.length_array(y_length)
     x, x_length = _as_padded("x", x, x_length)
     y, y_length = _as_padded("y", y, y_length)
     batched = not _is_one_pair(x, y, x_length, y_length)

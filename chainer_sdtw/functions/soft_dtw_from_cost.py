@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from chainer import Variable, as_variable
 from chainer import functions as F
 from chainer.utils import type_check
@@ -31,9 +30,11 @@ class SoftDTWFromCost(_node.SoftDTWNode):
             cost_type.shape[2] > 0,
         )
 
-    def _sweep(self, arrays: tuple[np.ndarray, ...], tape: bool) -> Any:
-        return sdtw_cpu.value_from_cost(
-            arrays[0], self.gamma, tape=tape, **self.lengths
+    def _sweep(
+        self, sweeps: Any, arrays: tuple, lengths: dict, tape: bool
+    ) -> Any:
+        return sweeps.value_from_cost(
+            *arrays, self.gamma, tape=tape, **lengths
         )
 
 
@@ -90,8 +91,8 @@ def soft_dtw_from_cost(
         cost = F.expand_dims(cost, 0)
     node = SoftDTWFromCost(
         gamma,
-        _node.host_lengths(x_length),
-        _node.host_lengths(y_length),
+        _node.length_array(x_length),
+        _node.length_array(y_length),
         _node.needs_tape(cost),
     )
     return _node.reduced(node.apply((cost,))[0], reduce, batched)

@@ -15,7 +15,6 @@ from chainer.utils import type_check
 
 import sdtw_cpu
 from chainer_sdtw import soft_dtw, soft_dtw_from_cost
-from chainer_sdtw.functions.soft_dtw_from_cost import SoftDTWFromCost
 
 REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
 TOLERANCE = {
@@ -204,10 +203,3 @@ def test_tape(cost, backprop, requires_grad, tape):
     ):
         soft_dtw_from_cost(Variable(cost, requires_grad=requires_grad))
     assert spy.call_args.kwargs["tape"] == tape
-
-
-def test_no_cuda_kernels_yet(cost):
-    node = SoftDTWFromCost(1.0, None, None, True)
-    message = "soft_dtw_from_cost has no CUDA kernels"
-    with pytest.raises(RuntimeError, match=message):
-        node.forward_gpu((cost,))

@@ -16,7 +16,6 @@ from chainer.utils import type_check
 
 import sdtw_cpu
 from chainer_sdtw import soft_dtw
-from chainer_sdtw.functions.soft_dtw import SoftDTW
 
 REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
 TOLERANCE = {
@@ -447,12 +446,6 @@ def test_first_order_inside_a_graph_of_second_order(pair):
     loss = soft_dtw(x, y)
     (gx,) = chainer.grad([loss], [x], enable_double_backprop=True)
     assert gx.shape == x.shape
-
-
-def test_no_cuda_kernels_yet(pair):
-    node = SoftDTW(1.0, None, None, True)
-    with pytest.raises(RuntimeError, match="soft_dtw has no CUDA kernels"):
-        node.forward_gpu(pair)
 
 
 def test_training(rng):

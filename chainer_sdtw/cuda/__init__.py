@@ -1,0 +1,8 @@
+"""The sweeps on a GPU: as :mod:`sdtw_cpu`, for arrays of CuPy.
+
+``soft_dtw.cu`` has the kernels. CuPy is imported with the first call.
+"""
+
+from chainer_sdtw.cuda._sweeps import Tape, adjoint, value, value_from_cost
+
+__all__ = ["Tape", "adjoint", "value", "value_from_cost"]

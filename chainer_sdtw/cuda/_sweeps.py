@@ -1,0 +1,341 @@
+"""The value and adjoint sweeps on batches, on a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainer_sdtw.cuda._modules import Device, cupy_device
+from chainer_sdtw.cuda._plan import Pass, Plan, make_plan
+from sdtw_cpu import _arguments
+
+Gradients = tuple[Any, Any]
+
+_SURVEY_THREADS = 256
+_SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
+_C_TYPES = {4: "float", 8: "double"}
+# Bits of exponent of a forbidden cell, at least: kCell in numerics.cuh.
+_FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
+
+
+class Tape:
+    """What a value sweep keeps for its adjoint sweep. Opaque.
+
+    It refers to the arrays that it was made from, which must not change
+    before :func:`adjoint` has been called.
+    """
+
+    def __init__(self, batch: _Batch, plan: Plan, memory: Any) -> None:
+        self._batch = batch
+        self._plan = plan
+        self._memory = memory
+        # The band that the fine tape is of, for every pass.
+        self._kept = [p.bands - 1 for p in plan.passes]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes kept besides the input arrays."""
+        batch = self._batch
+        return self._memory.nbytes + batch.most.nbytes + batch.result.nbytes
+
+
+def value(
+    x: Any,
+    y: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    tape: bool = False,
+    device: Device | None = None,
+) -> Any:
+    """Compute soft-DTW under the squared Euclidean cost.
+
+    As :func:`sdtw_cpu.value`, for arrays of CuPy, on the device that they are
+    on and in the current stream, without waiting for the device.
+
+    Args:
+        x: ``(B, m, d)`` float32 or float64; copied if not C-contiguous.
+        y: ``(B, n, d)``, same type, on the same device.
+        gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        x_length: ``(B,)`` integers, the valid length of each padded series
+            in ``x``, from 1 to ``m``; None means ``m``. On the host they are
+            checked. On the device they are not, as that would mean to wait:
+            a pair with a length out of range has the value NaN.
+        y_length: The same for ``y``.
+        tape: Whether to keep what :func:`adjoint` needs: about ``3/4 B m n``
+            bytes in float32 and twice that in float64 up to 128 MiB, beyond
+            that at most 768 MiB and an edge of ``n`` entries per band.
+        device: Where to run instead of on a GPU, for tests.
+
+    Returns:
+        ``(B,)`` values of the arrays' type, in units of the cost; with
+        ``tape``, a pair of these and a :class:`Tape`. A pair of series with
+        a NaN or an infinity in it has the value NaN.
+
+    Raises:
+        TypeError: If the types are not float32 or float64, or differ.
+        ValueError: If a shape, a length, gamma or the device is wrong.
+    """
+    device = device or cupy_device()
+    _arguments.check_series(x, y)
+    gamma = _arguments.check_gamma(gamma)
+    _check_same_device(x=x, y=y)
+    with _current(x):
+        batch = _Batch(
+            device, x, y, gamma, x.shape[1], y.shape[1], x_length, y_length
+        )
+        return _value(batch, tape)
+
+
+def value_from_cost(
+    cost: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    tape: bool = False,
+    device: Device | None = None,
+) -> Any:
+    """Compute soft-DTW from cost matrices.
+
+    As :func:`sdtw_cpu.value_from_cost`, for arrays of CuPy.
+
+    Args:
+        cost: ``(B, m, n)`` float32 or float64; copied if not C-contiguous.
+            ``+inf`` forbids a cell.
+        gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        x_length: ``(B,)`` integers, the number of valid rows per matrix, as
+            for :func:`value`.
+        y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        tape: Whether to keep what :func:`adjoint` needs.
+        device: Where to run instead of on a GPU, for tests.
+
+    Returns:
+        As :func:`value`; ``+inf`` where forbidden cells leave no path, NaN
+        where the valid part of a matrix has a NaN or ``-inf``.
+
+    Raises:
+        TypeError: If the type is not float32 or float64.
+        ValueError: If the shape, a length or gamma is out of range.
+    """
+    device = device or cupy_device()
+    _arguments.check_array("cost", cost)
+    gamma = _arguments.check_gamma(gamma)
+    with _current(cost):
+        _, m, n = cost.shape
+        batch = _Batch(device, cost, None, gamma, m, n, x_length, y_length)
+        return _value(batch, tape)
+
+
+def adjoint(
+    tape: Tape, grad: Any = None, *, x: bool = True, y: bool = True
+) -> Any:
+    """Compute the gradient of the values that made a tape.
+
+    As :func:`sdtw_cpu.adjoint`. Two calls with the same arguments give the
+    same bits.
+
+    Args:
+        tape: From :func:`value` or :func:`value_from_cost`.
+        grad: ``(B,)``, the gradient with respect to the values; None means 1.
+        x: Whether the gradient with respect to ``x`` is wanted.
+        y: Whether the gradient with respect to ``y`` is wanted.
+
+    Returns:
+        For a tape of :func:`value`, the pair of gradients ``(B, m, d)`` and
+        ``(B, n, d)``, None where not wanted. For a tape of
+        :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
+        the cost: the expected alignment times ``grad``. Zero beyond the
+        lengths, and everywhere for a pair that has no path.
+
+    Raises:
+        ValueError: If ``grad`` has the wrong shape or is on another device.
+    """
+    batch = tape._batch
+    xp = batch.device.xp
+    with _current(batch.x):
+        if grad is None:
+            seed = xp.ones(batch.size, batch.x.dtype)
+        else:
+            _arguments.check_grad_shape(grad, batch.size)
+            _check_same_device(x=batch.x, grad=grad)
+            seed = xp.ascontiguousarray(grad, batch.x.dtype)
+        if batch.y is None:
+            e = xp.zeros(batch.x.shape, batch.x.dtype)
+            _adjoint(tape, seed, e, None)
+            return e
+        gx = xp.zeros(batch.x.shape, batch.x.dtype) if x else None
+        gy = xp.zeros(batch.y.shape, batch.y.dtype) if y else None
+        if x or y:
+            _adjoint(tape, seed, gx, gy)
+        return gx, gy
+
+
+@dataclass
+class _Batch:
+    """The arguments of a sweep, on the device."""
+
+    device: Device
+    x: Any  # series, or cost matrices
+    y: Any  # series, or None
+    gamma: float
+    m: int
+    n: int
+    x_length: Any
+    y_length: Any
+    most: Any = field(init=False)  # bound on each pair's costs
+    result: Any = field(init=False)  # values in float64
+
+    def __post_init__(self) -> None:
+        xp = self.device.xp
+        self.x = xp.ascontiguousarray(self.x)
+        if self.y is not None:
+            self.y = xp.ascontiguousarray(self.y)
+        self.x_length = self._lengths("x_length", self.x_length, self.m)
+        self.y_length = self._lengths("y_length", self.y_length, self.n)
+        self.most = xp.zeros(self.size, np.float64)
+        self.result = xp.empty(self.size, np.float64)
+
+    def _lengths(self, name: str, lengths: Any, longest: int) -> Any:
+        xp = self.device.xp
+        if lengths is None:
+            return self.device.null
+        if hasattr(lengths, "device") and not isinstance(lengths, np.ndarray):
+            _arguments.check_lengths_form(name, lengths, self.size)
+            _check_same_device(x=self.x, **{name: lengths})
+            wide = lengths.astype(np.int64)
+            return xp.clip(wide, -1, 2**30 + 1).astype(np.int32)
+        checked = _arguments.as_lengths(name, lengths, self.size, longest)
+        return xp.asarray(checked, dtype=np.int32)
+
+    @property
+    def size(self) -> int:
+        return int(self.x.shape[0])
+
+    @property
+    def features(self) -> int:
+        return 1 if self.y is None else int(self.x.shape[2])
+
+    @property
+    def cost(self) -> int:
+        """``SDTW_COST`` of soft_dtw.cu."""
+        return 2 if self.y is None else 0 if self.features == 1 else 1
+
+    @property
+    def rate(self) -> float:
+        return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
+
+    def forbidden(self, dtype: np.dtype) -> float:
+        """The cost that stands for inf: the power of four that weighs it."""
+        if self.gamma == 0:
+            return math.inf
+        bits = _FORBIDDEN_BITS[dtype.itemsize]
+        power = 2 * math.ceil(math.log2(bits / self.rate) / 2)
+        return math.ldexp(1.0, power) if power < 1024 else math.inf
+
+    def launch(
+        self, name: str, dtype: np.dtype, blocks: int, threads: int, args: Any
+    ) -> None:
+        options = (
+            f"-DSDTW_IN={_C_TYPES[self.x.dtype.itemsize]}",
+            f"-DSDTW_T={_C_TYPES[dtype.itemsize]}",
+            f"-DSDTW_COST={self.cost}",
+        )
+        null = self.device.null
+        args = tuple(null if a is None else a for a in args)
+        kernel = self.device.kernel(f"soft_dtw_{name}", options)
+        kernel((blocks,), (threads,), args)
+
+    def survey(self, dtype: np.dtype) -> None:
+        """Bound the costs of each pair."""
+        m, n = np.int32(self.m), np.int32(self.n)
+        lengths = self.x_length, self.y_length
+        if self.y is None:
+            rows = max(1, min(self.m, _SURVEY_CELLS // self.n))
+            blocks = self.size * -(-self.m // rows)
+            self.launch(
+                *("survey_cost", dtype, blocks, _SURVEY_THREADS),
+                (self.x, *lengths, m, n, np.int32(rows), self.most),
+            )
+        else:
+            d = np.int32(self.features)
+            self.launch(
+                *("survey_series", dtype, self.size, _SURVEY_THREADS),
+                (self.x, self.y, *lengths, m, n, d, self.most),
+            )
+
+    def sweep(
+        self,
+        name: str,
+        plan: Plan,
+        run: Pass,
+        memory: Any,
+        kept: int,
+        strips: tuple[int, int],
+        *more: Any,
+    ) -> None:
+        """Launch the blocks of some strips; ``more`` ends the arguments."""
+        first, last = strips
+        blocks = self.size * (last - first)
+        progress = self.device.xp.zeros(1 + blocks, np.int32)
+        args = (
+            *(self.x, self.y, self.x_length, self.y_length, self.most),
+            *map(np.int32, (self.size, self.m, self.n, self.features)),
+            *(np.float64(self.rate), np.float64(self.forbidden(run.dtype))),
+            *(memory, np.int64(plan.slot)),
+            *map(np.int32, (run.band_strips, run.bands, kept, first, last)),
+            progress,
+            *more,
+        )
+        threads = 32 if self.cost == 0 else 64
+        self.launch(name, run.dtype, blocks, threads, args)
+
+
+def _value(batch: _Batch, keep: bool) -> Any:
+    xp = batch.device.xp
+    plan = make_plan(batch.size, batch.m, batch.n, batch.x.dtype, keep)
+    memory = xp.empty(batch.size * plan.slot, np.uint8)
+    out = xp.empty(batch.size, batch.x.dtype)
+    batch.survey(plan.passes[0].dtype)
+    for run in plan.passes:
+        kept = run.bands - 1 if keep else -1
+        every = 0, run.strips
+        end = batch.result, out
+        batch.sweep("value", plan, run, memory, kept, every, *end)
+    return (out, Tape(batch, plan, memory)) if keep else out
+
+
+def _adjoint(tape: Tape, seed: Any, gx: Any, gy: Any) -> None:
+    batch, plan, memory = tape._batch, tape._plan, tape._memory
+    unused = batch.device.xp.empty_like(seed)
+    for i, run in enumerate(plan.passes):
+        for band in reversed(range(run.bands)):
+            strips = run.band(band)
+            here = plan, run, memory, band, strips
+            if tape._kept[i] != band:
+                batch.sweep("value", *here, batch.result, unused)
+                tape._kept[i] = band
+            batch.sweep("adjoint", *here, batch.result, seed, gx, gy)
+
+
+def _current(a: Any) -> Any:
+    """A context in which the device of this array is the current one."""
+    device = getattr(a, "device", None)
+    if hasattr(device, "__enter__"):
+        return device
+    return contextlib.nullcontext()
+
+
+def _check_same_device(**arrays: Any) -> None:
+    (first, a), (second, b) = arrays.items()
+    places = [getattr(v, "device", None) for v in (a, b)]
+    if places[0] != places[1]:
+        raise ValueError(
+            f"{first} and {second} must be on one device, got "
+            f"{places[0]} and {places[1]}"
+        )

@@ -1,0 +1,121 @@
+// What the kernels ask of the device beyond C++ and the CUDA built-ins
+// threadIdx, blockIdx, blockDim, __syncthreads, __syncwarp, __shfl_sync,
+// __shfl_up_sync and __shfl_down_sync. Nothing else here or in the kernels is
+// particular to a GPU, so that the same text can be compiled for the CPU by
+// putting another file in the place of this one.
+#pragma once
+
+#define SDTW_DEVICE __device__ __forceinline__
+#define SDTW_KERNEL extern "C" __global__
+#define SDTW_BOUNDS(threads) __launch_bounds__(threads)
+#define SDTW_UNROLL _Pragma("unroll")
+#define SDTW_UNROLL_BY(n) SDTW_UNROLL_BY_(unroll n)
+#define SDTW_UNROLL_BY_(x) _Pragma(#x)
+
+// Pointers into global and into shared memory.
+template <class T>
+using Global = T*;
+template <class T>
+using Shared = T*;
+
+// The same memory, as numbers of another type.
+template <class U, class T>
+SDTW_DEVICE Global<U> cast(Global<T> p) {
+  return reinterpret_cast<U*>(p);
+}
+
+// The block's shared memory, aligned to 16 bytes. Called once in a kernel.
+template <int kBytes>
+SDTW_DEVICE Shared<char> shared_memory() {
+  __shared__ double2 memory[(kBytes + 15) / 16];
+  return reinterpret_cast<char*>(memory);
+}
+
+// The next `count` elements of shared memory; moves `at` past them.
+template <class T>
+SDTW_DEVICE Shared<T> take(Shared<char>& at, int count) {
+  T* p = reinterpret_cast<T*>(at);
+  at += count * (int)sizeof(T);
+  return p;
+}
+
+// Four neighbours, the first at a multiple of four from an aligned start.
+SDTW_DEVICE void load4(Shared<const float> p, float* to) {
+  const float4 v = *reinterpret_cast<const float4*>(p);
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+SDTW_DEVICE void load4(Shared<const double> p, double* to) {
+  const double2 a = reinterpret_cast<const double2*>(p)[0];
+  const double2 b = reinterpret_cast<const double2*>(p)[1];
+  to[0] = a.x, to[1] = a.y, to[2] = b.x, to[3] = b.y;
+}
+
+SDTW_DEVICE int to_bits(float a) { return __float_as_int(a); }
+SDTW_DEVICE float from_bits(int a) { return __int_as_float(a); }
+SDTW_DEVICE long long to_bits(double a) { return __double_as_longlong(a); }
+SDTW_DEVICE double from_bits(long long a) { return __longlong_as_double(a); }
+
+// To the nearest integer, ties to even; the ends of int beyond them.
+SDTW_DEVICE int round_to_int(float a) { return __float2int_rn(a); }
+
+// a * b + c, rounded once.
+SDTW_DEVICE float fused(float a, float b, float c) {
+  return __fmaf_rn(a, b, c);
+}
+SDTW_DEVICE double fused(double a, double b, double c) {
+  return __fma_rn(a, b, c);
+}
+
+// Results that are never contracted with another operation.
+SDTW_DEVICE float product(float a, float b) { return __fmul_rn(a, b); }
+SDTW_DEVICE double product(double a, double b) { return __dmul_rn(a, b); }
+SDTW_DEVICE float sum(float a, float b) { return __fadd_rn(a, b); }
+SDTW_DEVICE double sum(double a, double b) { return __dadd_rn(a, b); }
+
+// 1 / a to within two units in the last place, a normal and not huge.
+SDTW_DEVICE float reciprocal(float a) {
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a));
+  return r;
+}
+SDTW_DEVICE double reciprocal(double a) { return __drcp_rn(a); }
+
+// --- Between the blocks of one launch ---
+
+// Add one to a counter and return what it was.
+SDTW_DEVICE int draw(Global<int> counter) { return atomicAdd(counter, 1); }
+
+// Read what another block of this launch may have written and published:
+// float, double, int2 or longlong2.
+template <class T>
+SDTW_DEVICE T load_fresh(Global<T> p, long long i) {
+  return __ldcg(p + i);
+}
+
+// Raise *p to `value`; non-negative doubles, or NaN, which is above all.
+SDTW_DEVICE void raise(Global<double> p, double value) {
+  atomicMax(reinterpret_cast<unsigned long long*>(p),
+            (unsigned long long)__double_as_longlong(value));
+}
+
+// Tell other blocks that everything that this block wrote until its last
+// barrier is there. Called by one thread of the block.
+SDTW_DEVICE void publish(Global<int> progress, int value) {
+  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(progress),
+               "r"(value)
+               : "memory");
+}
+
+// Wait until another block has published `value` or more. Called by one
+// thread of the block, followed by a barrier.
+SDTW_DEVICE void await(Global<int> progress, int value) {
+  int seen;
+  for (;;) {
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];"
+                 : "=r"(seen)
+                 : "l"(progress)
+                 : "memory");
+    if (seen >= value) break;
+    __nanosleep(40);
+  }
+}
