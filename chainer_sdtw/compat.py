@@ -1,8 +1,9 @@
-"""Chainer 7.8.1 on today's Python and NumPy.
+"""Chainer 7.8.1 on today's Python, NumPy and CuPy.
 
 Chainer's last release leans on names that Python 3.12, NumPy 1.24, NumPy 2
-and setuptools 82 have removed, so that ``import chainer`` fails there.
-Importing this module first (``import chainer_sdtw`` does so) repairs that::
+and setuptools 82 have removed, so that ``import chainer`` fails there, and
+on the ways of CuPy 7.  Importing this module first (``import chainer_sdtw``
+does so) repairs that::
 
     import chainer_sdtw
     import chainer
@@ -16,12 +17,27 @@ How it works: :data:`REPAIRS` lists what does not work in which module of
 Chainer, and what to read instead.  When one of these modules is imported, an
 import hook rewrites its syntax tree accordingly; line numbers stay as they
 are, no bytecode is cached, and no other module is touched.  Nothing is added
-to ``numpy`` and nothing to :data:`sys.modules`.  A repair applies only where
-it is needed: where Chainer works, this module does nothing.
+to ``numpy`` or ``cupy`` and nothing to :data:`sys.modules`.  A repair applies
+only where it is needed: where Chainer works, this module does nothing.
+
+With CuPy, which Chainer looks for when it is imported, things are as they
+were with CuPy 7:
+
+- Without CuPy, or where CuPy cannot be imported or finds no CUDA driver,
+  ``chainer.backends.cuda.available`` is false and ``to_gpu()`` raises
+  Chainer's ``RuntimeError: CUDA environment is not correctly set up``, with
+  the reason.  Where there is a driver but no GPU, it is true, and ``to_gpu()``
+  raises CuPy's ``CUDARuntimeError``, which is a :class:`RuntimeError`.
+- CuPy 14 knows no cuDNN.  Chainer computes without it all but what asks for
+  it (``cudnn_fast=True``), ``chainer.backends.cuda.cudnn_enabled`` is false,
+  and Chainer does not warn that it should be installed.  With CuPy up to 13,
+  where it can be, Chainer warns once.
+- Without NCCL, ``MultiprocessParallelUpdater.available()`` is false.
 """
 
 import ast
 import builtins
+import ctypes
 import functools
 import importlib
 import importlib.abc
@@ -140,6 +156,17 @@ _numpy = types.SimpleNamespace(
 )
 
 
+# Of chainer.functions.loss.negative_sampling: a kernel
+_GW = """
+            T gi = g;
+            if (mask == 1) {
+                for (int j = 0; j < c; ++j) {
+                  atomicAdd(&gW[k * c + j], gi * x[(i / m) * c + j]);
+                }
+            }
+            """
+
+
 # When a repair is needed
 
 
@@ -175,6 +202,71 @@ def _no_sparse_float16() -> bool:
         return False
     except ValueError:
         return True
+    return False
+
+
+@functools.cache
+def _cupy() -> tp.Any:
+    # CuPy, which Chainer imports in any case, or None where that fails.
+    # Anything may go wrong here, too.
+    try:
+        return importlib.import_module("cupy")
+    except Exception:
+        return None
+
+
+def _cupy_since(*version: int) -> tp.Callable[[], bool]:
+    def needed() -> bool:
+        return _release(getattr(_cupy(), "__version__", "")) >= version
+
+    return needed
+
+
+def _cupy_without_driver() -> bool:
+    # CuPy >= 13 can be imported without a driver.  What is loaded here is
+    # what CuPy would load; that does not initialize CUDA, after which a
+    # process could no longer fork.
+    try:
+        if _cupy().cuda.runtime.is_hip:
+            return False
+    except AttributeError:
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return True
+    return False
+
+
+def _cupy_without_nccl() -> bool:
+    # CuPy >= 8 does not fail to import it, but warns; Chainer has its own
+    # words for those who ask for it.
+    if _cupy() is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nccl = importlib.import_module("cupy.cuda.nccl")
+    except Exception:
+        return False
+    return not getattr(nccl, "available", True)
+
+
+_CUPY_NAMES = ("cupy", "cupy-cuda102") + tuple(
+    f"cupy-cuda{n}" for n in (110, 111, 112, 113, 114, 115, 116, 120)
+)
+
+
+def _new_cupy_distribution() -> bool:
+    # Those of the names that Chainer looks for under which there is a CuPy
+    # newer than Chainer
+    for name in _CUPY_NAMES:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if _release(version) >= (8,):
+            return True
     return False
 
 
@@ -250,8 +342,8 @@ REPAIRS: tuple[Repair, ...] = (
     Repair(
         "chainer.functions.array.pad_sequence",
         _numpy_since(2),
-        "y[i, l:] = self.padding",
-        "y[i, l:] = (numpy.array(self.padding)[()]"
+        "self.padding",
+        "(numpy.array(self.padding)[()]"
         " if isinstance(self.padding, int) else self.padding)",
     ),
     Repair(
@@ -269,6 +361,13 @@ REPAIRS: tuple[Repair, ...] = (
         "(numpy.array(value).astype(x.dtype)[()]"
         " if isinstance(value, int) else x.dtype.type(value))",
     ),
+    # numpy.maximum: warns of a third argument in NumPy >= 2.4
+    Repair(
+        "chainer.dataset.convert",
+        _numpy_since(2, 4),
+        "numpy.maximum(shape, array.shape, shape)",
+        "numpy.maximum(shape, array.shape, out=shape)",
+    ),
     # numpy.meshgrid: a tuple in NumPy >= 2.0, no longer a list
     Repair(
         "chainer.distributions.categorical", _numpy_since(2), "mg", "list(mg)"
@@ -281,6 +380,90 @@ REPAIRS: tuple[Repair, ...] = (
         "_coo_matmul_cpu("
         "A_data.astype(numpy.float32) if A_data.dtype == numpy.float16"
         " else A_data, A_row, A_col, A_shape, B, dtype)",
+    ),
+    # CuPy >= 13 can be imported where CUDA cannot be used at all
+    Repair(
+        "chainer.backends.cuda",
+        _cupy_without_driver,
+        "available = True",
+        "raise RuntimeError('No CUDA driver is installed')",
+    ),
+    # cuDNN: not in CuPy >= 14, so that nobody can install it
+    Repair(
+        "chainer.backends.cuda",
+        _cupy_since(14),
+        "not _cudnn_disabled_by_user",
+        "False",
+    ),
+    # NCCL: since CuPy 8, this is no longer an error without it
+    Repair(
+        "chainer.training.updaters.multiprocess_parallel_updater",
+        _cupy_without_nccl,
+        "_available = True",
+        "_available = False",
+    ),
+    # The versions of CuPy that Chainer does not warn of
+    Repair(
+        "chainer._version",
+        _new_cupy_distribution,
+        "'>=7.7.0,<8.0.0'",
+        "'>=7.7.0,<15.0.0'",
+    ),
+    # cupyx.scatter_add: warns in CuPy >= 12; it was the same
+    *(
+        Repair(
+            module,
+            _cupy_since(12),
+            "cuda.cupyx.scatter_add",
+            "cuda.cupy.add.at",
+        )
+        for module in (
+            "chainer.functions.array.as_strided",
+            "chainer.functions.array.scatter_add",
+            "chainer.functions.array.spatial_transformer_sampler",
+            "chainer.utils.sparse",
+        )
+    ),
+    Repair(
+        "chainer.functions.array.get_item",
+        _cupy_since(12),
+        "gx.scatter_add(slices, inputs[0])",
+        "xp.add.at(gx, slices, inputs[0])",
+    ),
+    # A bound of another type: no longer cast to that of the array in
+    # CuPy >= 14, as in NumPy 2, where Chainer casts the result
+    Repair(
+        "chainer.functions.math.clip",
+        _cupy_since(14),
+        "cuda.cupy.clip(x[0], self.x_min, self.x_max)",
+        "cuda.cupy.clip(x[0], self.x_min, self.x_max)"
+        ".astype(x[0].dtype, copy=False)",
+    ),
+    # float16 in kernels of CuPy >= 14: a product is a float
+    Repair(
+        "chainer.functions.loss.negative_sampling",
+        _cupy_since(14),
+        repr(_GW),
+        repr(
+            _GW.replace(
+                "gi * x[(i / m) * c + j]", "T(gi * x[(i / m) * c + j])"
+            )
+        ),
+    ),
+    # ... and not declared unless an argument is of that type
+    Repair(
+        "chainer.training.updaters.multiprocess_parallel_updater",
+        _cupy_since(14),
+        "cuda.elementwise",
+        "__import__('functools').partial(cuda.elementwise,"
+        " preamble='#include \"cupy/float16.cuh\"')",
+    ),
+    # cupy.cuda.nvtx_enabled: warns in CuPy >= 8
+    Repair(
+        "chainer.function_hooks.cuda_profile",
+        _cupy_since(8),
+        "cuda.cupy.cuda.nvtx_enabled",
+        "getattr(cuda.cupy.cuda.nvtx, 'available', True)",
     ),
 )
 """All repairs."""
