@@ -26,7 +26,8 @@ INSTALLED = $(VENV)/installed
 NATIVE = $(wildcard sdtw_cpu/*.pyx sdtw_cpu/*.pxd \
 	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp)
 CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
-	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh)
+	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
+	tools/cuda_on_cpu/*.hpp)
 
 .PHONY: help example test lint format pytest bench matrix dist venv clean
 .DEFAULT_GOAL := help
