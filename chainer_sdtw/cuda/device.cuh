@@ -7,7 +7,8 @@
 
 #define SDTW_DEVICE __device__ __forceinline__
 #define SDTW_KERNEL extern "C" __global__
-#define SDTW_BOUNDS(threads) __launch_bounds__(threads)
+// Threads of a block, and how many blocks registers must be left for.
+#define SDTW_BOUNDS(threads, blocks) __launch_bounds__(threads, blocks)
 #define SDTW_UNROLL _Pragma("unroll")
 #define SDTW_UNROLL_BY(n) SDTW_UNROLL_BY_(unroll n)
 #define SDTW_UNROLL_BY_(x) _Pragma(#x)

@@ -45,6 +45,18 @@ constexpr int kGroup = 8;   // steps between two normalisations of mantissas
 constexpr int kThreads = kUnivariate ? 32 : 64;
 constexpr int kSurveyThreads = 256;
 
+// Blocks per multiprocessor that registers are left for: more threads beat a
+// few more registers, until they spill, as they do for CUDA 11 and for 7.0.
+#if defined(__CUDA_ARCH__) && \
+    (__CUDA_ARCH__ < 750 || __CUDACC_VER_MAJOR__ < 12)
+constexpr int kFullBlocks = 4;
+#else
+constexpr int kFullBlocks = 5;
+#endif
+constexpr int kBlocks = kUnivariate                   ? 12
+                        : kExplicit || sizeof(T) == 8 ? 4
+                                                      : kFullBlocks;
+
 // Shared memory. A plane has a number for every step and row of a segment;
 // rows of planes, and of features, are padded so that both can be walked along
 // either axis without conflicts between banks.
@@ -119,7 +131,6 @@ struct Strip {
   int row, lead;  // its first row, steps before the first column
   int end;        // its steps
   Part part;
-  double rate;
   Global<const In> x, y;  // of the pair
   Global<Packed> slot;
 
@@ -157,7 +168,6 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
   const int rest = (s.m - 1) % kRows;
   s.lead = kGroup - (s.n + rest) % kGroup;
   s.end = s.n + s.lead + (s.index == s.strips - 1 ? rest : kRows - 1);
-  s.rate = w.rate;
 
   const double most = w.most[s.b];
   constexpr bool kLast = sizeof(T) == 8;
@@ -166,9 +176,9 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
     s.part = Part::kNone;
   else if (!valid || most != most)
     s.part = kLast ? Part::kNan : Part::kNone;
-  else if (sizeof(In) == 4 && fits<float>(most, s.m, s.n, s.rate) == kLast)
+  else if (sizeof(In) == 4 && fits<float>(most, s.m, s.n, w.rate) == kLast)
     s.part = Part::kNone;
-  else if (s.rate == 0 || (kLast && !fits<double>(most, s.m, s.n, s.rate)))
+  else if (w.rate == 0 || (kLast && !fits<double>(most, s.m, s.n, w.rate)))
     s.part = Part::kHard;
 
   if (kExplicit) {
@@ -293,7 +303,7 @@ struct Costs {
 
   template <class S>
   SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int column) {
-    const Rate<T> rate(s.rate);
+    const Rate<T> rate(w.rate);
     const T forbidden = S::kHard ? infinity<T>() : (T)w.forbidden;
     const int step = threadIdx.x % kSteps;
     SDTW_UNROLL_BY(4)
@@ -333,7 +343,7 @@ struct Costs {
             (T)s.y[(long long)within(column + i, s.n) * w.d + k0 + k];
       __syncthreads();
       T part[4][4] = {};
-      SDTW_UNROLL_BY(2)
+      SDTW_UNROLL_BY(1)
       for (int f = 0; f < count; ++f) {
         T a[4], b[7];
         load4(xs + (f * kRowStride + r0), a);
@@ -367,7 +377,7 @@ struct Costs {
         }
       }
     }
-    const Rate<T> rate(s.rate);
+    const Rate<T> rate(w.rate);
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
       SDTW_UNROLL
@@ -391,9 +401,10 @@ struct Front {
   // Sweep a segment forwards, by one warp; with the edge above in `above`.
   // Keeps the edge below, or each cell's shares in the planes of `costs`.
   template <bool kShares>
-  SDTW_DEVICE void sweep(const Strip& s, const Costs& costs, int q, int count,
-                         Shared<const Packed> above, Shared<Packed> below) {
-    const Rate<T> rate(s.rate);
+  SDTW_DEVICE void sweep(const Sweep& w, const Strip& s, const Costs& costs,
+                         int q, int count, Shared<const Packed> above,
+                         Shared<Packed> below) {
+    const Rate<T> rate(w.rate);
     int step0 = 0;
     if (s.index == 0 && q == 0) {
       // The group that has the step before the first column, after which all
@@ -491,7 +502,7 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
       load_edge<S>(w, s, q, above);
       __syncwarp();
       const int count = s.count(q);
-      front.template sweep<false>(s, costs, q, count, above, below);
+      front.template sweep<false>(w, s, costs, q, count, above, below);
       __syncwarp();
       const int j = s.column(q * kSteps + lane) - (kRows - 1);
       if (!s.last() && lane < count && j >= 0 && j < s.n)
@@ -502,7 +513,7 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
       publish(progress_of(w, s, s.index), q + 1);
   }
   if (s.last() && lane == (s.m - 1) % kRows) {
-    const double v = S::value(front.current, s.rate, kExplicit);
+    const double v = S::value(front.current, w.rate, kExplicit);
     result[s.b] = v;
     value[s.b] = (In)v;
   }
@@ -568,7 +579,7 @@ struct Mass {
 // columns; sums for a column are handed on from strip to strip.
 SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
                                   const Gradients& g, const Costs& costs,
-                                  int q, double factor) {
+                                  int q, T factor) {
   const int column = s.column(q * kSteps) - (kRows - 1);
   const Shared<T> xs = costs.series;
   const Shared<T> ys = costs.series + kRows * kFeatureStride;
@@ -596,6 +607,7 @@ SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
       for (int i = 0; i < 4; ++i)
         load4(xs + ((at + i) * kFeatureStride + k4), x[i]);
       // Row at + i is at this column in step u + i.
+      SDTW_UNROLL_BY(1)
       for (int u = -3; u < kSteps; ++u) {
         T y[4];
         load4(ys + ((u - at + kRows - 1) * kFeatureStride + k4), y);
@@ -610,16 +622,18 @@ SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
             total[i][j] = fused(e, x[i][j] - y[j], total[i][j]);
         }
       }
+      const Global<In> to =
+          g.x + (((long long)s.b * w.m + s.row + at) * w.d + k0 + k4);
       SDTW_UNROLL
       for (int i = 0; i < 4; ++i) {
         SDTW_UNROLL
         for (int j = 0; j < 4; ++j) {
           if (s.row + at + i < s.m && k0 + k4 + j < w.d)
-            g.x[((long long)s.b * w.m + s.row + at + i) * w.d + k0 + k4 + j] +=
-                (In)(factor * total[i][j]);
+            to[(long long)i * w.d + j] += (In)(factor * total[i][j]);
         }
       }
     } else if (g.y) {
+      SDTW_UNROLL_BY(1)
       for (int half = 0; half < 2; ++half) {
         const int c0 = at + half * kRows;
         T y[4][4], total[4][4] = {};
@@ -629,6 +643,7 @@ SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
         // Row r is at column c0 + i in step c0 + i - 31 + r.
         const int from = kRows - 4 - c0 > 0 ? kRows - 4 - c0 : 0;
         const int to = kSpan - 1 - c0 < kRows ? kSpan - 1 - c0 : kRows;
+        SDTW_UNROLL_BY(1)
         for (int r = from; r < to; ++r) {
           T x[4];
           load4(xs + (r * kFeatureStride + k4), x);
@@ -663,7 +678,7 @@ SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
 // Write a segment of the alignment times the seed.
 SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
                                const Gradients& g, const Costs& costs, int q,
-                               double seed) {
+                               T seed) {
   const int step = threadIdx.x % kSteps;
   SDTW_UNROLL_BY(4)
   for (int r = threadIdx.x / kSteps; r < kRows; r += kThreads / kSteps) {
@@ -690,8 +705,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
   costs.start(s);
 
   const double value = g.result[s.b];
-  const double seed =
-      value - value == 0 || !kExplicit ? (double)g.seed[s.b] : 0.0;
+  const T seed = value - value == 0 || !kExplicit ? (T)g.seed[s.b] : T(0);
   const int lane = threadIdx.x;
   const bool bottom = s.index + 1 >= (s.strips < w.last ? s.strips : w.last);
   const Global<T> masses = cast<T>(running_edge(w, s));
@@ -723,7 +737,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       }
       __syncwarp();
       const int count = s.count(q);
-      front.template sweep<true>(s, costs, q, count, above, above);
+      front.template sweep<true>(w, s, costs, q, count, above, above);
       mass.back(costs, count, from_below, to_above, y_sums);
       __syncwarp();
       if (s.index > 0 && lane < count && j >= 0 && j < s.n)
@@ -785,7 +799,7 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
 // is a NaN or an infinity (but for +inf as a cost).
 
 // Of series; a block per pair.
-SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads)
+SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_series(Global<const In> x, Global<const In> y,
                            Global<const int> x_length,
                            Global<const int> y_length, int m, int n, int d,
@@ -858,7 +872,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads)
 }
 
 // Of cost matrices: blocks of `rows` rows each; raises zeros.
-SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads)
+SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
                          Global<const int> y_length, int m, int n, int rows,
                          Global<double> most) {
@@ -897,7 +911,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads)
 }
 
 // The values of all pairs; blocks: batch times the strips to sweep.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads)
+SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
     soft_dtw_value(SDTW_SWEEP_PARAMETERS, Global<double> result,
                    Global<In> value) {
   Shared<char> memory = shared_memory<kValueBytes>();
@@ -915,7 +929,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads)
 
 // The gradients of all pairs, added to zeros: gx and gy, each of them or null,
 // or that with respect to the cost in the place of gx.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads)
+SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
     soft_dtw_adjoint(SDTW_SWEEP_PARAMETERS, Global<const double> result,
                      Global<const In> seed, Global<In> gx, Global<In> gy) {
   Shared<char> memory = shared_memory<kAdjointBytes>();
