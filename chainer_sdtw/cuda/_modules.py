@@ -51,7 +51,7 @@ def source(device: bool = True) -> str:
             return f'#line 1 "{header}"\n{expand(header)}#line {line} "{name}"'
 
         body = re.sub(r'^#include "([^"]+)"$', include, text, flags=re.M)
-        return body.replace("#pragma once\n", "")
+        return body.replace("#pragma once\n", "\n")
 
     return expand("soft_dtw.cu")
 
@@ -66,16 +66,19 @@ class CuPyDevice:
         self.xp = cupy
         self.null = numpy.uintp(0)
         # A module belongs to the device that was current when it was loaded.
-        self._module = cupy.memoize(for_each_device=True)(_raw_module)
+        once = cupy.memoize(for_each_device=True)
+        self._module = once(self._make_module)
+        self._kernel = once(self._make_kernel)
 
     def kernel(self, name: str, options: tuple[str, ...]) -> Kernel:
+        return self._kernel(name, options)
+
+    def _make_kernel(self, name: str, options: tuple[str, ...]) -> Kernel:
         return self._module(options).get_function(name)
 
-
-def _raw_module(options: tuple[str, ...]) -> Any:
-    import cupy
-
-    return cupy.RawModule(code=source(), options=("--std=c++14", *options))
+    def _make_module(self, options: tuple[str, ...]) -> Any:
+        options = ("--std=c++14", *options)
+        return self.xp.RawModule(code=source(), options=options)
 
 
 @functools.cache

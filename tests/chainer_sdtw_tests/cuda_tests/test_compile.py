@@ -1,0 +1,65 @@
+"""The kernels in machine code, by the compilers that CuPy may find."""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
+
+import nvrtc
+
+from chainer_sdtw.cuda import _modules
+
+LIBRARIES = nvrtc.libraries()
+if not LIBRARIES:
+    pytest.skip(
+        "needs NVIDIA's NVRTC as a wheel: nvidia-cuda-nvrtc",
+        allow_module_level=True,
+    )
+
+TYPES = [("float", "float"), ("float", "double"), ("double", "double")]
+VARIANTS = [
+    (f"-DSDTW_IN={kind}", f"-DSDTW_T={computed}", f"-DSDTW_COST={cost}")
+    for (kind, computed), cost in product(TYPES, range(3))
+]
+# Every architecture by the newest compiler that knows it, and the most used
+# one by the others too.
+NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}
+CHOSEN = {(NEWEST[a], a) for a in nvrtc.ARCHITECTURES if a in NEWEST}
+CHOSEN |= {(lib, 90) for lib in LIBRARIES}
+
+
+def test_every_architecture_has_a_compiler():
+    assert set(nvrtc.ARCHITECTURES) <= set(NEWEST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "architecture"),
+    sorted(CHOSEN, key=lambda c: (c[0].version, c[1])),
+    ids=str,
+)
+def test_nothing_spills(library, architecture):
+    def compiled(options):
+        return library.compile(_modules.source(), architecture, options)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for options, found in zip(VARIANTS, pool.map(compiled, VARIANTS)):
+            assert not found.warnings, options
+            assert set(found.kernels) == {
+                "soft_dtw_adjoint",
+                "soft_dtw_survey_cost",
+                "soft_dtw_survey_series",
+                "soft_dtw_value",
+            }
+            for name, used in found.kernels.items():
+                kernel = name, options, used
+                assert used.stack == 0, kernel
+                assert used.spill_loads == used.spill_stores == 0, kernel
+                assert 0 < used.registers <= 255, kernel
+                # More than that must be asked for at every launch.
+                assert 0 < used.shared <= 48 * 1024, kernel

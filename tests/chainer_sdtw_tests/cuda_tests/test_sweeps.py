@@ -1,0 +1,349 @@
+"""The kernels of chainer_sdtw.cuda, run on the CPU, beside sdtw_cpu."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
+
+import cuda_on_cpu
+import reference
+
+import sdtw_cpu
+from chainer_sdtw import cuda
+from chainer_sdtw.cuda import _modules, _plan
+
+if cuda_on_cpu.unsupported():
+    pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
+
+from cuda_on_cpu.sweeps import CPUDevice
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
+KINDS = ("univariate", "multivariate", "explicit")
+
+
+@pytest.fixture(scope="module")
+def device():
+    return CPUDevice()
+
+
+def swept(arrays, gamma, lengths=(None, None), device=None, grad=None):
+    """Value and gradients: by the CPU if there is no device."""
+    lengths = dict(zip(("x_length", "y_length"), lengths))
+    sweeps, more = (cuda, {"device": device}) if device else (sdtw_cpu, {})
+    name = "value" if len(arrays) == 2 else "value_from_cost"
+    value, tape = getattr(sweeps, name)(
+        *arrays, gamma, tape=True, **lengths, **more
+    )
+    gradients = sweeps.adjoint(tape, grad)
+    if len(arrays) == 1:
+        gradients = (gradients,)
+    return (value, *gradients)
+
+
+def make(rng, kind, batch, m, n, d, dtype):
+    """Series, or the costs between them."""
+    x = reference.walks(rng, batch, m, d, dtype=dtype)
+    y = reference.walks(rng, batch, n, d, dtype=dtype)
+    if kind == "explicit":
+        return (reference.squared_euclidean(x, y).astype(dtype),)
+    return x, y
+
+
+def check(arrays, gamma, lengths=(None, None), *, device):
+    """Compare with the CPU's float64 on the same inputs."""
+    dtype = arrays[0].dtype.type
+    grad = np.linspace(-1, 2, len(arrays[0])).astype(dtype)
+    actual = swept(arrays, gamma, lengths, device, grad)
+    exact = [a.astype(np.float64) for a in arrays]
+    expected = swept(exact, gamma, lengths, None, grad)
+    # A value may be what is left of costs and gamma times an entropy.
+    scale = max(np.abs(expected[0]).max(), gamma)
+    assert np.abs(actual[0] - expected[0]).max() <= TOLERANCE[dtype] * scale
+    for a, e in zip(actual, expected):
+        assert a.dtype == dtype and a.shape == e.shape
+    for a, e in zip(actual[1:], expected[1:]):
+        assert reference.error(a, e) <= TOLERANCE[dtype]
+
+
+# --- Shapes ---
+
+SHAPES = 150  # for each dtype and kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_random_shapes(device, dtype, kind):
+    rng = np.random.default_rng([KINDS.index(kind), dtype().itemsize])
+    for i in range(SHAPES):
+        batch = int(rng.integers(1, 5))
+        m, n = (int(v) for v in rng.integers(1, 100, 2))
+        d = 1 if kind == "univariate" else int(rng.integers(2, 40))
+        gamma = float(rng.choice([0, 0.01, 0.1, 1, 10]))
+        lengths = (None, None)
+        if i % 2:
+            lengths = [rng.integers(1, k + 1, batch) for k in (m, n)]
+        arrays = make(rng, kind, batch, m, n, d, dtype)
+        try:
+            check(arrays, gamma, lengths, device=device)
+        except AssertionError as e:
+            shape = f"B={batch} m={m} n={n} d={d} gamma={gamma} {lengths}"
+            raise AssertionError(shape) from e
+
+
+def test_there_are_enough_shapes():
+    assert SHAPES * len(KINDS) * 2 >= 500
+
+
+EDGES = (1, 2, 7, 8, 31, 32, 33, 63, 64, 65)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_edges_of_strips_and_segments(device, rng, dtype, kind):
+    for m in EDGES:
+        for n in EDGES:
+            d = 1 if kind == "univariate" else 17
+            check(make(rng, kind, 1, m, n, d, dtype), 1.0, device=device)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 15, 16, 17, 33, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_features(device, rng, dtype, d):
+    arrays = make(rng, "multivariate", 2, 37, 45, d, dtype)
+    check(arrays, 1.0, device=device)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_long(device, rng, kind):
+    d = 1 if kind == "univariate" else 3
+    check(make(rng, kind, 2, 300, 700, d, np.float32), 0.1, device=device)
+
+
+# --- Numbers ---
+
+
+@pytest.mark.parametrize("gamma", [0, 1e-200, 1e-6, 1e-3, 1e3, 1e30])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gamma(device, rng, dtype, kind, gamma):
+    d = 1 if kind == "univariate" else 5
+    check(make(rng, kind, 2, 50, 40, d, dtype), gamma, device=device)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.1, 0.01, 0.001])
+@pytest.mark.parametrize("d", [1, 4])
+def test_float32_gradients_at_small_gamma(device, d, gamma):
+    rng = np.random.default_rng(d)
+    for scale in (1, 30):
+        x, y = (
+            reference.walks(rng, 4, k, d, dtype=np.float32) * np.float32(scale)
+            for k in (120, 100)
+        )
+        check((x, y), gamma, device=device)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pairs_of_all_ranges_in_one_batch(device, rng, dtype):
+    """For float32: float, double, hard, NaN; each as if it were alone."""
+    scale = np.array([1, 1e4, 1e18, 1, 1], dtype)[:, None, None]
+    x, y = make(rng, "univariate", 5, 70, 40, 1, dtype)
+    x, y = x * scale, y * scale
+    x[3, 20] = np.nan
+    y[4, 39] = np.inf
+    actual = swept((x, y), 0.01, device=device)
+    for a in actual:
+        assert np.isnan(a[3:]).all()
+    expected = swept((x[:3].astype(float), y[:3].astype(float)), 0.01)
+    for a, e in zip(actual, expected):
+        for b in range(3):
+            assert reference.error(a[b], e[b]) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_forbidden_cells(device, rng, dtype, gamma):
+    (cost,) = make(rng, "explicit", 4, 60, 50, 2, dtype)
+    cost -= 0.01  # negative costs too
+    cost[0][rng.random((60, 50)) < 0.2] = np.inf
+    cost[0].flat[:: 50 + 1] = 0
+    cost[0, 49:, 49] = 0
+    cost[1, 30] = np.inf  # no path
+    cost[2, 10, 10] = np.nan
+    cost[3, 10, 10] = -np.inf
+    value, e = swept((cost,), gamma, device=device)
+    assert np.isfinite(value[0]) and value[1] == np.inf
+    assert np.isnan(value[2:]).all() and np.isnan(e[2:]).all()
+    assert not e[1].any()
+    assert not e[0][cost[0] == np.inf].any()
+    with np.errstate(all="ignore"):
+        expected = swept((cost[:2].astype(float),), gamma)
+    assert reference.error(value[0], expected[0][0]) <= TOLERANCE[dtype]
+    assert reference.error(e[0], expected[1][0]) <= TOLERANCE[dtype]
+
+
+def test_nan_beyond_the_lengths_is_ignored(device, rng):
+    x, y = make(rng, "multivariate", 2, 40, 50, 3, np.float64)
+    lengths = np.array([40, 20]), np.array([11, 50])
+    expected = swept((x, y), 1.0, lengths)
+    x[1, 20:], y[0, 11:] = np.nan, np.nan
+    for a, e in zip(swept((x, y), 1.0, lengths, device), expected):
+        np.testing.assert_allclose(a, e, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nan_gradients_end_at_the_lengths(device, rng, kind):
+    d = 1 if kind == "univariate" else 2
+    arrays = make(rng, kind, 1, 40, 50, d, np.float32)
+    arrays[0][0, 0, 0] = np.nan
+    lengths = np.array([35]), np.array([41])
+    actual = swept(arrays, 1.0, lengths, device)
+    for a, e in zip(actual, swept(arrays, 1.0, lengths)):
+        np.testing.assert_array_equal(np.isnan(a), np.isnan(e))
+        assert not a[~np.isnan(a)].any()
+
+
+def test_reference_values(device):
+    for case in reference.cases().values():
+        x, y = case["x"][None], case["y"][None]
+        value, gx, _ = swept((x, y), float(case["gamma"]), device=device)
+        assert reference.error(value, case["value"]) <= 1e-10
+        assert reference.error(gx[0], case["gx"]) <= 1e-8
+
+
+# --- Calls ---
+
+
+def test_one_gradient_without_the_other(device, rng):
+    for kind in ("univariate", "multivariate"):
+        d = 1 if kind == "univariate" else 3
+        arrays = make(rng, kind, 2, 40, 70, d, np.float32)
+        _, gx, gy = swept(arrays, 1.0, device=device)
+        _, tape = cuda.value(*arrays, tape=True, device=device)
+        only_x = cuda.adjoint(tape, y=False)
+        only_y = cuda.adjoint(tape, x=False)
+        assert only_x[1] is None and only_y[0] is None
+        np.testing.assert_array_equal(only_x[0], gx)
+        np.testing.assert_array_equal(only_y[1], gy)
+        assert cuda.adjoint(tape, x=False, y=False) == (None, None)
+
+
+def test_without_a_tape(device, rng):
+    for kind in KINDS:
+        for dtype in (np.float32, np.float64):
+            d = 1 if kind == "univariate" else 3
+            arrays = make(rng, kind, 3, 100, 60, d, dtype)
+            name = "value" if len(arrays) == 2 else "value_from_cost"
+            value = getattr(cuda, name)(*arrays, 0.5, device=device)
+            np.testing.assert_array_equal(
+                value, swept(arrays, 0.5, device=device)[0]
+            )
+
+
+def test_any_strides(device, rng):
+    x, y = make(rng, "multivariate", 3, 40, 50, 4, np.float64)
+    expected = swept((x[::2, ::-1, ::2], y[::2, :, 1::2]), 1.0)
+    actual = swept((x[::2, ::-1, ::2], y[::2, :, 1::2]), 1.0, device=device)
+    for a, e in zip(actual, expected):
+        assert reference.error(a, e) <= 1e-12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bands(device, rng, dtype, kind, monkeypatch):
+    """With less memory than the tape would take, the same bits."""
+    d = 1 if kind == "univariate" else 3
+    arrays = make(rng, kind, 3, 230, 90, d, dtype)
+    arrays[0][2] *= 300  # in float32, not for a mantissa of 24 bits
+    lengths = np.array([230, 100, 225]), np.array([60, 90, 90])
+    whole = swept(arrays, 0.05, lengths, device)
+    bands = set()
+    for part in (2, 3, 5, 100):
+        limit = _plan.fine_bytes(3, 230, 90, np.dtype(dtype)) // part
+        monkeypatch.setattr(_plan, "FREE_BYTES", limit)
+        plan = _plan.make_plan(3, 230, 90, np.dtype(dtype), True)
+        bands.add(plan.passes[0].bands)
+        name = "value" if len(arrays) == 2 else "value_from_cost"
+        value, tape = getattr(cuda, name)(
+            *(*arrays, 0.05),
+            x_length=lengths[0],
+            y_length=lengths[1],
+            tape=True,
+            device=device,
+        )
+        np.testing.assert_array_equal(value, whole[0])
+        for _ in range(2):  # a tape can be used again
+            gradients = cuda.adjoint(tape)
+            if kind == "explicit":
+                gradients = (gradients,)
+            for a, e in zip(gradients, whole[1:]):
+                np.testing.assert_array_equal(a, e)
+    assert len(bands) > 2 and max(bands) == 8
+
+
+def test_the_order_of_threads_changes_no_bit(rng):
+    arrays = make(rng, "multivariate", 3, 100, 80, 5, np.float32)
+    first = swept(arrays, 0.1, device=CPUDevice(seed=0))
+    for seed in range(1, 5):
+        again = swept(arrays, 0.1, device=CPUDevice(seed=seed))
+        for a, b in zip(first, again):
+            np.testing.assert_array_equal(a, b)
+
+
+# --- Faults ---
+#
+# What these tests rest on: the emulator finds what is planted.
+
+# Part of the kernels' text, and what takes its place.
+ABOVE = "await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);"
+BELOW = "await(progress_of(w, s, s.index + 1), all - open);"
+BARRIERS = {
+    "after the costs": (ABOVE + " } __syncthreads();", ABOVE + " }"),
+    "after the edge above": (
+        "load_edge<S>(w, s, q, above); __syncwarp();",
+        "load_edge<S>(w, s, q, above);",
+    ),
+    "between strips": (ABOVE, ABOVE.replace("q + 2", "q")),
+    "between strips, backwards": (BELOW, BELOW.replace("open", "open - 1")),
+}
+BOUNDS = {
+    "of an edge": (
+        "if (!s.last() && lane < count && j >= 0 && j < s.n)",
+        "if (!s.last() && lane < count && j < s.n)",
+    ),
+    "of a plane": (
+        "costs.plane = take<T>(memory, 3 * kPlane);",
+        "costs.plane = take<T>(memory, 3 * kPlane - kStride);",
+    ),
+    "of a series": ("within(column + i, s.n)", "column + i"),
+}
+
+
+def planted(old, new):
+    """A device whose kernels have a fault."""
+    source = _modules.source(device=False)
+    pattern = r"\s+".join(map(re.escape, old.split()))
+    assert re.search(pattern, source)
+    return CPUDevice(source=re.sub(pattern, lambda _: new, source))
+
+
+@pytest.mark.parametrize("fault", BARRIERS)
+def test_a_missing_barrier_is_found(rng, fault):
+    device = planted(*BARRIERS[fault])
+    arrays = make(rng, "univariate", 2, 100, 100, 1, np.float64)
+    found = (cuda_on_cpu.RaceError, cuda_on_cpu.UninitializedError)
+    with pytest.raises(found):
+        swept(arrays, 1.0, device=device)
+
+
+@pytest.mark.parametrize("fault", BOUNDS)
+def test_an_access_out_of_bounds_is_found(rng, fault):
+    device = planted(*BOUNDS[fault])
+    arrays = make(rng, "univariate", 1, 100, 100, 1, np.float64)
+    with pytest.raises(cuda_on_cpu.OutOfBoundsError):
+        swept(arrays, 1.0, device=device)
