@@ -1,0 +1,379 @@
+"""benchmarks/gpu.py and plot.py without a GPU, on stubs and emulated."""
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sdtw_cpu
+
+pytest.importorskip("rich")
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
+LIBRARY = str(Path(sdtw_cpu.__file__).parents[1])
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The benchmark as a module, its machine one on the CPU.
+
+    sdtw_cpu stands in for the CUDA sweeps, so that nothing is compiled.
+    """
+    monkeypatch.syspath_prepend(str(FOLDER))
+    for name in ("common", "gpu_peers", "gpu"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    spec = importlib.util.spec_from_file_location("gpu", FOLDER / "gpu.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "gpu", module)
+    spec.loader.exec_module(module)
+
+    def on_the_cpu(sweep):
+        def run(*arrays, device=None, **options):
+            return sweep(*arrays, **options)
+
+        return run
+
+    sweeps = types.SimpleNamespace(
+        value=on_the_cpu(sdtw_cpu.value),
+        value_from_cost=on_the_cpu(sdtw_cpu.value_from_cost),
+        adjoint=sdtw_cpu.adjoint,
+    )
+    # What a Tape on a GPU tells besides.
+    monkeypatch.setattr(module, "tape_bytes", lambda tape: 1000)
+    monkeypatch.setattr(module.gpu_peers, "import_sweeps", lambda: sweeps)
+
+    class Machine(module.Dry):
+        device = None
+
+        def __init__(self, peers=None):
+            self.peers = peers
+
+    monkeypatch.setattr(module, "Dry", Machine)
+    yield module
+    for name in ("common", "gpu_peers"):
+        sys.modules.pop(name, None)
+
+
+def options_of(gpu, *arguments):
+    return gpu.make_parser().parse_args(["--seconds", "1e-6", *arguments])
+
+
+def run_main(gpu, target, *arguments):
+    status = gpu.main(
+        ["--dry-run", "--seconds", "1e-6", "--json", str(target), *arguments]
+    )
+    return status, json.loads(target.read_text())
+
+
+def test_all_suites_print_tables_and_write_json(gpu, tmp_path, capsys):
+    target = tmp_path / "gpu.json"
+    status, document = run_main(
+        gpu, target, "--suite", "all", "--only", "pysdtw", "--check"
+    )
+    assert status == 0  # a dry run misses no target
+    assert document["complete"]
+    assert document["dry_run"]
+    assert document["environment"]["cpus_available"] >= 1
+    assert set(document["suites"]) == set(gpu.SUITES)
+    for result in document["suites"]["grid"]:
+        row = result["rows"]["chainer-sdtw"]
+        assert row["flags"] == []
+        assert row["median_s"] > 0
+        assert row["repeats"] >= 5
+        assert row["p10_s"] <= row["median_s"] <= row["p90_s"]
+        assert row["peak_bytes"] >= 0
+        assert row["ratio"] == 1
+        for key in ("value_error", "gx_error", "gy_error"):
+            assert row[key] < 1e-4
+        assert result["reference_error"] < 1e-12
+    for cell in document["suites"]["roofline"]["cells"]:
+        for row in cell["rows"].values():
+            assert row["over_floor"] > 0
+    for result in document["suites"]["dtype"]:
+        assert result["ratio"] > 0
+    assert set(document["suites"]["scaling"]) == {"batch", "length"}
+    accuracy = document["suites"]["accuracy"]
+    assert {row["gamma"] for row in accuracy} == {1, 0.1, 0.01, 0.001}
+    assert max(row["gx"] for row in accuracy) < 1e-5
+    assert len(document["suites"]["cost"]) == 3
+    assert all(check["met"] is None for check in document["targets"])
+    printed = capsys.readouterr().out
+    assert "not judged: dry run" in printed.replace("\n", " ")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def make_contestant(gpu, name, prepare):
+    class Stub(gpu.gpu_peers.Contestant):
+        def load(self):
+            pass
+
+        def peak(self, call):
+            return None
+
+        def prepare(self, x, y, gamma):
+            return prepare(x, y, gamma)
+
+    Stub.name = name
+    return Stub(gpu.Dry())
+
+
+def benchmark_with(gpu, *stubs, arguments=(), judge=True):
+    """A Benchmark of this library and of stubs."""
+    machine = gpu.Dry()
+    machine.dry = not judge
+    ours = gpu.gpu_peers.Ours(machine)
+    ours.load()
+    console = gpu.make_console()
+    return gpu.Benchmark(
+        options_of(gpu, *arguments), console, machine, [ours, *stubs]
+    )
+
+
+def test_wrong_and_failing_peers_are_flagged(gpu):
+    def wrong(x, y, gamma):
+        return lambda: (np.zeros(len(x)), 0 * x, np.full_like(y, np.nan))
+
+    def fails(x, y, gamma):
+        raise RuntimeError("out of order")
+
+    class OutOfMemoryError(Exception):
+        pass
+
+    def large(x, y, gamma):
+        raise OutOfMemoryError("of 1 TB")
+
+    def slow(x, y, gamma):
+        return lambda: time.sleep(30)
+
+    stubs = [
+        make_contestant(gpu, "wrong", wrong),
+        make_contestant(gpu, "fails", fails),
+        make_contestant(gpu, "large", large),
+        make_contestant(gpu, "slow", slow),
+    ]
+    stubs[0].longest = 50
+    benchmark = benchmark_with(gpu, *stubs, arguments=("--cap", "0.2"))
+    rows = benchmark.compare(gpu.HEADLINE, 0)["rows"]
+    assert rows["wrong"]["flags"] == ["WRONG value", "WRONG gx", "WRONG gy"]
+    assert rows["wrong"]["ratio"] > 0
+    assert rows["fails"]["flags"] == ["FAILED: RuntimeError: out of order"]
+    assert rows["large"]["flags"] == ["out of memory"]
+    assert rows["slow"]["flags"] == ["stopped: over 0.2 s"]
+    assert "median_s" not in rows["slow"]
+    assert benchmark.broken is None
+    problem = gpu.Problem(1, 51, 5)
+    assert stubs[0].limit(problem) == "longer than 50"
+
+
+def test_the_budget_ends_the_run(gpu, tmp_path):
+    target = tmp_path / "gpu.json"
+    begin = time.monotonic()
+    status, document = run_main(
+        gpu, target, "--suite", "all", "--budget", "0.01", "--only", "pysdtw"
+    )
+    assert status == 0
+    assert time.monotonic() - begin < 5
+    assert document["complete"]
+    assert document["suites"]["grid"][-1]["skipped"] == "no time left"
+    row = document["suites"]["scaling"]["batch"][-1]
+    assert row["skipped"] == "no time left"
+
+
+def test_what_was_measured_is_judged(gpu):
+    benchmark = benchmark_with(gpu)
+    benchmark.machine.dry = False
+    rows = {
+        gpu.OURS: {"median_s": 9e-4, "peak_bytes": 149e6},
+        gpu.UNFUSED: {"ratio": 30},
+        gpu.FUSED: {"ratio": 25},
+    }
+    results = [{"cell": cell, "rows": dict(rows)} for cell in gpu.GRID]
+    benchmark._judge_grid(results)
+    assert [check.met for check in benchmark.checks] == [True] * 4
+
+    benchmark.checks.clear()
+    benchmark._judge_grid(results[:-1])
+    assert [check.met for check in benchmark.checks][:3] == [True, True, None]
+
+    benchmark.checks.clear()
+    results[3]["rows"][gpu.FUSED] = {"ratio": 9}
+    benchmark._judge_grid(results)
+    assert [check.met for check in benchmark.checks][2] is False
+    assert "9.0 at" in benchmark.checks[2].measured
+
+    benchmark.checks.clear()
+    benchmark._judge_grid([])
+    assert [check.met for check in benchmark.checks] == [None] * 4
+
+
+def test_the_grid_is_the_published_one(gpu):
+    assert len(set(gpu.GRID)) == len(gpu.GRID) == 16
+    assert gpu.GRID[0] == gpu.HEADLINE
+    assert gpu.LARGEST in gpu.GRID
+    assert {cell.dtype for cell in gpu.GRID} == {"float32"}
+
+
+def test_a_lost_device_ends_the_run(gpu):
+    def fails(x, y, gamma):
+        raise RuntimeError("illegal address")
+
+    stubs = [make_contestant(gpu, name, fails) for name in ("one", "two")]
+    benchmark = benchmark_with(gpu, *stubs)
+    x, y = gpu.Problem(1, 5, 5).arrays()
+    benchmark.machine.array = lambda host: fails(host, None, 1.0)
+    rows = [benchmark.measure(s, gpu.HEADLINE, x, y, None) for s in stubs]
+    assert rows[0]["flags"] == ["FAILED: RuntimeError: illegal address"]
+    assert benchmark.broken == "the device is lost: illegal address"
+    assert rows[1]["flags"] == [benchmark.broken]
+    assert benchmark.compare(gpu.HEADLINE, 0)["skipped"] == benchmark.broken
+
+
+@pytest.mark.parametrize("text", ["1,2", "1,2,3,4", "0,1,1", "a,1,1"])
+def test_a_case_that_is_none_is_refused(gpu, text, capsys):
+    with pytest.raises(SystemExit):
+        gpu.make_parser().parse_args(["--case", text])
+    assert "--case" in capsys.readouterr().err
+    with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+        gpu.case(text)
+
+
+def run_script(folder, *arguments):
+    environment = dict(os.environ, PYTHONIOENCODING="utf-8")
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), LIBRARY])
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=300,
+    )
+
+
+def test_without_a_gpu_it_says_so(tmp_path):
+    (tmp_path / "cupy.py").write_text("raise ImportError('none on purpose')")
+    target = tmp_path / "gpu.json"
+    done = run_script(tmp_path, FOLDER / "gpu.py", "--json", target)
+    assert done.returncode == 2
+    assert "No GPU to run on: none on purpose" in done.stdout
+    assert "--dry-run" in done.stdout
+    assert not target.exists()
+
+
+@pytest.mark.slow
+def test_the_emulated_kernels_run(tmp_path):
+    """As --dry-run does it; the first time, the kernels are compiled."""
+    emulator = ROOT / "tools" / "cuda_on_cpu" / "__init__.py"
+    spec = importlib.util.spec_from_file_location("cuda_on_cpu", emulator)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    reason = module.unsupported()
+    if reason:
+        pytest.skip(f"the emulator {reason}")
+    target = tmp_path / "gpu.json"
+    done = run_script(
+        tmp_path,
+        *(FOLDER / "gpu.py", "--dry-run", "--case", "2,8,1", "--check"),
+        *("--only", "pysdtw", "--seconds", "1e-6", "--json", target),
+    )
+    assert done.returncode == 0, done.stdout
+    (result,) = json.loads(target.read_text())["suites"]["grid"]
+    row = result["rows"]["chainer-sdtw"]
+    assert row["gx_error"] < 1e-5
+    assert result["reference_error"] < 1e-12
+
+
+def grid_file(folder):
+    """A file of results as gpu.py writes them, with made-up figures."""
+    cells = []
+    for batch in (16, 32):
+        for length in (128, 512, 1024):
+            for d in (1, 64):
+                rows = {
+                    "chainer-sdtw": {
+                        "median_s": 1e-6 * length,
+                        "peak_bytes": 3e1 * length**2,
+                    },
+                    "pysdtw": {"median_s": 1e-4 * length, "peak_bytes": None},
+                    "unheard of": {"skipped": "out of memory"},
+                }
+                cell = {"batch": batch, "m": length, "n": length, "d": d}
+                cells.append({"cell": cell, "rows": rows})
+    path = folder / "results.json"
+    document = {
+        "benchmark": "gpu",
+        "gpu": {"name": "none"},
+        "suites": {"grid": cells},
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["gpu", "cpu"])
+def test_plot(tmp_path, kind):
+    pytest.importorskip("matplotlib")
+    if kind == "gpu":
+        results = grid_file(tmp_path)
+    else:
+        (results, *_) = sorted((FOLDER / "results").glob("cpu-*.json"))
+    picture = tmp_path / "picture.png"
+    done = run_script(tmp_path, FOLDER / "plot.py", results, "-o", picture)
+    assert done.returncode == 0, done.stdout
+    data = picture.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert len(data) > 10_000
+
+
+def test_plot_of_nothing_says_so(tmp_path):
+    pytest.importorskip("matplotlib")
+    results = tmp_path / "results.json"
+    results.write_text('{"benchmark": "gpu", "suites": {"grid": []}}')
+    done = run_script(
+        tmp_path, FOLDER / "plot.py", results, "-o", tmp_path / "a.png"
+    )
+    assert done.returncode == 1
+    assert "no cell of the grid" in done.stdout
+
+
+def test_a_session_goes_on_after_steps_that_fail(tmp_path, capsys):
+    path = ROOT / "tools" / "gpu_session.py"
+    spec = importlib.util.spec_from_file_location("gpu_session", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    options = argparse.Namespace(time=60, only=[], skip=["left out"])
+    session = module.Session(options, tmp_path, tmp_path)
+    code = "import time; print('begun ='); time.sleep({}); exit({})"
+    for name, delay, status in (
+        ("good", 0, 0),
+        ("bad", 0, 3),
+        ("long", 60, 0),
+        ("left out", 0, 0),
+    ):
+        command = [sys.executable, "-c", code.format(delay, status)]
+        session.step(name, command, 2)
+    session.step("absent", [str(tmp_path / "nothing")], 2)
+    session.end = 0
+    session.step("late", [sys.executable], 2)
+    outcomes = {row[0]: row[1] for row in session.outcomes}
+    assert outcomes == {
+        "good": "ok",
+        "bad": "FAILED (3)",
+        "long": "STOPPED after 2 s",
+        "absent": "skipped",
+        "late": "skipped",
+    }
+    assert all(row[3] == "begun" for row in session.outcomes[:3])
+    session.print_table()
+    assert "FAILED (3)" in capsys.readouterr().out
+    module.write_waves(tmp_path)
+    (first, *_) = (tmp_path / "Waves" / "Waves_TEST.tsv").open()
+    assert len(first.split("\t")) == 61
