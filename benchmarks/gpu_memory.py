@@ -1,0 +1,51 @@
+"""The memory that the sweeps on a GPU take beyond inputs and outputs.
+
+Computed, not measured: what ``chainer_sdtw.cuda`` asks CuPy for. Needs no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from common import format_memory, make_console, make_table
+
+from chainer_sdtw.cuda._plan import make_plan
+
+SHAPES = ("32,512,512", "32,2048,2048", "1,16384,16384", "4,65536,65536")
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """Read a shape ``B,M,N``."""
+    sizes = tuple(int(part) for part in text.split(","))
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"not B,M,N: {text!r}")
+    return sizes
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "shapes", nargs="*", type=shape, metavar="B,M,N", help="of batches"
+    )
+    options = parser.parse_args()
+    columns = "B, m, n", "dtype", "bands", "with tape", "values alone"
+    table = make_table("Memory beyond inputs and outputs", *columns)
+    for batch, m, n in options.shapes or map(shape, SHAPES):
+        for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+            plans = [
+                make_plan(batch, m, n, dtype, keep) for keep in (True, False)
+            ]
+            # Besides: a bound and a value per pair, and progress per strip.
+            first = plans[0].passes[0]
+            more = batch * (8 + 8 + 4 * first.strips)
+            table.add_row(
+                *(f"{batch}, {m}, {n}", dtype.name, str(first.bands)),
+                *(format_memory(batch * p.slot + more) for p in plans),
+            )
+    make_console().print(table)
+
+
+if __name__ == "__main__":
+    main()
