@@ -282,7 +282,7 @@ class _Batch:
         """Launch the blocks of some strips; ``more`` ends the arguments."""
         first, last = strips
         blocks = self.size * (last - first)
-        progress = self.device.xp.zeros(1 + blocks, np.int32)
+        progress = self.device.xp.zeros(1 + 2 * blocks, np.int32)
         args = (
             *(self.x, self.y, self.x_length, self.y_length, self.most),
             *map(np.int32, (self.size, self.m, self.n, self.features)),
@@ -292,7 +292,7 @@ class _Batch:
             progress,
             *more,
         )
-        threads = 32 if self.cost == 0 else 64
+        threads = 32 if self.cost == 0 else 96
         self.launch(name, run.dtype, blocks, threads, args)
 
 

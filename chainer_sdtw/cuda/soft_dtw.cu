@@ -42,20 +42,19 @@ constexpr bool kExplicit = SDTW_COST == 2;
 constexpr int kRows = 32;   // of a strip: lanes of a warp
 constexpr int kSteps = 32;  // of a segment
 constexpr int kGroup = 8;   // steps between two normalisations of mantissas
-constexpr int kThreads = kUnivariate ? 32 : 64;
 constexpr int kSurveyThreads = 256;
 
+// The first warp of a block sweeps. Where costs and gradients are more work
+// than that, two more warps help: they fill the planes with the weights of the
+// next segment and make gradients of the alignment of the last, if there is
+// room for two sets of planes, and else take turns with the first.
+constexpr int kHelpers = kUnivariate ? 0 : 2;
+constexpr int kThreads = 32 * (1 + kHelpers);
+constexpr int kSets = kHelpers && sizeof(T) == 4 ? 2 : 1;
+
 // Blocks per multiprocessor that registers are left for: more threads beat a
-// few more registers, until they spill, as they do for CUDA 11 and for 7.0.
-#if defined(__CUDA_ARCH__) && \
-    (__CUDA_ARCH__ < 750 || __CUDACC_VER_MAJOR__ < 12)
-constexpr int kFullBlocks = 4;
-#else
-constexpr int kFullBlocks = 5;
-#endif
-constexpr int kBlocks = kUnivariate                   ? 12
-                        : kExplicit || sizeof(T) == 8 ? 4
-                                                      : kFullBlocks;
+// few more registers, until they spill.
+constexpr int kBlocks = kUnivariate ? 12 : sizeof(T) == 8 ? 2 : 4;
 
 // Shared memory. A plane has a number for every step and row of a segment;
 // rows of planes, and of features, are padded so that both can be walked along
@@ -64,21 +63,18 @@ constexpr int kStride = kRows + 1;
 constexpr int kPlane = kSteps * kStride;
 constexpr int kSpan = kSteps + kRows;  // columns that a segment touches, + 1
 constexpr int kChunk = 16;             // features at a time
+// Of a helper: half the steps of a segment, and the columns they touch, + 1.
+constexpr int kHalf = kSteps / 2;
+constexpr int kHalfSpan = kHalf + kRows;
 constexpr int kRowStride = kRows + 4;  // feature by feature, for the costs
-constexpr int kColumnStride = kSpan + 1;
+constexpr int kColumnStride = kHalfSpan + 1;
 constexpr int kFeatureStride = kChunk + 4;  // row by row, for the gradients
-constexpr int kStage = (kRows + kSpan) * kFeatureStride;
-static_assert(kStage >= kChunk * (kRowStride + kColumnStride), "staging");
+constexpr int kStage = kChunk * (kRowStride + kColumnStride);
+static_assert(kStage >= kSpan * kFeatureStride, "staging");
 
-constexpr int kSeriesBytes = (int)sizeof(T) * (kUnivariate ? kSpan
-                                               : kExplicit ? 0
-                                                           : kStage);
-constexpr int kValueBytes = 2 * kSteps * (int)sizeof(Packed) + kSeriesBytes +
-                            (kUnivariate ? 0 : 2 * kPlane * (int)sizeof(T)) +
-                            16;
-constexpr int kAdjointBytes =
-    kSteps * ((int)sizeof(Packed) + 3 * (int)sizeof(T)) + kSeriesBytes +
-    3 * kPlane * (int)sizeof(T) + 16;
+constexpr int kSeries = kUnivariate ? kSpan : kExplicit ? 0 : 2 * kStage;
+constexpr int kValuePlanes = kUnivariate ? 0 : 2;
+constexpr int kAdjointPlanes = 3;
 
 // --- Which kernel takes a pair ---
 
@@ -148,6 +144,15 @@ struct Strip {
   // The column of the first row at a step.
   SDTW_DEVICE int column(int t) const { return t - lead; }
 };
+
+constexpr int kTicketBytes = 16;
+constexpr int kValueBytes =
+    kTicketBytes + 2 * kSteps * (int)sizeof(Packed) +
+    (kSeries + kSets * kValuePlanes * kPlane) * (int)sizeof(T);
+constexpr int kAdjointBytes =
+    kTicketBytes + kSteps * (int)sizeof(Packed) +
+    (3 * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) * (int)sizeof(T) +
+    (kHelpers ? (int)sizeof(Strip) : 0);
 
 // Draw the next strip; the same for all threads of the block.
 SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
@@ -229,42 +234,53 @@ SDTW_DEVICE Global<Packed> state(const Sweep& w, const Strip& s, int q) {
 
 // --- Costs ---
 
-SDTW_DEVICE int within(int i, int count) {
-  return i < 0 ? 0 : i < count ? i : count - 1;
+SDTW_DEVICE int within(int i, int count) { return max(min(i, count - 1), 0); }
+
+// Bring some elements of a series to shared memory, one warp's work: each lane
+// has one feature of every other element. Elements outside of the series are
+// those of the nearest inside, features outside are 0.
+template <int kCount>
+SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
+                       int k0, Shared<T> to, int element, int feature) {
+  const int k = threadIdx.x % kChunk;
+  const int i0 = threadIdx.x / kChunk % 2;
+  const bool inside = k0 + k < d;
+  // Several loads on their way at a time, but not so many that their numbers
+  // take the registers of everything else.
+  constexpr int kBatch = sizeof(T) == 8 ? 4 : kCount % 24 ? 16 : 12;
+  static_assert(kCount / 2 % kBatch == 0, "whole batches");
+  SDTW_UNROLL_BY(1)
+  for (int j0 = i0; j0 < kCount; j0 += 2 * kBatch) {
+    In v[kBatch];
+    SDTW_UNROLL
+    for (int j = 0; j < kBatch; ++j) {
+      const long long i = within(first + j0 + 2 * j, length);
+      v[j] = inside ? (In)series[i * d + k0 + k] : In(0);
+    }
+    SDTW_UNROLL
+    for (int j = 0; j < kBatch; ++j)
+      to[(j0 + 2 * j) * element + k * feature] = (T)v[j];
+  }
 }
 
-// The series of a segment, or its weights, in shared memory. Rows and columns
-// outside of the table have those of the nearest inside, and explicit costs 0.
+// The weights of a segment's cells: from the series, in shared memory, of this
+// lane's row and all columns (univariate), or two planes of fractions and
+// exponents. Cells outside of the table have the weights of the nearest inside
+// or, with explicit costs, of the cost 0.
 struct Costs {
   Shared<T> series;
-  Shared<T> plane;  // the first of those for fractions and exponents
-  T x;              // univariate: this lane's
+  T x;  // univariate: this lane's
+  Shared<T> weights;
 
-  SDTW_DEVICE void start(const Strip& s) {
-    if (kUnivariate) x = (T)s.x[within(s.row + (int)threadIdx.x, s.m)];
-  }
-
-  // What a segment needs before it can be swept; all threads of the block.
-  template <class S>
-  SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q) {
-    const int column = s.column(q * kSteps) - (kRows - 1);
-    if (kUnivariate) {
-      SDTW_UNROLL
-      for (int i = threadIdx.x; i < kSpan; i += kThreads)
-        series[i] = (T)s.y[within(column + i, s.n)];
-    } else if (kExplicit) {
-      explicit_costs<S>(w, s, column);
-    } else {
-      squared_distances<S>(w, s, column);
-    }
-  }
+  // Where two planes are the sweep's and the third takes the alignment.
+  SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
 
   // The weight of this lane's cell at a step of the segment; as a cost, if
   // the minimum is hard.
   template <class S>
   SDTW_DEVICE void weight(const Rate<T>& rate, int step, T& fraction,
                           Exponent& exponent) const {
-    const int lane = threadIdx.x % kRows;
+    const int lane = threadIdx.x;
     exponent = 0;
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
@@ -282,34 +298,54 @@ struct Costs {
       weigh<false>(rate, c, c_rest, fraction, exponent);
       return;
     }
-    fraction = plane[step * kStride + lane];
+    fraction = weights[step * kStride + lane];
     if (!S::kHard)
-      exponent = Format<T>::as_exponent(plane[kPlane + step * kStride + lane]);
+      exponent =
+          Format<T>::as_exponent(weights[kPlane + step * kStride + lane]);
+  }
+
+  // Univariate: the columns of a segment, by the warp that sweeps.
+  SDTW_DEVICE void load_series(const Strip& s, int q) {
+    const int column = s.column(q * kSteps) - (kRows - 1);
+    SDTW_UNROLL
+    for (int i = 0; i < kSpan; i += kRows)
+      series[i + threadIdx.x] = (T)s.y[within(column + i + threadIdx.x, s.n)];
+  }
+
+  // Otherwise: the planes of a segment, by the warps that help.
+  template <class S>
+  SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
+                        Shared<T> planes) {
+    use(planes);
+    if (kExplicit)
+      explicit_costs<S>(w, s, q);
+    else
+      squared_distances<S>(w, s, q);
   }
 
  private:
   template <class S, bool kLarge>
   SDTW_DEVICE void put(const Rate<T>& rate, int at, T cost, T rest) {
     if (S::kHard) {
-      plane[at] = cost;
+      weights[at] = cost;
       return;
     }
     T fraction;
     Exponent exponent;
     weigh<kLarge>(rate, cost, rest, fraction, exponent);
-    plane[at] = fraction;
-    plane[kPlane + at] = Format<T>::as_number(exponent);
+    weights[at] = fraction;
+    weights[kPlane + at] = Format<T>::as_number(exponent);
   }
 
   template <class S>
-  SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int column) {
+  SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int q) {
     const Rate<T> rate(w.rate);
     const T forbidden = S::kHard ? infinity<T>() : (T)w.forbidden;
     const int step = threadIdx.x % kSteps;
-    SDTW_UNROLL_BY(4)
-    for (int r = threadIdx.x / kSteps; r < kRows; r += kThreads / kSteps) {
+    SDTW_UNROLL_BY(8)
+    for (int r = threadIdx.x / 32 - 1; r < kRows; r += 2) {
       const int i = s.row + r;
-      const int j = column + kRows - 1 + step - r;
+      const int j = s.column(q * kSteps + step) - r;
       T c = 0;
       if (i < s.m && j >= 0 && j < s.n) {
         c = (T)s.x[(long long)i * w.n + j];
@@ -319,31 +355,26 @@ struct Costs {
     }
   }
 
-  // Every thread sums the costs of four rows by four steps. Sums of the
-  // features of a chunk are added with what rounding takes from them.
+  // Each warp takes half of the steps, each lane four rows by four steps. Sums
+  // of the features of a chunk are added with what rounding takes from them.
   template <class S>
-  SDTW_DEVICE void squared_distances(const Sweep& w, const Strip& s,
-                                     int column) {
-    const int r0 = threadIdx.x % 8 * 4;
-    const int t0 = threadIdx.x / 8 * 4;
-    const Shared<T> xs = series;
-    const Shared<T> ys = series + kChunk * kRowStride;
+  SDTW_DEVICE void squared_distances(const Sweep& w, const Strip& s, int q) {
+    const int helper = threadIdx.x / 32 - 1;
+    const int lane = threadIdx.x % 32;
+    const int r0 = lane % 8 * 4;
+    const int t0 = lane / 8 * 4;
+    const int column = s.column(q * kSteps + helper * kHalf) - (kRows - 1);
+    const Shared<T> xs = series + helper * kStage;
+    const Shared<T> ys = xs + kChunk * kRowStride;
     T high[4][4], low[4][4];
     for (int k0 = 0; k0 < w.d; k0 += kChunk) {
       const int count = w.d - k0 < kChunk ? w.d - k0 : kChunk;
-      __syncthreads();
-      const int k = threadIdx.x % kChunk;
-      for (int i = threadIdx.x / kChunk; k < count && i < kRows;
-           i += kThreads / kChunk)
-        xs[k * kRowStride + i] =
-            (T)s.x[(long long)within(s.row + i, s.m) * w.d + k0 + k];
-      for (int i = threadIdx.x / kChunk; k < count && i < kSpan;
-           i += kThreads / kChunk)
-        ys[k * kColumnStride + i] =
-            (T)s.y[(long long)within(column + i, s.n) * w.d + k0 + k];
-      __syncthreads();
+      __syncwarp();
+      stage<kRows>(s.x, s.row, s.m, w.d, k0, xs, 1, kRowStride);
+      stage<kHalfSpan>(s.y, column, s.n, w.d, k0, ys, 1, kColumnStride);
+      __syncwarp();
       T part[4][4] = {};
-      SDTW_UNROLL_BY(1)
+      SDTW_UNROLL_BY(2)
       for (int f = 0; f < count; ++f) {
         T a[4], b[7];
         load4(xs + (f * kRowStride + r0), a);
@@ -382,8 +413,8 @@ struct Costs {
     for (int j = 0; j < 4; ++j) {
       SDTW_UNROLL
       for (int i = 0; i < 4; ++i)
-        put<S, false>(rate, (t0 + j) * kStride + r0 + i, high[i][j],
-                      low[i][j]);
+        put<S, false>(rate, (helper * kHalf + t0 + j) * kStride + r0 + i,
+                      high[i][j], low[i][j]);
     }
   }
 };
@@ -399,11 +430,11 @@ struct Front {
   SDTW_DEVICE Front() : current(S::none()), diagonal(S::none()) {}
 
   // Sweep a segment forwards, by one warp; with the edge above in `above`.
-  // Keeps the edge below, or each cell's shares in the planes of `costs`.
+  // Keeps the edge below, or each cell's shares in three planes.
   template <bool kShares>
   SDTW_DEVICE void sweep(const Sweep& w, const Strip& s, const Costs& costs,
                          int q, int count, Shared<const Packed> above,
-                         Shared<Packed> below) {
+                         Shared<Packed> below, Shared<T> planes) {
     const Rate<T> rate(w.rate);
     int step0 = 0;
     if (s.index == 0 && q == 0) {
@@ -411,7 +442,7 @@ struct Front {
       // paths start.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < kGroup; ++step) {
-        advance<kShares>(rate, costs, step, above, below);
+        advance<kShares>(rate, costs, step, above, below, planes);
         if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
       }
       step0 = kGroup;
@@ -419,7 +450,7 @@ struct Front {
     for (; step0 < count; step0 += kGroup) {
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(rate, costs, step0 + i, above, below);
+        advance<kShares>(rate, costs, step0 + i, above, below, planes);
       S::renorm(current);
       S::renorm(diagonal);
     }
@@ -428,7 +459,8 @@ struct Front {
  private:
   template <bool kShares>
   SDTW_DEVICE void advance(const Rate<T>& rate, const Costs& costs, int step,
-                           Shared<const Packed> above, Shared<Packed> below) {
+                           Shared<const Packed> above, Shared<Packed> below,
+                           Shared<T> planes) {
     const int lane = threadIdx.x;
     T fraction;
     Exponent exponent;
@@ -442,9 +474,9 @@ struct Front {
     diagonal = up;
     if (kShares) {
       const int at = step * kStride + lane;
-      costs.plane[at] = shares.left;
-      costs.plane[kPlane + at] = shares.up;
-      costs.plane[2 * kPlane + at] = shares.diagonal;
+      planes[at] = shares.left;
+      planes[kPlane + at] = shares.up;
+      planes[2 * kPlane + at] = shares.diagonal;
     } else if (lane == kRows - 1) {
       below[step] = S::pack(current);
     }
@@ -463,9 +495,18 @@ SDTW_DEVICE void load_edge(const Sweep& w, const Strip& s, int q,
   above[lane] = p;
 }
 
-SDTW_DEVICE Global<int> progress_of(const Sweep& w, const Strip& s,
-                                    int index) {
-  return w.progress + (1 + (long long)(index - w.first) * w.batch + s.b);
+// Segments that are done of a strip: of its sweep, or of the gradient that it
+// adds to what other strips have added.
+SDTW_DEVICE Global<int> progress_of(const Sweep& w, const Strip& s, int index,
+                                    bool gradient = false) {
+  const long long strips = w.last - w.first;
+  return w.progress +
+         (1 + (index - w.first + (gradient ? strips : 0)) * w.batch + s.b);
+}
+
+// Sets of planes take turns.
+SDTW_DEVICE Shared<T> set_of(Shared<T> planes, int count, int q) {
+  return planes + q % kSets * count * kPlane;
 }
 
 // --- Value ---
@@ -477,40 +518,54 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
   const Shared<Packed> above = take<Packed>(memory, kSteps);
   const Shared<Packed> below = take<Packed>(memory, kSteps);
   Costs costs;
-  if (!kExplicit) costs.series = take<T>(memory, kUnivariate ? kSpan : kStage);
-  if (!kUnivariate) costs.plane = take<T>(memory, 2 * kPlane);
-  costs.start(s);
+  if (kSeries) costs.series = take<T>(memory, kSeries);
+  Shared<T> planes;
+  if (kValuePlanes) planes = take<T>(memory, kSets * kValuePlanes * kPlane);
 
   const int lane = threadIdx.x;
+  const bool sweeps = threadIdx.x < kRows;
   const bool keep = s.index / w.band_strips == w.kept;
   const Global<Packed> edge = edge_below(w, s, s.index);
-  Front<S> front;
   const int segments = s.segments();
-  for (int q = 0; q < segments; ++q) {
-    costs.template fill<S>(w, s, q);
-    if (threadIdx.x == 0 && s.index > w.first) {
-      const int all = s.full_segments();
-      await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);
-    }
+  Front<S> front;
+  if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
+  if (kHelpers) {
+    if (!sweeps)
+      costs.template fill<S>(w, s, 0, set_of(planes, kValuePlanes, 0));
     __syncthreads();
-    if (threadIdx.x < kRows) {
+  }
+  for (int q = 0; q < segments; ++q) {
+    if (sweeps) {
+      if (kUnivariate) costs.load_series(s, q);
+      if (lane == 0 && s.index > w.first) {
+        const int all = s.full_segments();
+        await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);
+      }
+      __syncwarp();
+      load_edge<S>(w, s, q, above);
       if (keep && q > 0) {
         const Global<Packed> to = state(w, s, q);
         to[lane] = S::pack(front.current);
         to[kRows + lane] = S::pack(front.diagonal);
       }
-      load_edge<S>(w, s, q, above);
       __syncwarp();
+      if (kHelpers) costs.use(set_of(planes, kValuePlanes, q));
       const int count = s.count(q);
-      front.template sweep<false>(w, s, costs, q, count, above, below);
+      front.template sweep<false>(w, s, costs, q, count, above, below, planes);
       __syncwarp();
       const int j = s.column(q * kSteps + lane) - (kRows - 1);
       if (!s.last() && lane < count && j >= 0 && j < s.n)
         edge[j] = below[lane];
+      __syncwarp();
+      if (lane == 0 && !s.last()) publish(progress_of(w, s, s.index), q + 1);
     }
-    __syncthreads();
-    if (threadIdx.x == 0 && !s.last())
-      publish(progress_of(w, s, s.index), q + 1);
+    if (kHelpers) {
+      if (kSets == 1) __syncthreads();
+      if (!sweeps && q + 1 < segments)
+        costs.template fill<S>(w, s, q + 1,
+                               set_of(planes, kValuePlanes, q + 1));
+      __syncthreads();
+    }
   }
   if (s.last() && lane == (s.m - 1) % kRows) {
     const double v = S::value(front.current, w.rate, kExplicit);
@@ -535,11 +590,10 @@ struct Mass {
   // Sweep a segment back, by one warp; the alignment replaces the shares to
   // the left. Takes what the strip below hands to the last row and puts what
   // the first row hands on.
-  SDTW_DEVICE void back(const Costs& costs, int count,
+  SDTW_DEVICE void back(const Costs& costs, Shared<T> plane, int count,
                         Shared<const T> from_below, Shared<T> to_above,
                         Shared<T> y_sums) {
     const int lane = threadIdx.x;
-    const Shared<T> plane = costs.plane;
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
       SDTW_UNROLL
       for (int i = kGroup - 1; i >= 0; --i) {
@@ -574,121 +628,159 @@ struct Mass {
   }
 };
 
-// Add a segment's E (x - y) to the gradients, twice that and times the seed.
-// One warp sums for four rows by four features a thread, the other for four
-// columns; sums for a column are handed on from strip to strip.
-SDTW_DEVICE void series_gradients(const Sweep& w, const Strip& s,
-                                  const Gradients& g, const Costs& costs,
-                                  int q, T factor) {
-  const int column = s.column(q * kSteps) - (kRows - 1);
-  const Shared<T> xs = costs.series;
-  const Shared<T> ys = costs.series + kRows * kFeatureStride;
-  const Shared<T> plane = costs.plane;
-  const int lane = threadIdx.x % 32;
-  const int k4 = lane % 4 * 4;
-  const int at = lane / 4 * 4;
-  for (int k0 = 0; k0 < w.d; k0 += kChunk) {
-    __syncthreads();
-    const int k = threadIdx.x % kChunk;
-    const bool inside = k0 + k < w.d;
-    for (int i = threadIdx.x / kChunk; i < kRows; i += kThreads / kChunk)
-      xs[i * kFeatureStride + k] =
-          inside ? (T)s.x[(long long)within(s.row + i, s.m) * w.d + k0 + k]
-                 : T(0);
-    for (int i = threadIdx.x / kChunk; i < kSpan; i += kThreads / kChunk)
-      ys[i * kFeatureStride + k] =
-          inside ? (T)s.y[(long long)within(column + i, s.n) * w.d + k0 + k]
-                 : T(0);
-    __syncthreads();
-    if (threadIdx.x < 32) {
-      if (!g.x) continue;
-      T x[4][4], total[4][4] = {};
+// Sums of E (x - y) over the cells of a segment, for four elements by four
+// features a lane. `kChecked` where a step may lie outside of the segment.
+struct Tile {
+  T own[4][4], total[4][4];
+
+  // Elements outside of the series are those of the nearest inside.
+  SDTW_DEVICE void start(Global<const In> series, int first, int length, int d,
+                         int k) {
+    SDTW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const Global<const In> from =
+          series + ((long long)within(first + i, length) * d + k);
       SDTW_UNROLL
-      for (int i = 0; i < 4; ++i)
-        load4(xs + ((at + i) * kFeatureStride + k4), x[i]);
-      // Row at + i is at this column in step u + i.
-      SDTW_UNROLL_BY(1)
-      for (int u = -3; u < kSteps; ++u) {
-        T y[4];
-        load4(ys + ((u - at + kRows - 1) * kFeatureStride + k4), y);
-        SDTW_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          const int step = u + i;
-          const T e = step >= 0 && step < kSteps
-                          ? (T)plane[step * kStride + at + i]
-                          : T(0);
-          SDTW_UNROLL
-          for (int j = 0; j < 4; ++j)
-            total[i][j] = fused(e, x[i][j] - y[j], total[i][j]);
-        }
+      for (int j = 0; j < 4; ++j) {
+        own[i][j] = k + j < d ? (T)from[j] : T(0);
+        total[i][j] = 0;
       }
-      const Global<In> to =
-          g.x + (((long long)s.b * w.m + s.row + at) * w.d + k0 + k4);
+    }
+  }
+
+  // Element i meets another one in the step `step + i * kSteps`.
+  template <bool kChecked>
+  SDTW_DEVICE void meet(Shared<const T> other, Shared<const T> plane, int step,
+                        int row, int row_step) {
+    T y[4];
+    load4(other, y);
+    SDTW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const int t = step + i;
+      T e = 0;
+      if (!kChecked || (t >= 0 && t < kSteps))
+        e = plane[t * kStride + row + i * row_step];
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j)
+        total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
+    }
+  }
+};
+
+// Add a segment's E (x - y) to the gradient of the strip's rows, twice that
+// and times the seed; by one warp.
+SDTW_DEVICE void gradient_of_rows(const Sweep& w, const Strip& s,
+                                  Global<In> gradient, Shared<T> ys,
+                                  Shared<const T> plane, int q, T factor) {
+  const int lane = threadIdx.x % 32;
+  const int row = lane / 4 * 4;
+  const int column = s.column(q * kSteps) - (kRows - 1);
+  for (int k0 = 0; k0 < w.d; k0 += kChunk) {
+    const int k = k0 + lane % 4 * 4;
+    __syncwarp();
+    stage<kSpan>(s.y, column, s.n, w.d, k0, ys, kFeatureStride, 1);
+    __syncwarp();
+    Tile tile;
+    tile.start(s.x, s.row + row, s.m, w.d, k);
+    // Row + i is at the column of row `row` at step u in step u + i.
+    Shared<const T> y = ys + ((kRows - 4 - row) * kFeatureStride + k - k0);
+    int u = -3;
+    SDTW_UNROLL_BY(1)
+    for (; u < 0; ++u, y += kFeatureStride)
+      tile.meet<true>(y, plane, u, row, 1);
+    SDTW_UNROLL_BY(1)
+    for (; u < kSteps - 3; ++u, y += kFeatureStride)
+      tile.meet<false>(y, plane, u, row, 1);
+    SDTW_UNROLL_BY(1)
+    for (; u < kSteps; ++u, y += kFeatureStride)
+      tile.meet<true>(y, plane, u, row, 1);
+    const Global<In> to =
+        gradient + (((long long)s.b * w.m + s.row + row) * w.d + k);
+    SDTW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        if (s.row + row + i < s.m && k + j < w.d)
+          to[(long long)i * w.d + j] += (In)(factor * tile.total[i][j]);
+      }
+    }
+  }
+}
+
+// Add a segment's E (y - x) to the gradient of its columns, to which the
+// strips below have added theirs; by one warp.
+SDTW_DEVICE void gradient_of_columns(const Sweep& w, const Strip& s,
+                                     Global<In> gradient, Shared<T> xs,
+                                     Shared<const T> plane, int q, T factor) {
+  const int lane = threadIdx.x % 32;
+  const int column = s.column(q * kSteps) - (kRows - 1);
+  for (int k0 = 0; k0 < w.d; k0 += kChunk) {
+    const int k = k0 + lane % 4 * 4;
+    __syncwarp();
+    stage<kRows>(s.x, s.row, s.m, w.d, k0, xs, kFeatureStride, 1);
+    __syncwarp();
+    SDTW_UNROLL_BY(1)
+    for (int half = 0; half < 2; ++half) {
+      const int c = lane / 4 * 4 + half * kRows;
+      Tile tile;
+      tile.start(s.y, column + c, s.n, w.d, k);
+      // Row r is at column c + i in step c + i - 31 + r.
+      const int from = max(kRows - 4 - c, 0);
+      const int to = min(kSpan - 1 - c, kRows);
+      SDTW_UNROLL_BY(1)
+      for (int r = from; r < to; ++r)
+        tile.meet<true>(xs + (r * kFeatureStride + k - k0), plane,
+                        c - (kRows - 1) + r, r, 0);
       SDTW_UNROLL
       for (int i = 0; i < 4; ++i) {
+        const int j0 = column + c + i;
+        if (c + i == kSpan - 1 || j0 < 0 || j0 >= s.n) continue;
+        const Global<In> to_y =
+            gradient + (((long long)s.b * w.n + j0) * w.d + k);
         SDTW_UNROLL
         for (int j = 0; j < 4; ++j) {
-          if (s.row + at + i < s.m && k0 + k4 + j < w.d)
-            to[(long long)i * w.d + j] += (In)(factor * total[i][j]);
-        }
-      }
-    } else if (g.y) {
-      SDTW_UNROLL_BY(1)
-      for (int half = 0; half < 2; ++half) {
-        const int c0 = at + half * kRows;
-        T y[4][4], total[4][4] = {};
-        SDTW_UNROLL
-        for (int i = 0; i < 4; ++i)
-          load4(ys + ((c0 + i) * kFeatureStride + k4), y[i]);
-        // Row r is at column c0 + i in step c0 + i - 31 + r.
-        const int from = kRows - 4 - c0 > 0 ? kRows - 4 - c0 : 0;
-        const int to = kSpan - 1 - c0 < kRows ? kSpan - 1 - c0 : kRows;
-        SDTW_UNROLL_BY(1)
-        for (int r = from; r < to; ++r) {
-          T x[4];
-          load4(xs + (r * kFeatureStride + k4), x);
-          SDTW_UNROLL
-          for (int i = 0; i < 4; ++i) {
-            const int step = c0 + i - (kRows - 1) + r;
-            const T e = step >= 0 && step < kSteps
-                            ? (T)plane[step * kStride + r]
-                            : T(0);
-            SDTW_UNROLL
-            for (int j = 0; j < 4; ++j)
-              total[i][j] = fused(e, y[i][j] - x[j], total[i][j]);
-          }
-        }
-        SDTW_UNROLL
-        for (int i = 0; i < 4; ++i) {
-          const int j0 = column + c0 + i;
-          if (c0 + i == kSpan - 1 || j0 < 0 || j0 >= s.n) continue;
-          const Global<In> to_y =
-              g.y + (((long long)s.b * w.n + j0) * w.d + k0 + k4);
-          SDTW_UNROLL
-          for (int j = 0; j < 4; ++j) {
-            if (k0 + k4 + j < w.d)
-              to_y[j] = load_fresh(to_y, j) + (In)(factor * total[i][j]);
-          }
+          if (k + j < w.d)
+            to_y[j] = load_fresh(to_y, j) + (In)(factor * tile.total[i][j]);
         }
       }
     }
   }
 }
 
-// Write a segment of the alignment times the seed.
+// Write a segment of the alignment times the seed; by the warps that help.
 SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
-                               const Gradients& g, const Costs& costs, int q,
-                               T seed) {
+                               Global<In> gradient, Shared<const T> plane,
+                               int q, T seed) {
   const int step = threadIdx.x % kSteps;
   SDTW_UNROLL_BY(4)
-  for (int r = threadIdx.x / kSteps; r < kRows; r += kThreads / kSteps) {
+  for (int r = threadIdx.x / 32 - 1; r < kRows; r += 2) {
     const int i = s.row + r;
     const int j = s.column(q * kSteps + step) - r;
     if (i >= s.m || j < 0 || j >= s.n) continue;
     const long long at = (long long)i * w.n + j;
     const bool open = (In)s.x[at] < infinity<In>();
-    g.x[(long long)s.b * w.m * w.n + at] =
-        open ? (In)(seed * costs.plane[step * kStride + r]) : In(0);
+    gradient[(long long)s.b * w.m * w.n + at] =
+        open ? (In)(seed * plane[step * kStride + r]) : In(0);
+  }
+}
+
+// What the warps that help do with the alignment of a segment.
+SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
+                                      const Gradients& g, Shared<T> series,
+                                      Shared<const T> plane, int q, T seed,
+                                      bool bottom, int below) {
+  if (kExplicit) {
+    cost_gradient(w, s, g.x, plane, q, seed);
+  } else if (threadIdx.x / 32 == 1) {
+    if (g.x) gradient_of_rows(w, s, g.x, series, plane, q, 2 * seed);
+  } else if (g.y) {
+    if (threadIdx.x % 32 == 0 && !bottom)
+      await(progress_of(w, s, s.index + 1, true), below - max(q - 1, 0));
+    __syncwarp();
+    gradient_of_columns(w, s, g.y, series + kStage, plane, q, 2 * seed);
+    __syncwarp();
+    if (threadIdx.x % 32 == 0 && s.index > w.first)
+      publish(progress_of(w, s, s.index, true), s.segments() - q);
   }
 }
 
@@ -697,32 +789,43 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
                                Shared<char> memory, const Gradients& g) {
   const Shared<Packed> above = take<Packed>(memory, kSteps);
   Costs costs;
-  if (!kExplicit) costs.series = take<T>(memory, kUnivariate ? kSpan : kStage);
-  costs.plane = take<T>(memory, 3 * kPlane);
+  if (kSeries) costs.series = take<T>(memory, kSeries);
+  const Shared<T> planes = take<T>(memory, kSets * kAdjointPlanes * kPlane);
   const Shared<T> from_below = take<T>(memory, kSteps);
   const Shared<T> to_above = take<T>(memory, kSteps);
   const Shared<T> y_sums = take<T>(memory, kSteps);
-  costs.start(s);
 
   const double value = g.result[s.b];
   const T seed = value - value == 0 || !kExplicit ? (T)g.seed[s.b] : T(0);
   const int lane = threadIdx.x;
+  const bool sweeps = threadIdx.x < kRows;
+  // The strip below is this launch's, and has so many segments.
   const bool bottom = s.index + 1 >= (s.strips < w.last ? s.strips : w.last);
+  const int below =
+      s.index + 2 == s.strips
+          ? (s.n + s.lead + (s.m - 1) % kRows + kSteps - 1) / kSteps
+          : s.full_segments();
   const Global<T> masses = cast<T>(running_edge(w, s));
+  const int segments = s.segments();
   Mass mass = {};
   if (s.last() && lane == (s.m - 1) % kRows) mass.keep = 1;
-  for (int q = s.segments() - 1; q >= 0; --q) {
-    costs.template fill<S>(w, s, q);
-    if (threadIdx.x == 0 && !bottom) {
-      const int all =
-          s.index + 2 == s.strips
-              ? (s.n + s.lead + (s.m - 1) % kRows + kSteps - 1) / kSteps
-              : s.full_segments();
-      const int open = q > 1 ? q - 1 : 0;
-      await(progress_of(w, s, s.index + 1), all - open);
-    }
+  if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
+  Shared<Strip> again;
+  if (kHelpers) {
+    again = take<Strip>(memory, 1);
+    if (threadIdx.x == 0) again[0] = s;
+    if (!sweeps)
+      costs.template fill<S>(
+          w, s, segments - 1,
+          set_of(planes, kAdjointPlanes, segments - 1) + kPlane);
     __syncthreads();
-    if (threadIdx.x < kRows) {
+  }
+  for (int q = segments - 1; q > -kSets; --q) {
+    if (sweeps && q >= 0) {
+      if (kUnivariate) costs.load_series(s, q);
+      if (lane == 0 && !bottom)
+        await(progress_of(w, s, s.index + 1), below - max(q - 1, 0));
+      __syncwarp();
       const int j = s.column(q * kSteps + lane);
       const int j_last = j - (kRows - 1);
       load_edge<S>(w, s, q, above);
@@ -736,9 +839,11 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
         front.diagonal = S::unpack(from[kRows + lane]);
       }
       __syncwarp();
+      const Shared<T> plane = set_of(planes, kAdjointPlanes, q);
+      costs.use(plane + kPlane);
       const int count = s.count(q);
-      front.template sweep<true>(w, s, costs, q, count, above, above);
-      mass.back(costs, count, from_below, to_above, y_sums);
+      front.template sweep<true>(w, s, costs, q, count, above, above, plane);
+      mass.back(costs, plane, count, from_below, to_above, y_sums);
       __syncwarp();
       if (s.index > 0 && lane < count && j >= 0 && j < s.n)
         masses[j] = to_above[lane];
@@ -746,17 +851,27 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
         to[0] = load_fresh(to, 0) + (In)(2 * seed * y_sums[lane]);
       }
+      __syncwarp();
+      if (lane == 0 && s.index > w.first)
+        publish(progress_of(w, s, s.index), segments - q);
     }
-    if (!kUnivariate) {
+    if (kHelpers) {
+      if (kSets == 1) __syncthreads();
+      if (!sweeps) {
+        // As of here, not from before the loop: what follows from it would
+        // take too many registers all the time.
+        const Strip s = again[0];
+        const int done = q + kSets - 1;
+        if (done < segments)
+          gradients_of_segment(w, s, g, costs.series,
+                               set_of(planes, kAdjointPlanes, done), done,
+                               seed, bottom, below);
+        if (q > 0)
+          costs.template fill<S>(
+              w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
+      }
       __syncthreads();
-      if (kExplicit)
-        cost_gradient(w, s, g, costs, q, seed);
-      else
-        series_gradients(w, s, g, costs, q, 2 * seed);
     }
-    __syncthreads();
-    if (threadIdx.x == 0 && s.index > w.first)
-      publish(progress_of(w, s, s.index), s.segments() - q);
   }
   if (kUnivariate && g.x && s.row + lane < s.m)
     g.x[(long long)s.b * w.m + s.row + lane] = (In)(2 * seed * mass.x_sum);
@@ -916,7 +1031,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
                    Global<In> value) {
   Shared<char> memory = shared_memory<kValueBytes>();
   const Sweep w = SDTW_SWEEP;
-  const Strip s = draw_strip(w, take<int>(memory, 4), false);
+  const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), false);
   if (s.part == Part::kSoft) {
     value_strip<Soft<T>>(w, s, memory, result, value);
   } else if (s.part == Part::kHard) {
@@ -935,7 +1050,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
   Shared<char> memory = shared_memory<kAdjointBytes>();
   const Sweep w = SDTW_SWEEP;
   const Gradients g = {result, seed, gx, gy};
-  const Strip s = draw_strip(w, take<int>(memory, 4), true);
+  const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
   if (s.part == Part::kSoft)
     adjoint_strip<Soft<T>>(w, s, memory, g);
   else if (s.part == Part::kHard)

@@ -299,28 +299,49 @@ def test_the_order_of_threads_changes_no_bit(rng):
 #
 # What these tests rest on: the emulator finds what is planted.
 
-# Part of the kernels' text, and what takes its place.
+# Kind of cost, part of the kernels' text, and what takes its place.
 ABOVE = "await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);"
-BELOW = "await(progress_of(w, s, s.index + 1), all - open);"
+BELOW = "await(progress_of(w, s, s.index + 1), below - max(q - 1, 0));"
+COLUMNS = BELOW.replace("+ 1)", "+ 1, true)")
 BARRIERS = {
-    "after the costs": (ABOVE + " } __syncthreads();", ABOVE + " }"),
     "after the edge above": (
-        "load_edge<S>(w, s, q, above); __syncwarp();",
-        "load_edge<S>(w, s, q, above);",
+        "univariate",
+        "__syncwarp(); if (kHelpers) costs.use(",
+        "if (kHelpers) costs.use(",
     ),
-    "between strips": (ABOVE, ABOVE.replace("q + 2", "q")),
-    "between strips, backwards": (BELOW, BELOW.replace("open", "open - 1")),
+    "between strips": ("univariate", ABOVE, ABOVE.replace("q + 2", "q")),
+    "between strips, backwards": (
+        "univariate",
+        BELOW,
+        BELOW.replace("q - 1", "q"),
+    ),
+    "between strips, for gradients": (
+        "multivariate",
+        COLUMNS,
+        COLUMNS.replace("q - 1", "q"),
+    ),
+    "after the costs": (
+        "multivariate",
+        "set_of(planes, kValuePlanes, q + 1)); __syncthreads();",
+        "set_of(planes, kValuePlanes, q + 1));",
+    ),
 }
 BOUNDS = {
     "of an edge": (
+        "univariate",
         "if (!s.last() && lane < count && j >= 0 && j < s.n)",
         "if (!s.last() && lane < count && j < s.n)",
     ),
     "of a plane": (
-        "costs.plane = take<T>(memory, 3 * kPlane);",
-        "costs.plane = take<T>(memory, 3 * kPlane - kStride);",
+        "univariate",
+        "take<T>(memory, kSets * kAdjointPlanes * kPlane);",
+        "take<T>(memory, kSets * kAdjointPlanes * kPlane - kStride);",
     ),
-    "of a series": ("within(column + i, s.n)", "column + i"),
+    "of a series": (
+        "univariate",
+        "s.y[within(column + i + threadIdx.x, s.n)]",
+        "s.y[column + i + threadIdx.x]",
+    ),
 }
 
 
@@ -334,8 +355,10 @@ def planted(old, new):
 
 @pytest.mark.parametrize("fault", BARRIERS)
 def test_a_missing_barrier_is_found(rng, fault):
-    device = planted(*BARRIERS[fault])
-    arrays = make(rng, "univariate", 2, 100, 100, 1, np.float64)
+    kind, *change = BARRIERS[fault]
+    device = planted(*change)
+    d = 1 if kind == "univariate" else 3
+    arrays = make(rng, kind, 2, 100, 100, d, np.float32)
     found = (cuda_on_cpu.RaceError, cuda_on_cpu.UninitializedError)
     with pytest.raises(found):
         swept(arrays, 1.0, device=device)
@@ -343,7 +366,8 @@ def test_a_missing_barrier_is_found(rng, fault):
 
 @pytest.mark.parametrize("fault", BOUNDS)
 def test_an_access_out_of_bounds_is_found(rng, fault):
-    device = planted(*BOUNDS[fault])
-    arrays = make(rng, "univariate", 1, 100, 100, 1, np.float64)
+    kind, *change = BOUNDS[fault]
+    device = planted(*change)
+    arrays = make(rng, kind, 1, 100, 100, 1, np.float64)
     with pytest.raises(cuda_on_cpu.OutOfBoundsError):
         swept(arrays, 1.0, device=device)
