@@ -2,11 +2,13 @@
 #   PYTHON=python3   the interpreter to make the environment from
 #   VENV=.venv       where to make it
 #   NUMPY=numpy      which NumPy to install, for example NUMPY='numpy<2'
+#   CUPY=            a CuPy to install for test-gpu, for example cupy-cuda13x
 #   ARGS=            more arguments for pytest, the example or the benchmark
 
 PYTHON ?= python3
 VENV ?= .venv
 NUMPY ?= numpy
+CUPY ?=
 ARGS ?=
 
 # What each command runs.
@@ -29,13 +31,15 @@ CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/cuda_on_cpu/*.hpp)
 
-.PHONY: help example test lint format pytest bench matrix dist venv clean
+.PHONY: help example test lint format pytest test-gpu bench matrix dist venv \
+	clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make example   train two models on GunPoint: soft-DTW and MSE'
 	@echo 'make test      linters, types and all tests'
 	@echo 'make pytest    the tests alone'
+	@echo 'make test-gpu  the tests that need CuPy and a GPU'
 	@echo 'make lint      the linters and types alone'
 	@echo 'make format    format the sources'
 	@echo 'make bench     time and memory beside other implementations'
@@ -52,6 +56,11 @@ test: lint pytest
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Fails where there is no GPU, instead of skipping everything.
+test-gpu: $(INSTALLED)
+	$(if $(CUPY),$(INSTALL) '$(CUPY)' '$(NUMPY)')
+	$(BIN)/python -m pytest -m gpu --require-gpu $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -1,0 +1,267 @@
+"""The losses on the CUDA kernels without a GPU, and their ways to a GPU."""
+
+import sys
+from pathlib import Path
+from unittest import mock
+
+import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
+
+import chainer
+import chainer.functions as F
+import numpy as np
+import pytest
+import reference
+from chainer import Variable, gradient_check
+from chainer.backends import cuda as chainer_cuda
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
+
+import cuda_on_cpu
+
+import sdtw_cpu
+from chainer_sdtw import cuda, soft_dtw, soft_dtw_from_cost
+from chainer_sdtw.functions import _node
+from chainer_sdtw.functions.soft_dtw import SoftDTW
+
+DTYPES = [np.float16, np.float32, np.float64]
+TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
+REDUCE = {"mean": 1 / 3, "sum": 1, "no": 1}
+
+
+class Emulated:
+    """chainer_sdtw.cuda, on the CPU."""
+
+    def __init__(self, device):
+        self.device = device
+        self.value = mock.Mock(wraps=self._value)
+        self.value_from_cost = mock.Mock(wraps=self._value_from_cost)
+        self.adjoint = mock.Mock(wraps=cuda.adjoint)
+
+    def _value(self, *args, **options):
+        return cuda.value(*args, device=self.device, **options)
+
+    def _value_from_cost(self, *args, **options):
+        return cuda.value_from_cost(*args, device=self.device, **options)
+
+
+@pytest.fixture(scope="module")
+def device():
+    if cuda_on_cpu.unsupported():
+        pytest.skip(str(cuda_on_cpu.unsupported()))
+    from cuda_on_cpu.sweeps import CPUDevice
+
+    return CPUDevice()
+
+
+@pytest.fixture
+def sweeps(device, monkeypatch):
+    """What the losses call: the kernels, in the place of sdtw_cpu."""
+    emulated = Emulated(device)
+    monkeypatch.setattr(_node, "_sweeps_for", lambda arrays: emulated)
+    return emulated
+
+
+@pytest.fixture(params=[1, 3])
+def pair(request, rng):
+    """A batch (3, 40, d) and (3, 35, d)."""
+    d = request.param
+    return reference.walks(rng, 3, 40, d), reference.walks(rng, 3, 35, d)
+
+
+LENGTHS = {"x_length": np.array([40, 1, 33]), "y_length": np.array([8, 35, 2])}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduce", REDUCE)
+@pytest.mark.parametrize("lengths", [{}, LENGTHS], ids=["whole", "ragged"])
+@pytest.mark.parametrize("gamma", [0, 0.3])
+def test_values_and_gradients(sweeps, pair, dtype, reduce, lengths, gamma):
+    x, y = (Variable(a.astype(dtype)) for a in pair)
+    loss = soft_dtw(x, y, gamma, reduce=reduce, **lengths)
+    assert loss.dtype == dtype
+    loss.grad = np.full(loss.shape, 2, dtype)
+    loss.backward()
+    assert sweeps.value.call_count == sweeps.adjoint.call_count == 1
+    value, *gradients = reference.batch(x.array, y.array, gamma, **lengths)
+    expected = value if reduce == "no" else REDUCE[reduce] * value.sum()
+    assert reference.error(loss.array, expected) <= TOLERANCE[dtype]
+    for variable, wanted in zip((x, y), gradients):
+        assert variable.grad.dtype == dtype
+        error = reference.error(variable.grad, 2 * REDUCE[reduce] * wanted)
+        assert error <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lengths", [{}, LENGTHS], ids=["whole", "ragged"])
+@pytest.mark.parametrize("gamma", [0, 0.3])
+def test_costs(sweeps, rng, dtype, lengths, gamma):
+    cost = Variable((rng.random((3, 40, 35)) + 0.1).astype(dtype))
+    loss = soft_dtw_from_cost(cost, gamma, reduce="no", **lengths)
+    loss.grad = grad = np.array([1, -2, 0.5], dtype)
+    loss.backward()
+    value, e = reference.soft_dtw(cost.array, gamma, **lengths)
+    assert loss.dtype == cost.grad.dtype == dtype
+    assert reference.error(loss.array, value) <= TOLERANCE[dtype]
+    wanted = e * grad[:, None, None]
+    assert reference.error(cost.grad, wanted) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.int32, np.uint8, Variable])
+def test_kinds_of_lengths(sweeps, pair, kind):
+    lengths = {name: kind(a) for name, a in LENGTHS.items()}
+    actual = soft_dtw(*pair, 0.3, reduce="no", **lengths)
+    expected = soft_dtw(*pair, 0.3, reduce="no", **LENGTHS)
+    np.testing.assert_array_equal(actual.array, expected.array)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_bad_lengths(sweeps, pair, debug):
+    with chainer.using_config("debug", debug):
+        message = "x_length must be from 1 to 40, got 41 at 2"
+        with pytest.raises(ValueError, match=message):
+            soft_dtw(*pair, x_length=[1, 2, 41])
+
+
+def test_lists(sweeps, rng):
+    x, y = (
+        [Variable(rng.standard_normal((n, 2))) for n in lengths]
+        for lengths in ((40, 2, 1), (3, 35, 33))
+    )
+    values = soft_dtw(x, y, 0.5, reduce="no")
+    F.sum(values).backward()
+    assert sweeps.value.call_count == 1
+    for value, a, b in zip(values.array, x, y):
+        wanted, gx, gy = reference.batch(a.array[None], b.array[None], 0.5)
+        np.testing.assert_allclose(value, wanted[0], rtol=1e-11)
+        np.testing.assert_allclose(a.grad, gx[0], atol=1e-11)
+        np.testing.assert_allclose(b.grad, gy[0], atol=1e-11)
+
+
+def test_univariate_batch_and_one_pair(sweeps, rng):
+    x, y = Variable(rng.random((3, 6))), Variable(rng.random((3, 5)))
+    values = soft_dtw(x, y, 0.5, reduce="no")
+    F.sum(values).backward()
+    assert x.grad.shape == (3, 6) and y.grad.shape == (3, 5)
+    wanted, *_ = reference.batch(x.array[..., None], y.array[..., None], 0.5)
+    np.testing.assert_allclose(values.array, wanted, rtol=1e-11)
+    one = soft_dtw(x.array[1], y.array[1], 0.5)
+    assert one.shape == ()
+    np.testing.assert_array_equal(one.array, values.array[1])
+
+
+def test_array_that_is_not_contiguous(sweeps, pair):
+    x, y = pair
+    expected = soft_dtw(x[::-1].copy(), y, 0.5, reduce="no").array
+    a = Variable(np.asfortranarray(x)[::-1])
+    b = Variable(np.broadcast_to(y[:1], y.shape))
+    actual = soft_dtw(a, y, 0.5, reduce="no")
+    np.testing.assert_array_equal(actual.array, expected)
+    soft_dtw(a, b).backward()
+    _, gx, gy = reference.batch(a.array, b.array, 1.0)
+    assert reference.error(a.grad, gx / 3) <= 1e-11
+    assert reference.error(b.grad, gy / 3) <= 1e-11
+
+
+@pytest.mark.parametrize("wanted", ["x", "y", "xy"])
+def test_gradients_for_what_requires_them(sweeps, pair, wanted):
+    x, y = (
+        Variable(a, requires_grad=name in wanted)
+        for name, a in zip("xy", pair)
+    )
+    soft_dtw(x, y, 0.5, reduce="sum").backward()
+    assert sweeps.value.call_args.kwargs["tape"]
+    options = sweeps.adjoint.call_args.kwargs
+    assert options == {"x": "x" in wanted, "y": "y" in wanted}
+    _, *expected = reference.batch(*pair, 0.5)
+    for name, variable, gradient in zip("xy", (x, y), expected):
+        if name in wanted:
+            assert reference.error(variable.grad, gradient) <= 1e-11
+        else:
+            assert variable.grad is None
+
+
+def test_no_tape_without_backprop(sweeps, pair):
+    expected = soft_dtw(*map(Variable, pair), reduce="no")
+    assert sweeps.value.call_args.kwargs["tape"]
+    with chainer.no_backprop_mode():
+        values = soft_dtw(*map(Variable, pair), reduce="no")
+        soft_dtw_from_cost(Variable(np.ones((1, 3, 4))))
+    assert not sweeps.value.call_args.kwargs["tape"]
+    assert not sweeps.value_from_cost.call_args.kwargs["tape"]
+    np.testing.assert_array_equal(values.array, expected.array)
+
+
+def test_numerical_gradients(sweeps, rng):
+    x, y = rng.standard_normal((2, 6, 2)), rng.standard_normal((2, 5, 2))
+    lengths = {"x_length": [6, 3], "y_length": [2, 5]}
+    cost = rng.random((2, 4, 5))
+    for function, inputs in (
+        (lambda a, b: soft_dtw(a, b, 0.5, reduce="no", **lengths), (x, y)),
+        (lambda c: soft_dtw_from_cost(c, 0.5, reduce="no"), (cost,)),
+    ):
+        gradient_check.check_backward(
+            function,
+            inputs,
+            rng.standard_normal(2),
+            dtype=np.float64,
+            atol=1e-6,
+            rtol=1e-6,
+        )
+
+
+def test_nan_stays_in_its_pair(sweeps, pair):
+    pair[0][1, 2, 0] = np.nan
+    x, y = map(Variable, pair)
+    values = soft_dtw(x, y, reduce="no")
+    np.testing.assert_array_equal(np.isnan(values.array), [0, 1, 0])
+    F.sum(values).backward()
+    for variable in (x, y):
+        bad = np.isnan(variable.grad).all(axis=(1, 2))
+        np.testing.assert_array_equal(bad, [0, 1, 0])
+
+
+# --- Arrays of CuPy, without CuPy ---
+
+
+class CuPyArray:
+    """All that Chainer looks at before it chooses where to compute."""
+
+    dtype = np.dtype(np.float32)
+    shape = 2, 3, 1
+    ndim = 3
+
+
+@pytest.fixture
+def cupy_array(monkeypatch):
+    monkeypatch.setattr(chainer_cuda, "ndarray", CuPyArray)
+    return CuPyArray()
+
+
+def test_arrays_of_cupy_go_to_a_gpu(cupy_array, monkeypatch):
+    both = cupy_array, cupy_array
+    assert _node._sweeps_for(both) is cuda
+    node = SoftDTW(1.0, None, None, False)
+    monkeypatch.setattr(node, "forward_gpu", lambda inputs: ("gpu", inputs))
+    assert node.forward(both) == ("gpu", both)
+
+
+def test_arrays_of_numpy_do_not(rng, monkeypatch):
+    both = rng.random((2, 3, 1)), rng.random((2, 4, 1))
+    assert _node._sweeps_for(both) is sdtw_cpu
+    node = SoftDTW(1.0, None, None, False)
+    monkeypatch.setattr(node, "forward_cpu", lambda inputs: ("cpu", inputs))
+    assert node.forward(both) == ("cpu", both)
+
+
+def test_arrays_of_both(cupy_array, rng):
+    x = rng.random((2, 3, 1)).astype(np.float32)
+    for inputs in ((x, cupy_array), (cupy_array, x)):
+        with pytest.raises(TypeError, match=r"mixed .* \(soft_dtw\)"):
+            SoftDTW(1.0, None, None, False).apply(inputs)
+
+
+def test_to_gpu_without_cupy(rng):
+    if chainer_cuda.available:
+        pytest.skip("there is a GPU")
+    with pytest.raises(RuntimeError, match="CUDA environment is not correctl"):
+        Variable(rng.random((2, 3, 1))).to_gpu()
