@@ -31,6 +31,8 @@ struct Format<float> {
   static constexpr double kSumOfSeries = 268435456;  // 2**28: none forbidden
   static constexpr double kCell = 268435456;         // 2**28
   static constexpr double kHuge = 1e37;
+  // More than that, and costs would end among the subnormal numbers.
+  static constexpr double kSteepest = 1e30;
 
   static SDTW_DEVICE int2 pack(float m, int e) {
     int2 p;
@@ -59,6 +61,7 @@ struct Format<double> {
   static constexpr double kSumOfSeries = kSum;
   static constexpr double kCell = 562949953421312;  // 2**49
   static constexpr double kHuge = 1e307;
+  static constexpr double kSteepest = 1e300;
 
   static SDTW_DEVICE longlong2 pack(double m, long long e) {
     longlong2 p;

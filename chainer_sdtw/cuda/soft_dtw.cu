@@ -45,16 +45,23 @@ constexpr int kGroup = 8;   // steps between two normalisations of mantissas
 constexpr int kSurveyThreads = 256;
 
 // The first warp of a block sweeps. Where costs and gradients are more work
-// than that, two more warps help: they fill the planes with the weights of the
+// than that, more warps help: they fill the planes with the weights of the
 // next segment and make gradients of the alignment of the last, if there is
 // room for two sets of planes, and else take turns with the first.
-constexpr int kHelpers = kUnivariate ? 0 : 2;
+constexpr int kFillers = kUnivariate ? 0 : 2;
+constexpr int kHelpers = kUnivariate ? 0 : kExplicit || sizeof(T) == 8 ? 2 : 3;
 constexpr int kThreads = 32 * (1 + kHelpers);
 constexpr int kSets = kHelpers && sizeof(T) == 4 ? 2 : 1;
 
 // Blocks per multiprocessor that registers are left for: more threads beat a
 // few more registers, until they spill.
-constexpr int kBlocks = kUnivariate ? 12 : sizeof(T) == 8 ? 2 : 4;
+constexpr int kValueBlocks = kUnivariate ? 12 : sizeof(T) == 8 ? 2 : 3;
+#if defined(__CUDA_ARCH__) && \
+    (__CUDA_ARCH__ < 900 || __CUDACC_VER_MAJOR__ < 13)
+constexpr int kAdjointBlocks = kUnivariate ? 12 : 2;
+#else
+constexpr int kAdjointBlocks = kValueBlocks;
+#endif
 
 // Shared memory. A plane has a number for every step and row of a segment;
 // rows of planes, and of features, are padded so that both can be walked along
@@ -72,7 +79,11 @@ constexpr int kFeatureStride = kChunk + 4;  // row by row, for the gradients
 constexpr int kStage = kChunk * (kRowStride + kColumnStride);
 static_assert(kStage >= kSpan * kFeatureStride, "staging");
 
-constexpr int kSeries = kUnivariate ? kSpan : kExplicit ? 0 : 2 * kStage;
+// The third helper has only rows to bring in.
+constexpr int kSeries =
+    kUnivariate ? kSpan
+    : kExplicit ? 0
+                : 2 * kStage + (kHelpers - 2) * kRows * kFeatureStride;
 constexpr int kValuePlanes = kUnivariate ? 0 : 2;
 constexpr int kAdjointPlanes = 3;
 
@@ -97,7 +108,8 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
   const double sum_bits =
       kExplicit ? Format<C>::kSum : Format<C>::kSumOfSeries;
   return most * rate < most_bits<C>() && total * rate < sum_bits &&
-         rate > 1 / huge && Format<C>::kCell * 4 / rate < huge;
+         rate > 1 / huge && rate < Format<C>::kSteepest &&
+         Format<C>::kCell * 4 / rate < huge;
 }
 
 // --- The pair and the strip of a block ---
@@ -317,6 +329,7 @@ struct Costs {
   SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
                         Shared<T> planes) {
     use(planes);
+    if (threadIdx.x / 32 > kFillers) return;
     if (kExplicit)
       explicit_costs<S>(w, s, q);
     else
@@ -343,7 +356,7 @@ struct Costs {
     const T forbidden = S::kHard ? infinity<T>() : (T)w.forbidden;
     const int step = threadIdx.x % kSteps;
     SDTW_UNROLL_BY(8)
-    for (int r = threadIdx.x / 32 - 1; r < kRows; r += 2) {
+    for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
       const int i = s.row + r;
       const int j = s.column(q * kSteps + step) - r;
       T c = 0;
@@ -442,15 +455,29 @@ struct Front {
       // paths start.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < kGroup; ++step) {
-        advance<kShares>(rate, costs, step, above, below, planes);
+        T fraction;
+        Exponent exponent;
+        costs.weight<S>(rate, step, fraction, exponent);
+        advance<kShares>(fraction, exponent, above[step], step, below, planes);
         if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
       }
       step0 = kGroup;
     }
     for (; step0 < count; step0 += kGroup) {
+      // What a group reads comes before what it writes, which it would wait
+      // for otherwise.
+      T fractions[kGroup];
+      Exponent exponents[kGroup];
+      Packed edges[kGroup];
+      SDTW_UNROLL
+      for (int i = 0; i < kGroup; ++i) {
+        costs.weight<S>(rate, step0 + i, fractions[i], exponents[i]);
+        edges[i] = above[step0 + i];
+      }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(rate, costs, step0 + i, above, below, planes);
+        advance<kShares>(fractions[i], exponents[i], edges[i], step0 + i,
+                         below, planes);
       S::renorm(current);
       S::renorm(diagonal);
     }
@@ -458,16 +485,12 @@ struct Front {
 
  private:
   template <bool kShares>
-  SDTW_DEVICE void advance(const Rate<T>& rate, const Costs& costs, int step,
-                           Shared<const Packed> above, Shared<Packed> below,
-                           Shared<T> planes) {
+  SDTW_DEVICE void advance(T fraction, Exponent exponent, const Packed& edge,
+                           int step, Shared<Packed> below, Shared<T> planes) {
     const int lane = threadIdx.x;
-    T fraction;
-    Exponent exponent;
-    costs.weight<S>(rate, step, fraction, exponent);
-    const typename S::Val edge = S::unpack(above[step]);
+    const typename S::Val outside = S::unpack(edge);
     typename S::Val up = S::shuffle_up(current);
-    if (lane == 0) up = edge;
+    if (lane == 0) up = outside;
     Shares<T> shares;
     current = S::template step<kShares>(current, up, diagonal, fraction,
                                         exponent, shares);
@@ -595,17 +618,24 @@ struct Mass {
                         Shared<T> y_sums) {
     const int lane = threadIdx.x;
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
+      T left[kGroup], up[kGroup], across[kGroup], edge[kGroup];
+      SDTW_UNROLL
+      for (int i = 0; i < kGroup; ++i) {
+        const int at = (step0 + i) * kStride + lane;
+        left[i] = plane[at];
+        up[i] = plane[kPlane + at];
+        across[i] = plane[2 * kPlane + at];
+        edge[i] = from_below[step0 + i];
+      }
       SDTW_UNROLL
       for (int i = kGroup - 1; i >= 0; --i) {
         const int step = step0 + i;
-        const int at = step * kStride + lane;
-        const T edge = from_below[step];
         T below = __shfl_down_sync(0xffffffffu, hand, 1);
-        if (lane == kRows - 1) below = edge;
+        if (lane == kRows - 1) below = edge[i];
         const T e = keep + below;
-        keep = product(plane[at], e);
-        hand = fused(plane[kPlane + at], e, diagonal);
-        diagonal = product(plane[2 * kPlane + at], e);
+        keep = product(left[i], e);
+        hand = fused(up[i], e, diagonal);
+        diagonal = product(across[i], e);
         if (kUnivariate) {
           const T a = sum(costs.x, -costs.series[step + kRows - 1 - lane]);
           x_sum = fused(e, a, x_sum);
@@ -613,7 +643,7 @@ struct Mass {
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
         } else {
-          plane[at] = e;
+          plane[step * kStride + lane] = e;
         }
         if (lane == 0) {
           to_above[step] = hand;
@@ -644,6 +674,31 @@ struct Tile {
       for (int j = 0; j < 4; ++j) {
         own[i][j] = k + j < d ? (T)from[j] : T(0);
         total[i][j] = 0;
+      }
+    }
+  }
+
+  // Add the sums to the gradient of elements inside. All are read before the
+  // first is written, to wait for memory once.
+  SDTW_DEVICE void add_to(Global<In> gradient, int first, int length, int d,
+                          int k, T factor) const {
+    In before[4][4];
+    SDTW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const Global<In> from = gradient + ((long long)(first + i) * d + k);
+      const bool inside = first + i >= 0 && first + i < length;
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j)
+        before[i][j] = inside && k + j < d ? load_fresh(from, j) : In(0);
+    }
+    SDTW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const Global<In> to = gradient + ((long long)(first + i) * d + k);
+      const bool inside = first + i >= 0 && first + i < length;
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j) {
+        if (inside && k + j < d)
+          to[j] = before[i][j] + (In)(factor * total[i][j]);
       }
     }
   }
@@ -694,56 +749,36 @@ SDTW_DEVICE void gradient_of_rows(const Sweep& w, const Strip& s,
     SDTW_UNROLL_BY(1)
     for (; u < kSteps; ++u, y += kFeatureStride)
       tile.meet<true>(y, plane, u, row, 1);
-    const Global<In> to =
-        gradient + (((long long)s.b * w.m + s.row + row) * w.d + k);
-    SDTW_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      SDTW_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        if (s.row + row + i < s.m && k + j < w.d)
-          to[(long long)i * w.d + j] += (In)(factor * tile.total[i][j]);
-      }
-    }
+    tile.add_to(gradient, s.row + row, s.m, w.d, k, factor);
   }
 }
 
-// Add a segment's E (y - x) to the gradient of its columns, to which the
-// strips below have added theirs; by one warp.
+// Add a segment's E (y - x) to the gradient of half of its columns, to which
+// the strips below have added theirs; by one warp.
 SDTW_DEVICE void gradient_of_columns(const Sweep& w, const Strip& s,
                                      Global<In> gradient, Shared<T> xs,
-                                     Shared<const T> plane, int q, T factor) {
+                                     Shared<const T> plane, int q, int half,
+                                     T factor) {
   const int lane = threadIdx.x % 32;
-  const int column = s.column(q * kSteps) - (kRows - 1);
+  const int c = lane / 4 * 4 + half * kRows;
+  const int column = s.column(q * kSteps) - (kRows - 1) + c;
+  // Row r is at column c + i in step c + i - 31 + r.
+  const int from = max(kRows - 4 - c, 0);
+  const int to = min(kSpan - 1 - c, kRows);
   for (int k0 = 0; k0 < w.d; k0 += kChunk) {
     const int k = k0 + lane % 4 * 4;
     __syncwarp();
     stage<kRows>(s.x, s.row, s.m, w.d, k0, xs, kFeatureStride, 1);
     __syncwarp();
+    Tile tile;
+    tile.start(s.y, column, s.n, w.d, k);
     SDTW_UNROLL_BY(1)
-    for (int half = 0; half < 2; ++half) {
-      const int c = lane / 4 * 4 + half * kRows;
-      Tile tile;
-      tile.start(s.y, column + c, s.n, w.d, k);
-      // Row r is at column c + i in step c + i - 31 + r.
-      const int from = max(kRows - 4 - c, 0);
-      const int to = min(kSpan - 1 - c, kRows);
-      SDTW_UNROLL_BY(1)
-      for (int r = from; r < to; ++r)
-        tile.meet<true>(xs + (r * kFeatureStride + k - k0), plane,
-                        c - (kRows - 1) + r, r, 0);
-      SDTW_UNROLL
-      for (int i = 0; i < 4; ++i) {
-        const int j0 = column + c + i;
-        if (c + i == kSpan - 1 || j0 < 0 || j0 >= s.n) continue;
-        const Global<In> to_y =
-            gradient + (((long long)s.b * w.n + j0) * w.d + k);
-        SDTW_UNROLL
-        for (int j = 0; j < 4; ++j) {
-          if (k + j < w.d)
-            to_y[j] = load_fresh(to_y, j) + (In)(factor * tile.total[i][j]);
-        }
-      }
-    }
+    for (int r = from; r < to; ++r)
+      tile.meet<true>(xs + (r * kFeatureStride + k - k0), plane,
+                      c - (kRows - 1) + r, r, 0);
+    // The last of the columns has no cell in the segment.
+    tile.add_to(gradient, column, c + 4 == kSpan ? min(s.n, column + 3) : s.n,
+                w.d, k, factor);
   }
 }
 
@@ -753,7 +788,7 @@ SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
                                int q, T seed) {
   const int step = threadIdx.x % kSteps;
   SDTW_UNROLL_BY(4)
-  for (int r = threadIdx.x / 32 - 1; r < kRows; r += 2) {
+  for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
     const int i = s.row + r;
     const int j = s.column(q * kSteps + step) - r;
     if (i >= s.m || j < 0 || j >= s.n) continue;
@@ -772,15 +807,28 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
   if (kExplicit) {
     cost_gradient(w, s, g.x, plane, q, seed);
   } else if (threadIdx.x / 32 == 1) {
-    if (g.x) gradient_of_rows(w, s, g.x, series, plane, q, 2 * seed);
+    if (g.x)
+      gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
+                       q, 2 * seed);
   } else if (g.y) {
-    if (threadIdx.x % 32 == 0 && !bottom)
-      await(progress_of(w, s, s.index + 1, true), below - max(q - 1, 0));
+    // Each column belongs to the second half of a segment and to the first
+    // half of the next, which comes earlier. When a second half is done, so
+    // is the first half of the segment before, a barrier ago.
+    const int helper = threadIdx.x / 32;
+    const int last = kHelpers == 2 || helper == 3;
+    const Global<int> progress = progress_of(w, s, s.index, true);
+    for (int half = kHelpers == 2 ? 0 : last; half <= last; ++half) {
+      if (threadIdx.x % 32 == 0 && !bottom)
+        await(progress_of(w, s, s.index + 1, true),
+              below - (half ? q : max(q - 1, 0)));
+      __syncwarp();
+      gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
+                          series + (helper - 1) * kStage, plane, q, half,
+                          2 * seed);
+    }
     __syncwarp();
-    gradient_of_columns(w, s, g.y, series + kStage, plane, q, 2 * seed);
-    __syncwarp();
-    if (threadIdx.x % 32 == 0 && s.index > w.first)
-      publish(progress_of(w, s, s.index, true), s.segments() - q);
+    if (threadIdx.x % 32 == 0 && last && s.index > w.first)
+      publish(progress, s.segments() - q);
   }
 }
 
@@ -1026,7 +1074,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
 }
 
 // The values of all pairs; blocks: batch times the strips to sweep.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
+SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
     soft_dtw_value(SDTW_SWEEP_PARAMETERS, Global<double> result,
                    Global<In> value) {
   Shared<char> memory = shared_memory<kValueBytes>();
@@ -1044,7 +1092,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
 
 // The gradients of all pairs, added to zeros: gx and gy, each of them or null,
 // or that with respect to the cost in the place of gx.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads, kBlocks)
+SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
     soft_dtw_adjoint(SDTW_SWEEP_PARAMETERS, Global<const double> result,
                      Global<const In> seed, Global<In> gx, Global<In> gy) {
   Shared<char> memory = shared_memory<kAdjointBytes>();

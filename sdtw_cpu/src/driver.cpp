@@ -114,7 +114,7 @@ bool fits(const Pair& p, double gamma) {
   if (gamma == 0) return true;
   const double rate = rate_of(gamma);
   return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
-         rate > 1 / Range<T>::kHuge &&
+         rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
          Range<T>::kCell * 4 / rate < Range<T>::kHuge;
 }
 

@@ -136,6 +136,47 @@ def test_gamma(device, rng, dtype, kind, gamma):
     check(make(rng, kind, 2, 50, 40, d, dtype), gamma, device=device)
 
 
+@pytest.mark.parametrize("gamma", [1e-29, 1e-33, 1e-39, 1e-45, 1e-200])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_costs_no_larger_than_a_tiny_gamma(device, rng, dtype, kind, gamma):
+    d = 1 if kind == "univariate" else 2
+    arrays = make(rng, kind, 3, 40, 50, d, dtype)
+    power = 1 if kind == "explicit" else 0.5
+    scale = np.array([0, 0, 1])[:, None, None] * gamma**power
+    arrays = [(a * scale).astype(dtype) for a in arrays]
+    actual = swept(arrays, gamma, device=device)
+    expected = swept([a.astype(np.float64) for a in arrays], gamma)
+    for a, e in zip(actual[1:], expected[1:]):
+        assert reference.error(a, e) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ties(device, rng, dtype):
+    """The diagonal first, then the row above."""
+    cost = rng.integers(0, 2, (3, 45, 60)).astype(dtype)
+    for a, e in zip(swept((cost,), 0, device=device), swept((cost,), 0)):
+        np.testing.assert_array_equal(a, e)
+
+
+def test_what_rounding_takes_from_large_univariate_costs(device, rng):
+    """Just within what float32 is trusted with: 2**20 bits a cost."""
+    offset = 0.99 * np.sqrt(0.99 * 2**20 * np.log(2))
+    x = (rng.random((1, 60, 1)) + offset).astype(np.float32)
+    y = (1e-3 * rng.random((1, 70, 1))).astype(np.float32)
+    check((x, y), 1.0, device=device)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_walls(device, rng, dtype):
+    """Paths that stay far from everything else for hundreds of steps."""
+    (cost,) = make(rng, "explicit", 2, 150, 150, 2, dtype)
+    cost[0][~np.eye(150, dtype=bool)] = np.inf
+    cost[1, :70, 1:149] = np.inf
+    cost[1, 71:, 1:149] = np.inf
+    check((cost,), 0.5, device=device)
+
+
 @pytest.mark.parametrize("gamma", [1.0, 0.1, 0.01, 0.001])
 @pytest.mark.parametrize("d", [1, 4])
 def test_float32_gradients_at_small_gamma(device, d, gamma):
@@ -302,7 +343,7 @@ def test_the_order_of_threads_changes_no_bit(rng):
 # Kind of cost, part of the kernels' text, and what takes its place.
 ABOVE = "await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);"
 BELOW = "await(progress_of(w, s, s.index + 1), below - max(q - 1, 0));"
-COLUMNS = BELOW.replace("+ 1)", "+ 1, true)")
+COLUMNS = "below - (half ? q : max(q - 1, 0)));"
 BARRIERS = {
     "after the edge above": (
         "univariate",
@@ -318,7 +359,7 @@ BARRIERS = {
     "between strips, for gradients": (
         "multivariate",
         COLUMNS,
-        COLUMNS.replace("q - 1", "q"),
+        COLUMNS.replace("? q : max(q - 1, 0)", "? q + 1 : q"),
     ),
     "after the costs": (
         "multivariate",
