@@ -288,7 +288,7 @@ def main(arguments=None):
     parser.add_argument(
         "--pytest-time",
         type=float,
-        default=120,
+        default=150,
         metavar="S",
         help="for the tests (default: %(default)s)",
     )
