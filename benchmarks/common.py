@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import gc
@@ -377,3 +378,45 @@ def write_json(path, document):
     """Write a document of dictionaries, lists, problems and numbers."""
     text = json.dumps(_plain(document), indent=1, allow_nan=False)
     Path(path).write_text(text + "\n")
+
+
+def positive(convert):
+    """Return a reader of positive numbers."""
+
+    def read(text):
+        value = convert(text)
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"must be positive: {text}")
+        return value
+
+    read.__name__ = convert.__name__
+    return read
+
+
+def lengths(text):
+    """Read a comma-separated list of lengths."""
+    return [positive(int)(part) for part in text.split(",")]
+
+
+def suite_parser(description, suites, default):
+    """Return a parser that has the option ``--suite``."""
+    listed = "\n".join(f"  {name:9} {what}" for name, what in suites.items())
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=f"suites:\n{listed}\n  all       all of these",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--suite",
+        action="append",
+        choices=[*suites, "all"],
+        metavar="SUITE",
+        help=f"what to run, may be given several times (default: {default})",
+    )
+    return parser
+
+
+def chosen_suites(options, suites, default):
+    """Return the suites that ``--suite`` names, each once."""
+    chosen = list(dict.fromkeys(options.suite or [default]))
+    return list(suites) if "all" in chosen else chosen

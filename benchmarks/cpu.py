@@ -20,16 +20,20 @@ from common import (
     Check,
     Neighbours,
     Problem,
+    chosen_suites,
     environment,
     format_error,
     format_memory,
     format_time,
     interleave,
+    lengths,
     make_console,
     make_table,
     peak_can_be_reset,
     peak_memory,
+    positive,
     print_checks,
+    suite_parser,
     summarize,
     write_json,
 )
@@ -542,19 +546,6 @@ def probe_memory(name, problem, threads, both):
     return None, f"FAILED ({done.returncode}): {lines[-1]}"
 
 
-def positive(text):
-    """Read a positive integer."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be positive: {text}")
-    return value
-
-
-def lengths(text):
-    """Read a comma-separated list of lengths."""
-    return [positive(part) for part in text.split(",")]
-
-
 def problem(text):
     """Read a problem; argparse shows the message of an ArgumentTypeError."""
     try:
@@ -565,19 +556,7 @@ def problem(text):
 
 def make_parser():
     """Return the parser of the command line."""
-    suites = "\n".join(f"  {name:9} {what}" for name, what in SUITES.items())
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog=f"suites:\n{suites}\n  all       all of these",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--suite",
-        action="append",
-        choices=[*SUITES, "all"],
-        metavar="SUITE",
-        help="what to run, may be given several times (default: headline)",
-    )
+    parser = suite_parser(__doc__.splitlines()[0], SUITES, "headline")
     parser.add_argument(
         "--case",
         action="append",
@@ -597,14 +576,14 @@ def make_parser():
     )
     parser.add_argument(
         "--threads",
-        type=positive,
+        type=positive(int),
         metavar="N",
         help="threads for every contestant that has them (default: what this "
         "library takes by itself, see OMP_NUM_THREADS)",
     )
     parser.add_argument(
         "--repeats",
-        type=positive,
+        type=positive(int),
         default=7,
         metavar="N",
         help="interleaved rounds (default: %(default)s)",
@@ -633,7 +612,7 @@ def make_parser():
     )
     parser.add_argument(
         "--memory-length",
-        type=positive,
+        type=positive(int),
         default=16384,
         metavar="N",
         help="length of the long pair of the memory suite (default: "
@@ -653,9 +632,7 @@ def make_parser():
 def main(arguments=None):
     """Run the benchmark; return the exit status or a message."""
     options = make_parser().parse_args(arguments)
-    suites = list(dict.fromkeys(options.suite or ["headline"]))
-    if "all" in suites:
-        suites = list(SUITES)
+    suites = chosen_suites(options, SUITES, "headline")
     warnings.simplefilter("ignore")
     console = make_console()
     try:

@@ -35,13 +35,17 @@ from common import (
     MEGABYTE,
     Check,
     Problem,
+    chosen_suites,
     environment,
     format_error,
     format_memory,
     format_time,
+    lengths,
     make_console,
     make_table,
+    positive,
     print_checks,
+    suite_parser,
     summarize,
     version,
     write_json,
@@ -1360,30 +1364,12 @@ def start_watchdog(seconds):
     return timer
 
 
-def positive(convert):
-    """Return a reader of positive numbers."""
-
-    def read(text):
-        value = convert(text)
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"must be positive: {text}")
-        return value
-
-    read.__name__ = convert.__name__
-    return read
-
-
 def case(text):
     """Read a cell ``B,N,D``."""
     parts = text.split(",")
     if len(parts) != 3:
         raise argparse.ArgumentTypeError(f"not B,N,D: {text!r}")
     return _cell(*map(positive(int), parts))
-
-
-def lengths(text):
-    """Read a comma-separated list of lengths."""
-    return [positive(int)(part) for part in text.split(",")]
 
 
 def folder(text):
@@ -1395,19 +1381,7 @@ def folder(text):
 
 def make_parser():
     """Return the parser of the command line."""
-    suites = "\n".join(f"  {name:9} {what}" for name, what in SUITES.items())
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0],
-        epilog=f"suites:\n{suites}\n  all       all of these",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--suite",
-        action="append",
-        choices=[*SUITES, "all"],
-        metavar="SUITE",
-        help="what to run, may be given several times (default: grid)",
-    )
+    parser = suite_parser(__doc__.splitlines()[0], SUITES, "grid")
     parser.add_argument(
         "--case",
         action="append",
@@ -1502,9 +1476,7 @@ def make_parser():
 def main(arguments=None):
     """Run the benchmark; return the exit status."""
     options = make_parser().parse_args(arguments)
-    suites = list(dict.fromkeys(options.suite or ["grid"]))
-    if "all" in suites:
-        suites = list(SUITES)
+    suites = chosen_suites(options, SUITES, "grid")
     warnings.simplefilter("ignore")
     try:
         machine = (Dry if options.dry_run else GPU)(options.peers)
