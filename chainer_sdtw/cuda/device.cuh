@@ -111,12 +111,22 @@ SDTW_DEVICE void publish(Global<int> progress, int value) {
 // thread of the block, followed by a barrier.
 SDTW_DEVICE void await(Global<int> progress, int value) {
   int seen;
-  for (;;) {
+  for (bool asleep = false;; asleep = true) {
+    // What orders the reads that follow also empties the cache of the
+    // multiprocessor: not at every look while waiting.
+    if (asleep) {
+      do {
+        __nanosleep(40);
+        asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];"
+                     : "=r"(seen)
+                     : "l"(progress)
+                     : "memory");
+      } while (seen < value);
+    }
     asm volatile("ld.acquire.gpu.global.s32 %0, [%1];"
                  : "=r"(seen)
                  : "l"(progress)
                  : "memory");
-    if (seen >= value) break;
-    __nanosleep(40);
+    if (seen >= value) return;
   }
 }
