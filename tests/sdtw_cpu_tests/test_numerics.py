@@ -302,3 +302,13 @@ def test_overflow_of_the_value_is_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert np.isposinf(sdtw_cpu.value(x, -x, 1.0))
+
+
+@pytest.mark.parametrize("gamma", [1e-38, 1e-39, 1e-45, 1e-200])
+def test_costs_of_zero_at_a_tiny_gamma(isa, gamma):
+    x = np.full((2, 20, 1), 0.5, np.float32)
+    value, tape = sdtw_cpu.value(x, x[:, :15], gamma, tape=True)
+    gx, gy = sdtw_cpu.adjoint(tape)
+    # gamma times an entropy, which float32 may not hold.
+    assert (value <= 0).all() and (value >= -100 * gamma - 1e-44).all()
+    assert not gx.any() and not gy.any()
