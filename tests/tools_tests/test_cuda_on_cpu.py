@@ -625,7 +625,7 @@ def test_arithmetic(module):
     exact = np.float64(a) * np.float64(a) + np.float64(b)
     assert out[0] == np.float32(exact)
     assert out[1] == a * a + b != out[0]
-    assert out[2] == 1 / a
+    assert out[2] == np.float32(1) / a
     assert out[3] == np.nextafter(a, np.float32(2))
     assert out[4] == 2
     assert out[5] == 3
