@@ -36,6 +36,15 @@ def squared_euclidean(x, y):
     return ((x[..., :, None, :] - y[..., None, :, :]) ** 2).sum(axis=-1)
 
 
+def make(rng, kind, batch, m, n, d, dtype):
+    """Series, or the costs between them."""
+    x = walks(rng, batch, m, d, dtype=dtype)
+    y = walks(rng, batch, n, d, dtype=dtype)
+    if kind == "explicit":
+        return (squared_euclidean(x, y).astype(dtype),)
+    return x, y
+
+
 def alignments(m, n):
     """Every monotonic alignment of m with n elements, as a 0-1 matrix."""
     paths = [[(0, 0)]]

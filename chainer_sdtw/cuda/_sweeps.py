@@ -13,8 +13,6 @@ from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._plan import Pass, Plan, make_plan
 from sdtw_cpu import _arguments
 
-Gradients = tuple[Any, Any]
-
 _SURVEY_THREADS = 256
 _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
 _C_TYPES = {4: "float", 8: "double"}

@@ -7,6 +7,7 @@ import pytest
 import reference
 from chainer.backends.cuda import cupy
 from chainer.testing import attr
+from reference import make
 
 import sdtw_cpu
 from chainer_sdtw import cuda
@@ -43,15 +44,6 @@ def exact(arrays, gamma, lengths=(None, None), grad=None):
     with np.errstate(all="ignore"):
         wide = [np.asarray(a, np.float64) for a in arrays]
         return swept(wide, gamma, lengths, grad, sdtw_cpu)
-
-
-def make(rng, kind, batch, m, n, d, dtype):
-    """Series, or the costs between them."""
-    x = reference.walks(rng, batch, m, d, dtype=dtype)
-    y = reference.walks(rng, batch, n, d, dtype=dtype)
-    if kind == "explicit":
-        return (reference.squared_euclidean(x, y).astype(dtype),)
-    return x, y
 
 
 def assert_near(actual, expected, gamma, dtype):

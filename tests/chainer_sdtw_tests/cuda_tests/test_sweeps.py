@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import cuda_on_cpu
 import reference
+from reference import make
 
 import sdtw_cpu
 from chainer_sdtw import cuda
@@ -43,15 +44,6 @@ def swept(arrays, gamma, lengths=(None, None), device=None, grad=None):
     if len(arrays) == 1:
         gradients = (gradients,)
     return (value, *gradients)
-
-
-def make(rng, kind, batch, m, n, d, dtype):
-    """Series, or the costs between them."""
-    x = reference.walks(rng, batch, m, d, dtype=dtype)
-    y = reference.walks(rng, batch, n, d, dtype=dtype)
-    if kind == "explicit":
-        return (reference.squared_euclidean(x, y).astype(dtype),)
-    return x, y
 
 
 def check(arrays, gamma, lengths=(None, None), *, device):
