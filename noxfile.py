@@ -10,6 +10,7 @@ Each session installs the source distribution as a user would and runs the
 tests that it carries, away from the sources.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -80,12 +81,15 @@ def install(session, extras, *packages, setuptools="setuptools<81"):
         silent=True,
     )
     (sdist,) = folder.glob("*.tar.gz")
+    # The digest makes another link of every change: pip keeps the wheel that
+    # it makes of a link, and the link alone does not tell versions apart.
+    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
     # Most of what is installed is never imported, hence --no-compile.
     session.install(setuptools, "wheel")
     session.install("--no-build-isolation", "chainer", *packages)
     session.install(
         "--no-compile",
-        f"chainer-sdtw{extras} @ {sdist.as_uri()}",
+        f"chainer-sdtw{extras} @ {sdist.as_uri()}#sha256={digest}",
         *packages,
     )
     return sdist
