@@ -5,6 +5,9 @@ The sweeps
         soft-DTW of every pair of a batch
     :func:`adjoint`
         its gradient, from the tape that the value sweep kept
+Bands
+    :func:`sakoe_chiba_band`, :func:`band_from_mask`
+        which columns each row may use
 The seed's interface
     :class:`SoftDTW`, :mod:`sdtw_cpu.distance`
 Settings
@@ -13,6 +16,7 @@ Settings
 """
 
 from sdtw_cpu import distance
+from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (
     get_num_threads,
     isa,
@@ -35,11 +39,13 @@ __all__ = [
     "Tape",
     "__version__",
     "adjoint",
+    "band_from_mask",
     "check_gamma",
     "distance",
     "get_num_threads",
     "isa",
     "isa_levels",
+    "sakoe_chiba_band",
     "set_isa",
     "set_num_threads",
     "value",

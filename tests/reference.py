@@ -138,3 +138,82 @@ def masked(a, lengths):
     if lengths is not None:
         a[np.arange(a.shape[1]) >= np.array(lengths)[:, None]] = 0
     return a
+
+
+def tangent(
+    cost,
+    direction,
+    gamma,
+    x_length=None,
+    y_length=None,
+    seed=1.0,
+    seed_tangent=0.0,
+):
+    """Values, tangents along directions, and tangents of the adjoint.
+
+    Of cost matrices (B, m, n), which may hold inf; directions count as 0
+    there. By the recursions themselves, cell by cell.
+    """
+    cost = np.asarray(cost, np.float64)
+    direction = np.broadcast_to(direction, cost.shape)
+    size, m, n = cost.shape
+    rows = np.broadcast_to(m if x_length is None else x_length, size)
+    columns = np.broadcast_to(n if y_length is None else y_length, size)
+    seed = np.broadcast_to(seed, size)
+    seed_tangent = np.broadcast_to(seed_tangent, size)
+    values, tangents = np.zeros(size), np.zeros(size)
+    et = np.zeros(cost.shape)
+    for b in range(size):
+        values[b], tangents[b], e, change = _tangent(
+            cost[b, : rows[b], : columns[b]],
+            direction[b, : rows[b], : columns[b]],
+            gamma,
+        )
+        et[b, : rows[b], : columns[b]] = seed[b] * change + seed_tangent[b] * e
+    return values, tangents, et
+
+
+def _tangent(c, z, gamma):
+    """The four sweeps of one matrix: value, tangent, E and H z."""
+    z = np.where(np.isinf(c), 0, z)
+    m, n = c.shape
+    r = np.full((m + 1, n + 1), np.inf)
+    r[0, 0] = 0
+    rt = np.zeros((m + 1, n + 1))
+    w, wt = np.zeros((2, m, n, 3))
+    steps = ((1, 1), (1, 0), (0, 1))  # diagonal, above, left
+    with np.errstate(all="ignore"):
+        for i in range(m):
+            for j in range(n):
+                at = [(i + 1 - a, j + 1 - b) for a, b in steps]
+                before = np.array([r[p] for p in at])
+                least = before.min()
+                gap = np.nan_to_num(before - least, nan=0.0, posinf=np.inf)
+                if gamma == 0:
+                    p = (np.arange(3) == gap.argmin()).astype(float)
+                    least_soft = least
+                else:
+                    p = np.exp(-gap / gamma)
+                    least_soft = least - gamma * np.log(p.sum())
+                    p /= p.sum()
+                d = np.array([rt[q] for q in at])
+                mean = p @ d
+                w[i, j] = p
+                if gamma > 0:
+                    wt[i, j] = -p * (d - mean) / gamma
+                r[i + 1, j + 1] = c[i, j] + least_soft
+                rt[i + 1, j + 1] = z[i, j] + mean
+    e, et = np.zeros((2, m + 1, n + 1))
+    reached = np.isfinite(r[m, n])
+    e[m, n] = reached
+    for i in reversed(range(m)):
+        for j in reversed(range(n)):
+            for k, (a, b) in enumerate(steps):
+                p = i + 1 - a, j + 1 - b
+                e[p] += w[i, j, k] * e[i + 1, j + 1]
+                et[p] += (
+                    wt[i, j, k] * e[i + 1, j + 1]
+                    + w[i, j, k] * et[i + 1, j + 1]
+                )
+    t = rt[m, n] if reached else 0.0
+    return r[m, n], t, e[1:, 1:], et[1:, 1:]
