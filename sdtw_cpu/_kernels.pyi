@@ -11,6 +11,7 @@ class Sweep:
     y: np.ndarray | None
     x_length: np.ndarray | None
     y_length: np.ndarray | None
+    band: np.ndarray | None
     fused: bool
     tape_bytes: int
 
@@ -21,6 +22,7 @@ class Sweep:
         gamma: float,
         x_length: np.ndarray | None,
         y_length: np.ndarray | None,
+        band: np.ndarray | None,
         tape: bool,
     ) -> None: ...
     def value(self, out: np.ndarray) -> None: ...

@@ -3,7 +3,7 @@
 # distutils: language=c++
 """Thin layer over the C++ driver; arguments are checked by the callers."""
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
@@ -22,6 +22,8 @@ cdef extern from "driver.hpp" namespace "sdtw" nogil:
         ptrdiff_t* c_stride
         const int64_t* x_length
         const int64_t* y_length
+        const int32_t* band
+        ptrdiff_t band_stride
         double gamma
 
     cdef cppclass Batch:
@@ -71,18 +73,21 @@ cdef class Sweep:
 
     ``x`` and ``y`` are ``(B, m, d)`` and ``(B, n, d)``, or ``y`` is None and
     ``x`` is a cost ``(B, m, n)``; float32 or float64, any strides. Lengths
-    are contiguous int64 or None. The arrays must not change until the tape
-    is dropped.
+    are contiguous int64 or None, the band contiguous int32 ``(B or 1, m, 2)``
+    or None. The arrays must not change until the tape is dropped.
     """
     cdef unique_ptr[Batch] batch
     cdef Input input
-    cdef readonly object x, y, x_length, y_length
+    cdef readonly object x, y, x_length, y_length, band
     cdef readonly bint fused
 
-    def __cinit__(self, x, y, double gamma, x_length, y_length, cbool tape):
+    def __cinit__(
+        self, x, y, double gamma, x_length, y_length, band, cbool tape
+    ):
         cdef Input* c = &self.input
         self.x, self.y = x, y
         self.x_length, self.y_length = x_length, y_length
+        self.band = band
         self.fused = y is not None
         c.is_double = x.dtype.itemsize == 8
         c.fused = self.fused
@@ -99,6 +104,9 @@ cdef class Sweep:
             set_strides(c.c_stride, x)
         c.x_length = <const int64_t*>address(x_length)
         c.y_length = <const int64_t*>address(y_length)
+        c.band = <const int32_t*>address(band)
+        if band is not None and band.shape[0] > 1:
+            c.band_stride = 2 * c.m
         c.gamma = gamma
         with nogil:
             self.batch.reset(new Batch(self.input, tape))

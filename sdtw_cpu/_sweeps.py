@@ -8,6 +8,7 @@ import numpy as np
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._arguments import (
+    as_band,
     as_lengths,
     check_array,
     check_gamma,
@@ -41,6 +42,7 @@ def value(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW under the squared Euclidean cost.
@@ -57,23 +59,33 @@ def value(
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``.
         y_length: The same for ``y``.
+        band: The columns that each row may use: ``(B, m, 2)`` integers, or
+            ``(1, m, 2)`` for all pairs, the first and the one after the last.
+            Neither may go back from a row to the next. Rows beyond
+            ``x_length`` and columns beyond ``y_length`` are ignored. Time and
+            tape are those of the band, not of the whole table. See
+            :func:`sdtw_cpu.sakoe_chiba_band`.
         tape: Whether to keep what :func:`adjoint` needs: for long series
             about ``3/4 B m n`` bytes in float64, half of that in float32.
 
     Returns:
         ``(B,)`` values of the arrays' type, in units of the cost; with
         ``tape``, a pair of these and a :class:`Tape`. A pair of series with
-        a NaN or an infinity in it has the value NaN.
+        a NaN or an infinity in it has the value NaN, any other one that the
+        band leaves no path ``+inf``.
 
     Raises:
-        TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length or gamma is out of range.
+        TypeError: If the types are not float32 or float64, or differ, or
+            lengths or the band are not integers.
+        ValueError: If a shape, a length, gamma or a row of the band is out of
+            range.
     """
     x, y = _native(x), _native(y)
     check_series(x, y)
     x_length = as_lengths("x_length", x_length, x.shape[0], x.shape[1])
     y_length = as_lengths("y_length", y_length, y.shape[0], y.shape[1])
-    return _value(x, y, gamma, x_length, y_length, tape)
+    band = as_band(band, *x.shape[:2], y.shape[1], x_length)
+    return _value(x, y, gamma, x_length, y_length, band, tape)
 
 
 def value_from_cost(
@@ -82,6 +94,7 @@ def value_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW from cost matrices.
@@ -92,6 +105,7 @@ def value_from_cost(
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
         x_length: ``(B,)`` integers, the number of valid rows per matrix.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: As for :func:`value`; costs outside of it are not read.
         tape: Whether to keep what :func:`adjoint` needs.
 
     Returns:
@@ -99,14 +113,17 @@ def value_from_cost(
         where the valid part of a matrix has a NaN or ``-inf``.
 
     Raises:
-        TypeError: If the type is not float32 or float64.
-        ValueError: If the shape, a length or gamma is out of range.
+        TypeError: If the type is not float32 or float64, or lengths or the
+            band are not integers.
+        ValueError: If the shape, a length, gamma or a row of the band is out
+            of range.
     """
     cost = _native(cost)
     check_array("cost", cost)
     x_length = as_lengths("x_length", x_length, *cost.shape[:2])
     y_length = as_lengths("y_length", y_length, *cost.shape[::2])
-    return _value(cost, None, gamma, x_length, y_length, tape)
+    band = as_band(band, *cost.shape, x_length)
+    return _value(cost, None, gamma, x_length, y_length, band, tape)
 
 
 def adjoint(
@@ -130,7 +147,8 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path.
+        lengths and outside of the band, and everywhere for a pair that has
+        no path.
 
     Raises:
         ValueError: If ``grad`` has the wrong shape.
@@ -160,9 +178,12 @@ def _value(
     gamma: float,
     x_length: np.ndarray | None,
     y_length: np.ndarray | None,
+    band: np.ndarray | None,
     tape: bool,
 ) -> Any:
-    sweep = _kernels.Sweep(x, y, check_gamma(gamma), x_length, y_length, tape)
+    sweep = _kernels.Sweep(
+        x, y, check_gamma(gamma), x_length, y_length, band, tape
+    )
     out = np.empty(x.shape[0])
     sweep.value(out)
     with np.errstate(over="ignore"):  # beyond float32: inf

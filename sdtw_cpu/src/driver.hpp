@@ -20,6 +20,10 @@ struct Input {
   ptrdiff_t x_stride[3] = {}, y_stride[3] = {}, c_stride[3] = {};
   const int64_t* x_length = nullptr;  // (batch,) or null
   const int64_t* y_length = nullptr;
+  // Columns [first, stop) of each row, (batch, m, 2), or null for all; numbers
+  // from one pair's to the next.
+  const int32_t* band = nullptr;
+  ptrdiff_t band_stride = 0;
   double gamma = 1;
 };
 
