@@ -121,6 +121,53 @@ def as_lengths(
     return np.ascontiguousarray(a, dtype=np.int64)
 
 
+def as_band(
+    band: Any, batch: int, m: int, n: int, x_length: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Return a band as a contiguous array of int32, or None for None.
+
+    Rows beyond ``x_length`` may hold anything.
+
+    Raises:
+        TypeError: If it is not made of integers.
+        ValueError: If the shape is wrong, a row has no columns or columns
+            that the table has not, or a bound goes back from a row to the
+            next.
+    """
+    if band is None:
+        return None
+    a = np.asarray(band)
+    if a.dtype.kind not in "iu":
+        raise TypeError(f"band must be integers, got {a.dtype}")
+    if a.shape not in ((batch, m, 2), (1, m, 2)):
+        raise ValueError(
+            f"band must have shape {(batch, m, 2)} or {(1, m, 2)}, got "
+            f"{a.shape}"
+        )
+    first, stop = a[..., 0], a[..., 1]
+    bad = (first < 0) | (first >= stop) | (stop > n)
+    back = (a[:, 1:] < a[:, :-1]).any(axis=2)
+    if x_length is not None:
+        rows = x_length if len(a) == batch else x_length.max(keepdims=True)
+        beyond = np.arange(m) >= rows[:, None]
+        bad &= ~beyond
+        back &= ~beyond[:, 1:]
+    if bad.any():
+        b, i = np.argwhere(bad)[0]
+        raise ValueError(
+            f"band must have 0 <= first < stop <= {n} in every row, got "
+            f"{a[b, i].tolist()} in row {i} of pair {b}"
+        )
+    if back.any():
+        b, i = np.argwhere(back)[0]
+        raise ValueError(
+            "band must not go back from a row to the next, got "
+            f"{a[b, i].tolist()} and {a[b, i + 1].tolist()} in rows {i} and "
+            f"{i + 1} of pair {b}"
+        )
+    return np.ascontiguousarray(a, dtype=np.int32)
+
+
 def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
     """Check the shape of the gradient with respect to the values.
 

@@ -16,6 +16,7 @@ class Sweep:
     x_length: np.ndarray | None
     y_length: np.ndarray | None
     direction: Any
+    band: np.ndarray | None
     fused: bool
     tape_bytes: int
 
@@ -27,6 +28,7 @@ class Sweep:
         gamma: float,
         x_length: np.ndarray | None,
         y_length: np.ndarray | None,
+        band: np.ndarray | None,
         tape: bool,
         direction: Any = None,
     ) -> None: ...

@@ -3,7 +3,7 @@
 # distutils: language=c++
 """Thin layer over the C++ driver; arguments are checked by the callers."""
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
@@ -28,6 +28,8 @@ cdef extern from "driver.hpp" namespace "sdtw" nogil:
         ptrdiff_t* dy_stride
         const int64_t* x_length
         const int64_t* y_length
+        const int32_t* band
+        ptrdiff_t band_stride
         double gamma
 
     enum:
@@ -93,24 +95,26 @@ cdef class Sweep:
 
     ``x`` and ``y`` are ``(B, m, d)`` and ``(B, n, d)`` with the name of a
     cost, or ``y`` and ``cost`` are None and ``x`` is a cost ``(B, m, n)``;
-    float32 or float64, any strides. Lengths are contiguous int64 or None. The
-    direction is None, ``"cost"``, an array like costs, or a tuple of two like
-    ``x`` and ``y``, either of which may be None. The arrays must not change
-    until the tape is dropped.
+    float32 or float64, any strides. Lengths are contiguous int64 or None, the
+    band contiguous int32 ``(B or 1, m, 2)`` or None. The direction is None,
+    ``"cost"``, an array like costs, or a tuple of two like ``x`` and ``y``,
+    either of which may be None. The arrays must not change until the tape is
+    dropped.
     """
     cdef unique_ptr[Batch] batch
     cdef Input input
-    cdef readonly object x, y, x_length, y_length, direction
+    cdef readonly object x, y, x_length, y_length, band, direction
     cdef readonly bint fused
 
     def __cinit__(
-        self, x, y, cost, double gamma, x_length, y_length, cbool tape,
+        self, x, y, cost, double gamma, x_length, y_length, band, cbool tape,
         direction=None,
     ):
         cdef Input* c = &self.input
         self.x, self.y = x, y
         self.x_length, self.y_length = x_length, y_length
         self.direction = direction
+        self.band = band
         self.fused = y is not None
         c.is_double = x.dtype.itemsize == 8
         c.batch, c.m = x.shape[0], x.shape[1]
@@ -136,6 +140,9 @@ cdef class Sweep:
             c.z = array(direction, c.z_stride)
         c.x_length = <const int64_t*>address(x_length)
         c.y_length = <const int64_t*>address(y_length)
+        c.band = <const int32_t*>address(band)
+        if band is not None and band.shape[0] > 1:
+            c.band_stride = 2 * c.m
         c.gamma = gamma
         with nogil:
             self.batch.reset(new Batch(self.input, tape))

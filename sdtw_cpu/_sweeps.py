@@ -8,6 +8,7 @@ import numpy as np
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._arguments import (
+    as_band,
     as_lengths,
     check_array,
     check_cost,
@@ -44,6 +45,7 @@ def value(
     cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW between batches of series.
@@ -64,23 +66,31 @@ def value(
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``.
         y_length: The same for ``y``.
+        band: The columns that each row may use: ``(B, m, 2)`` integers, or
+            ``(1, m, 2)`` for all pairs, the first and the one after the last.
+            Neither may go back from a row to the next. Rows beyond
+            ``x_length`` and columns beyond ``y_length`` are ignored. Time and
+            tape are those of the band, not of the whole table. See
+            :func:`sdtw_cpu.sakoe_chiba_band`.
         tape: Whether to keep what :func:`adjoint` needs: for long series
             about ``3/4 B m n`` bytes in float64, half of that in float32.
 
     Returns:
         ``(B,)`` values of the arrays' type, in units of the cost; with
         ``tape``, a pair of these and a :class:`Tape`. A pair of series with
-        a NaN or an infinity in it has the value NaN.
+        a NaN or an infinity in it has the value NaN, any other one that the
+        band leaves no path ``+inf``.
 
     Raises:
-        TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length or gamma is out of range, or the cost
-            is unknown.
+        TypeError: If the types are not float32 or float64, or differ, or
+            lengths or the band are not integers.
+        ValueError: If a shape, a length, gamma or a row of the band is out of
+            range, or the cost is unknown.
     """
     x, y = _native(x), _native(y)
     check_series(x, y)
-    lengths = _lengths(x, y, x_length, y_length)
-    return _value(x, y, check_cost(cost), gamma, lengths, tape)
+    limits = _limits(x, y, x_length, y_length, band)
+    return _value(x, y, check_cost(cost), gamma, limits, tape)
 
 
 def value_from_cost(
@@ -89,6 +99,7 @@ def value_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW from cost matrices.
@@ -99,6 +110,7 @@ def value_from_cost(
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
         x_length: ``(B,)`` integers, the number of valid rows per matrix.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: As for :func:`value`; costs outside of it are not read.
         tape: Whether to keep what :func:`adjoint` needs.
 
     Returns:
@@ -106,13 +118,15 @@ def value_from_cost(
         where the valid part of a matrix has a NaN or ``-inf``.
 
     Raises:
-        TypeError: If the type is not float32 or float64.
-        ValueError: If the shape, a length or gamma is out of range.
+        TypeError: If the type is not float32 or float64, or lengths or the
+            band are not integers.
+        ValueError: If the shape, a length, gamma or a row of the band is out
+            of range.
     """
     cost = _native(cost)
     check_array("cost", cost)
-    lengths = _lengths(cost, None, x_length, y_length)
-    return _value(cost, None, None, gamma, lengths, tape)
+    limits = _limits(cost, None, x_length, y_length, band)
+    return _value(cost, None, None, gamma, limits, tape)
 
 
 def tangent(
@@ -124,6 +138,7 @@ def tangent(
     cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW and its derivative along a direction.
@@ -145,12 +160,13 @@ def tangent(
             - an array ``Z`` of shape ``(B, m, n)``, or with 1 for some of it:
               the costs change by given amounts.
 
-            Of the type of ``x``. What a direction has beyond the lengths is
-            ignored.
+            Of the type of ``x``. What a direction has beyond the lengths and
+            outside of the band is ignored.
         gamma: Smoothing, >= 0, in units of the cost.
         cost: As for :func:`value`.
         x_length: ``(B,)`` integers, as for :func:`value`.
         y_length: The same for ``y``.
+        band: Columns that each row may use, as for :func:`value`.
         tape: Whether to keep what :func:`adjoint_tangent` needs, half as much
             again as for :func:`value`.
 
@@ -161,13 +177,13 @@ def tangent(
 
     Raises:
         TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length, gamma or a name is wrong.
+        ValueError: If a shape, a length, gamma, the band or a name is wrong.
     """
     x, y = _native(x), _native(y)
     check_series(x, y)
-    lengths = _lengths(x, y, x_length, y_length)
+    limits = _limits(x, y, x_length, y_length, band)
     direction = _direction(direction, (x, y), (*x.shape[:2], y.shape[1]))
-    return _tangent(x, y, check_cost(cost), gamma, lengths, direction, tape)
+    return _tangent(x, y, check_cost(cost), gamma, limits, direction, tape)
 
 
 def tangent_from_cost(
@@ -177,6 +193,7 @@ def tangent_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW of cost matrices and its derivative along a direction.
@@ -185,10 +202,11 @@ def tangent_from_cost(
         cost: ``(B, m, n)``, as for :func:`value_from_cost`.
         direction: ``Z`` of shape ``(B, m, n)``, or with 1 for some of it, or
             ``"cost"`` for the costs themselves. What it has in forbidden
-            cells and beyond the lengths is ignored.
+            cells, outside of the band and beyond the lengths is ignored.
         gamma: Smoothing, >= 0, in units of the cost.
         x_length: ``(B,)`` integers, the number of valid rows per matrix.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: Columns that each row may use, as for :func:`value`.
         tape: Whether to keep what :func:`adjoint_tangent` needs.
 
     Returns:
@@ -197,13 +215,13 @@ def tangent_from_cost(
 
     Raises:
         TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length or gamma is out of range.
+        ValueError: If a shape, a length, gamma or the band is out of range.
     """
     cost = _native(cost)
     check_array("cost", cost)
-    lengths = _lengths(cost, None, x_length, y_length)
+    limits = _limits(cost, None, x_length, y_length, band)
     direction = _direction(direction, (cost,), cost.shape)
-    return _tangent(cost, None, None, gamma, lengths, direction, tape)
+    return _tangent(cost, None, None, gamma, limits, direction, tape)
 
 
 def adjoint(
@@ -227,7 +245,8 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path.
+        lengths and outside of the band, and everywhere for a pair that has
+        no path.
 
     Raises:
         ValueError: If ``grad`` has the wrong shape.
@@ -310,13 +329,13 @@ def _adjoint(
     return gx, gy
 
 
-def _lengths(x: Any, y: Any, x_length: Any, y_length: Any) -> tuple:
+def _limits(x: Any, y: Any, x_length: Any, y_length: Any, band: Any) -> tuple:
+    """The lengths and the band, checked."""
     batch, m = x.shape[:2]
     n = x.shape[2] if y is None else y.shape[1]
-    return (
-        as_lengths("x_length", x_length, batch, m),
-        as_lengths("y_length", y_length, batch, n),
-    )
+    x_length = as_lengths("x_length", x_length, batch, m)
+    y_length = as_lengths("y_length", y_length, batch, n)
+    return x_length, y_length, as_band(band, batch, m, n, x_length)
 
 
 def _direction(direction: Any, like: tuple, shape: tuple) -> Any:
@@ -335,11 +354,11 @@ def _value(
     y: np.ndarray | None,
     cost: str | None,
     gamma: float,
-    lengths: tuple,
+    limits: tuple,
     tape: bool,
 ) -> Any:
     gamma = check_gamma(gamma)
-    sweep = _kernels.Sweep(x, y, cost, gamma, *lengths, tape)
+    sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape)
     out = np.empty(x.shape[0])
     sweep.value(out)
     value = _rounded(out, x.dtype)
@@ -351,12 +370,12 @@ def _tangent(
     y: np.ndarray | None,
     cost: str | None,
     gamma: float,
-    lengths: tuple,
+    limits: tuple,
     direction: Any,
     tape: bool,
 ) -> Any:
     gamma = check_gamma(gamma)
-    sweep = _kernels.Sweep(x, y, cost, gamma, *lengths, tape, direction)
+    sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape, direction)
     out, change = np.empty((2, x.shape[0]))
     sweep.value(out, change)
     values = _rounded(out, x.dtype), _rounded(change, x.dtype)

@@ -98,9 +98,10 @@ struct Range<double> {
 struct Pair {
   int64_t index;
   int m, n;
-  bool nan = false;  // NaN somewhere, or an infinity that is not a cost
-  double most = 0;   // bound on the finite costs' absolute values
-  double reach = 0;  // largest absolute value in x and y
+  bool nan = false;      // NaN somewhere, or an infinity that is not a cost
+  bool blocked = false;  // the band leaves no path
+  double most = 0;       // bound on the finite costs' absolute values
+  double reach = 0;      // largest absolute value in x and y
 };
 
 const double kLn2 = 0.693147180559945309417232121458;
@@ -155,8 +156,30 @@ bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
   return bad;
 }
 
+// Columns of row i of a table of n columns, in whose last cell a pair ends
+// that begins in row row0 and column col0. Only the diagonal leads to it.
+Span columns(const Input& in, int64_t index, int row0, int col0, int n,
+             int i) {
+  if (i < row0) return {i - row0 + col0, i - row0 + col0 + 1};
+  if (!in.band) return {col0, n};
+  const int32_t* p = in.band + index * in.band_stride + 2 * (i - row0);
+  return {p[0] + col0, std::min(p[1] + col0, n)};
+}
+
+// Whether a band has a path.
+bool connected(const Input& in, const Pair& p) {
+  int stop = 0;  // of the row above
+  for (int i = 0; i < p.m; ++i) {
+    const Span row = columns(in, p.index, 0, 0, p.n, i);
+    if (row.begin > stop || row.begin >= row.end) return false;
+    stop = row.end;
+  }
+  return stop == p.n;
+}
+
 template <class C>
 void scan(const Input& in, Pair& p) {
+  p.blocked = in.band && !connected(in, p);
   if (in.fused()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
@@ -178,8 +201,9 @@ void scan(const Input& in, Pair& p) {
   C most = 0;
   bool bad = false;
   for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
-    const char* c = row;
-    for (int j = 0; j < p.n; ++j, c += in.c_stride[2]) {
+    const Span at = columns(in, p.index, 0, 0, p.n, i);
+    const char* c = row + at.begin * in.c_stride[2];
+    for (int j = at.begin; j < at.end; ++j, c += in.c_stride[2]) {
       const C v = *(const C*)c;
       const C a = v < 0 ? -v : v;
       bad |= !(v > -inf);
@@ -332,13 +356,18 @@ class Family {
     int64_t index[kMaxLanes];
     double pad = 0;  // step between padding values
     Buffer<T> edges, states;
-    int strips = 0, segments = 0, slots = 0, planes = 2;
+    std::vector<Span> steps;         // of each strip
+    std::vector<ptrdiff_t> slot_at;  // entry of each slot's column 0
+    std::vector<size_t> state_at;    // first of each strip's states
+    size_t entries = 0;              // of all slots
+    int strips = 0, slots = 0, planes = 2;
     double work = 0;
   };
 
   // Buffers that follow a group while it is worked on.
   struct Desk {
     Buffer<T> x, y, dx, dy, gx, gy, top, mass;
+    Buffer<int> open, close;
   };
   // Scratch memory of one thread.
   struct Bench {
@@ -368,8 +397,8 @@ class Family {
       const size_t end = std::min(pairs.size(), i + lanes);
       double alone = 0;
       for (size_t k = i; k < end; ++k)
-        alone += steps(sweeps_.along, pairs[k].m, pairs[k].n) *
-                 sweeps_.along.rows / sweeps_.along.lanes;
+        alone += steps(sweeps_.along, pairs[k]) * sweeps_.along.rows /
+                 sweeps_.along.lanes;
       // Pairs left alone spread over threads that would otherwise be idle.
       const size_t groups = (pairs.size() + lanes - 1) / lanes;
       if (groups < (size_t)nthreads)
@@ -406,22 +435,12 @@ class Family {
              const int nthreads) {
     Group<T>& g = mb.g;
     pack(mb, desk, false, false);
-    const Geometry& geo = geometry(g);
     Edge<T> top = edge(desk.top, mb);
     sweeps_.begin(g, top);
     g.top = top;
     if (keep_) {
       mb.edges.get(plane(mb) * planes(mb));
       mb.states.get(states_size(mb));
-      // What lies after the first slot is read as columns beyond the last.
-      if (mb.slots) {
-        const Edge<T> first = slot(mb, 0);
-        const size_t from = (size_t)g.n * geo.entry;
-        const size_t count = (size_t)geo.rows * geo.entry;
-        std::copy_n(top.m + from, count, first.m + from);
-        if (mb.planes == 2) std::copy_n(top.e + from, count, first.e + from);
-        if (tangent()) std::copy_n(top.t + from, count, first.t + from);
-      }
     }
     std::vector<std::atomic<int>> done(mb.strips);
     for (auto& d : done) d = 0;
@@ -442,9 +461,7 @@ class Family {
         const int count = segments(mb, s);
         for (int q = 0; q < count; ++q) {
           if (s > 0 && nthreads > 1)
-            if (!wait(done[s - 1], std::min(q + 2, segments(mb, s - 1)),
-                      failed))
-              return;
+            if (!wait(done[s - 1], needed(mb, s, q), failed)) return;
           const bool stored = keep_ && q + 1 < count;
           sweeps_.value(g, bench.scratch, s, q, in, out,
                         keep_ && q ? state(mb, s, q) : bench.scratch.state,
@@ -499,9 +516,7 @@ class Family {
         const int count = segments(mb, std::min(b * g.block, mb.strips - 1));
         for (int q = count - 1; q >= 0; --q) {
           if (b + 1 < blocks && nthreads > 1)
-            if (!wait(done[b + 1], segments(mb, b + 1) - std::max(q - 1, 0),
-                      failed))
-              return;
+            if (!wait(done[b + 1], needed_back(mb, b, q), failed)) return;
           sweeps_.adjoint(g, bench.scratch, b, q, in,
                           q ? state(mb, b, q) : nullptr);
           done[b].store(count - q, std::memory_order_release);
@@ -513,7 +528,7 @@ class Family {
   }
 
   bool can_split(const Member& mb) const {
-    return !mb.g.across && mb.strips > 1 && mb.segments > 1;
+    return !mb.g.across && mb.strips > 1 && mb.g.width < longest(mb);
   }
 
  private:
@@ -534,6 +549,71 @@ class Family {
 
   static double steps(const Geometry& geo, int m, int n) {
     return (double)((m + geo.rows - 1) / geo.rows) * (n + geo.lag);
+  }
+
+  // The same of a pair with its band.
+  double steps(const Geometry& geo, const Pair& p) const {
+    if (!in_.band) return steps(geo, p.m, p.n);
+    double sum = 0;
+    for (int i = 0; i < p.m; i += geo.rows) {
+      const int last = std::min(i + geo.rows, p.m) - 1;
+      sum += columns(in_, p.index, 0, 0, p.n, last).end + last - i -
+             columns(in_, p.index, 0, 0, p.n, i).begin;
+    }
+    return sum;
+  }
+
+  // Steps of the longest strip.
+  static int longest(const Member& mb) {
+    int most = 0;
+    for (const Span& s : mb.steps) most = std::max(most, s.end - s.begin);
+    return most;
+  }
+
+  // Find the steps of the strips: all that a row of a pair has cells at.
+  void set_steps(Member& mb) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    mb.steps.resize(mb.strips);
+    for (int s = 0; s < mb.strips; ++s) {
+      const int i = s * geo.rows;
+      const int last = std::min(i + geo.rows, g.m) - 1;
+      Span& at = mb.steps[s] = {0, g.n + last - i};
+      if (!in_.band) continue;
+      at = {g.n, 0};
+      for (int l = 0; l < g.pairs; ++l) {
+        at.begin = std::min(at.begin, row(mb, l, i).begin);
+        at.end = std::max(at.end, row(mb, l, last).end + last - i);
+      }
+    }
+  }
+
+  Span row(const Member& mb, int l, int i) const {
+    const Group<T>& g = mb.g;
+    return columns(in_, mb.index[l], g.row0[l], g.col0[l], g.n, i);
+  }
+
+  // Edges follow each other from the last to the first, each with the columns
+  // that are read again. Those before them land in the slots of the strips
+  // below while a strip is being started; these write them later.
+  void set_slots(Member& mb) const {
+    const Geometry& geo = geometry(mb.g);
+    mb.slots = (mb.strips + mb.g.block - 1) / mb.g.block - 1;
+    mb.slot_at.resize(mb.slots);
+    ptrdiff_t size = 0, margin = 0;
+    for (int b = mb.slots - 1; b >= 0; --b) {
+      const int below = (b + 1) * mb.g.block;
+      const Span above = mb.steps[below - 1];
+      const int first = std::max(mb.steps[below].begin - 1, 0);
+      mb.slot_at[b] = size - first;
+      margin = std::max(margin, first - (above.begin - geo.lag) - size);
+      size += above.end - geo.lag - first;
+    }
+    for (ptrdiff_t& at : mb.slot_at) at += margin;
+    mb.entries = size + margin;
+    mb.state_at.resize(mb.strips + 1);
+    for (int s = 0; s < mb.strips; ++s)
+      mb.state_at[s + 1] = mb.state_at[s] + segments(mb, s) - 1;
   }
 
   const Geometry& geometry(const Group<T>& g) const {
@@ -571,24 +651,26 @@ class Family {
       if (z) g.z[l] = z + pairs[l].index * z_stride[0];
     }
     const Geometry& geo = geometry(g);
-    const int total = n + geo.lag;
     mb->planes = scale_.hard ? 1 : 2;
     mb->strips = (m + geo.rows - 1) / geo.rows;
+    set_steps(*mb);
+    g.steps = mb->steps.data();
+    const int total = in_.band ? longest(*mb) : n + geo.lag;
     if (across) {
-      mb->segments = 1;
       g.width = total;
       const size_t strip = (size_t)total * geo.rows * geo.lanes * sizeof(T) *
                            (tangent() ? 6 : 3);
       g.block =
           (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
-      mb->work = steps(geo, m, n) * geo.rows;
     } else {
-      mb->segments = std::max(1, (total + kSegment / 2) / kSegment);
-      g.width = (total + mb->segments - 1) / mb->segments;
+      const int segments = std::max(1, (total + kSegment / 2) / kSegment);
+      g.width = (total + segments - 1) / segments;
       g.block = 1;
-      mb->work = steps(geo, m, n) * geo.rows / geo.lanes;
     }
-    mb->slots = (mb->strips + g.block - 1) / g.block - 1;
+    double all = 0;
+    for (const Span& s : mb->steps) all += s.end - s.begin;
+    mb->work = all * geo.rows * geo.entry / geo.lanes;
+    set_slots(*mb);
     return mb;
   }
 
@@ -626,8 +708,9 @@ class Family {
     }
     for (int l = 0; l < count; ++l)
       n = std::max(n, pairs[l].n + m - pairs[l].m);
-    if (n > kAcrossColumns) return nullptr;
+    if (!in_.band && n > kAcrossColumns) return nullptr;
     auto mb = make(pairs, count, m, n, true);
+    if (mb->g.width > kAcrossColumns + geometry(mb->g).lag) return nullptr;
     if (mb->g.padded && in_.fused()) {
       // Padding must cost more than any path of the pairs' own cells.
       const double cost =
@@ -647,8 +730,7 @@ class Family {
   // --- the tape ---
 
   size_t plane(const Member& mb) const {
-    const Geometry& geo = geometry(mb.g);
-    return ((size_t)mb.slots * mb.g.n + 2 * geo.rows) * geo.entry;
+    return mb.entries * geometry(mb.g).entry;
   }
 
   size_t state_size(const Member& mb) const {
@@ -657,24 +739,17 @@ class Family {
   }
 
   size_t states_size(const Member& mb) const {
-    return (size_t)(mb.segments - 1) * mb.strips * state_size(mb);
+    return mb.state_at[mb.strips] * state_size(mb);
   }
 
-  // Edges follow each other from the last to the first: while a strip is
-  // being started, the entries before its first column land in the slot of
-  // the strip below, which writes them later; and the entries after a last
-  // column that are read are another edge's first, which are finite.
   Edge<T> slot(Member& mb, int b) const {
-    const Geometry& geo = geometry(mb.g);
-    T* p = mb.edges.data() +
-           ((size_t)(mb.slots - 1 - b) * mb.g.n + geo.rows) * geo.entry;
+    T* p = mb.edges.data() + mb.slot_at[b] * geometry(mb.g).entry;
     return {p, mb.planes == 2 ? p + plane(mb) : nullptr,
             tangent() ? p + mb.planes * plane(mb) : nullptr};
   }
 
   T* state(Member& mb, int strip, int q) const {
-    return mb.states.data() +
-           ((size_t)strip * (mb.segments - 1) + q - 1) * state_size(mb);
+    return mb.states.data() + (mb.state_at[strip] + q - 1) * state_size(mb);
   }
 
   Edge<T> edge(Buffer<T>& buffer, const Member& mb) const {
@@ -701,9 +776,24 @@ class Family {
   }
 
   int segments(const Member& mb, int s) const {
-    const Geometry& geo = geometry(mb.g);
-    const int lag = s == mb.strips - 1 ? (mb.g.m - 1) % geo.rows : geo.lag;
-    return (mb.g.n + lag + mb.g.width - 1) / mb.g.width;
+    return (mb.steps[s].end - mb.steps[s].begin - 1) / mb.g.width + 1;
+  }
+
+  // Segments of the strip above without which segment q cannot be swept: its
+  // last row has the columns of the segment `lag` steps later.
+  int needed(const Member& mb, int s, int q) const {
+    const Span at = mb.steps[s], above = mb.steps[s - 1];
+    const int end =
+        std::min(at.begin + (q + 1) * mb.g.width, at.end) + geometry(mb.g).lag;
+    return end < above.end ? (end - above.begin - 1) / mb.g.width + 1
+                           : segments(mb, s - 1);
+  }
+
+  // The same of the strip below and the way back.
+  int needed_back(const Member& mb, int s, int q) const {
+    const int begin = mb.steps[s].begin + q * mb.g.width - geometry(mb.g).lag;
+    const int rest = std::max(begin - mb.steps[s + 1].begin, 0);
+    return segments(mb, s + 1) - rest / mb.g.width;
   }
 
   // False if another thread failed meanwhile.
@@ -742,6 +832,8 @@ class Family {
     Group<T>& g = mb.g;
     g.x = g.y = g.dx = g.dy = nullptr;
     g.gx = g.gy = nullptr;
+    g.open = g.close = nullptr;
+    if (in_.band) pack_band(mb, desk);
     if (!in_.fused()) return;
     const Geometry& geo = geometry(g);
     const size_t xs = (size_t)mb.strips * geo.rows * geo.entry * g.d;
@@ -774,6 +866,24 @@ class Family {
               double pad, T* to) const {
     in_.is_double ? pack_y_of<double>(mb, from, stride, pad, to)
                   : pack_y_of<float>(mb, from, stride, pad, to);
+  }
+
+  void pack_band(Member& mb, Desk& desk) const {
+    Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const size_t size = (size_t)mb.strips * geo.rows * geo.entry;
+    int* open = desk.open.get(size);
+    int* close = desk.close.get(size);
+    g.open = open;
+    g.close = close;
+    for (int i = 0; i < mb.strips * geo.rows; ++i) {
+      const int lag = i % geo.rows;
+      for (int l = 0; l < geo.entry; ++l) {
+        const Span at = row(mb, l < g.pairs ? l : 0, std::min(i, g.m - 1));
+        *open++ = at.begin + lag;
+        *close++ = at.end + lag;
+      }
+    }
   }
 
   template <class C>
@@ -893,7 +1003,7 @@ void set_num_threads(int n) { threads = n; }
 
 struct Batch::Impl {
   Input in;
-  std::vector<int64_t> nans;
+  std::vector<int64_t> nans, blocked;
   std::mutex busy;  // groups hold what a sweep is working on
   std::vector<std::unique_ptr<Family<float>>> f32;
   std::vector<std::unique_ptr<Family<double>>> f64;
@@ -917,6 +1027,8 @@ struct Batch::Impl {
     for (const Pair& p : pairs) {
       if (p.nan)
         nans.push_back(p.index);
+      else if (p.blocked)
+        blocked.push_back(p.index);
       else if (!in.is_double && fits<float>(p, in.gamma))
         narrow.push_back(p);
       else if (in.gamma > 0 && !fits<double>(p, in.gamma))
@@ -1030,6 +1142,10 @@ void Batch::value(double* out, double* tangent) {
   for (int64_t b : impl_->nans) {
     out[b] = std::numeric_limits<double>::quiet_NaN();
     if (tangent) tangent[b] = out[b];
+  }
+  for (int64_t b : impl_->blocked) {
+    out[b] = std::numeric_limits<double>::infinity();
+    if (tangent) tangent[b] = 0;
   }
   for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
   for (auto& f : impl_->f64) Impl::value(*f, out, tangent);

@@ -141,6 +141,12 @@ struct Soft {
     return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
   }
   static SDTW_INLINE void renorm(Val& v) { F::renorm(v.m, v.e); }
+  // The exponent of a forbidden cell.
+  static T forbidden(const Scale& s) {
+    T all[F::L];
+    F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.rate)));
+    return all[0];
+  }
   static double result(const Scale& s, const T* p, int stride) {
     const double exponent = F::number(p + stride);
     if (exponent < s.infeasible) return HUGE_VAL;
@@ -192,6 +198,7 @@ struct Hard {
     return {F::add(least, w.c)};
   }
   static SDTW_INLINE void renorm(Val&) {}
+  static T forbidden(const Scale& s) { return (T)s.forbidden; }
   static double result(const Scale&, const T* p, int) { return (double)*p; }
 };
 
@@ -263,9 +270,11 @@ struct Kernel {
   static int strips(const Group<T>& g) {
     return (g.m + G::kRows - 1) / G::kRows;
   }
-  static int steps(const Group<T>& g, int strip) {
-    const bool last = strip == strips(g) - 1;
-    return g.n + (last ? (g.m - 1) % G::kRows : G::kLag);
+  // Steps of a segment.
+  static Span steps(const Group<T>& g, int strip, int segment) {
+    const Span all = g.steps[strip];
+    const int t0 = all.begin + segment * g.width;
+    return {t0, t0 + g.width < all.end ? t0 + g.width : all.end};
   }
 
   static void begin(const Group<T>& g, Edge<T> edge) {
@@ -291,10 +300,15 @@ struct Kernel {
     if (S::kPlanes == 2) edge.e[i] = T(0);  // all bits zero in both formats
   }
 
-  static void start(const Group<T>& g, int strip, Val* cur, Val* diag) {
+  static void start(const Group<T>& g, int strip, Edge<T> in, Val* cur,
+                    Val* diag) {
     const S s(g.scale);
     for (int r = 0; r < R; ++r) cur[r] = diag[r] = s.none();
-    if (strip > 0) return;
+    if (strip > 0) {
+      const ptrdiff_t t = g.steps[strip].begin;
+      if (t > 0) diag[0] = S::up(diag[0], S::get(in, (t - 1) * G::kEntry));
+      return;
+    }
     T corner[2 * L];
     S::store(corner, L, s.none());
     for (int l = 0; l < (G::kAcross ? g.pairs : 1); ++l)
@@ -304,6 +318,17 @@ struct Kernel {
   }
 
   // --- costs ---
+
+  // Columns of the steps [t0, t1) at which a row of a strip has cells.
+  static Span columns(const Group<T>& g, int row, int r, int l, int t0,
+                      int t1) {
+    if (g.open) {
+      const ptrdiff_t i = (ptrdiff_t)(row + r) * G::kEntry + l;
+      t0 = t0 > g.open[i] ? t0 : g.open[i];
+      t1 = t1 < g.close[i] ? t1 : g.close[i];
+    }
+    return {t0 - r, t1 - r};
+  }
 
   template <class C>
   static void explicit_costs(const Group<T>& g, int row, int t0, int t1,
@@ -316,8 +341,9 @@ struct Kernel {
       const int col0 = G::kAcross ? g.col0[l] : 0;
       for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
         const int i = row + r - row0;
-        const int from = t0 - r > 0 ? t0 - r : 0;
-        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const Span in = columns(g, row, r, l, t0, t1);
+        const int from = in.begin > 0 ? in.begin : 0;
+        const int to = in.end < g.n ? in.end : g.n;
         T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
                  r * (G::kAcross ? L : 1) + l;
         int col = from;
@@ -415,8 +441,8 @@ struct Kernel {
       put_weight(rate, F::load(f), zero, g.padded, f, n);
   }
 
-  static void weights(const Group<T>& g, int strip, int t0, int t1,
-                      const Scratch<T>& scratch) {
+  static void cell_weights(const Group<T>& g, int strip, int t0, int t1,
+                           const Scratch<T>& scratch) {
     const int row = strip * G::kRows;
     const Rate<F> rate = {F::set1((T)-g.scale.rate),
                           F::set1((T)(-g.scale.rate + (T)g.scale.rate))};
@@ -446,9 +472,34 @@ struct Kernel {
       put_weight(rate, F::load(f), zero, true, f, n);
   }
 
+  // Give the cells outside of the band the weight of forbidden ones.
+  static void forbid(const Group<T>& g, int strip, int t0, int t1, T* tile) {
+    const int* open = g.open + (ptrdiff_t)strip * kTile;
+    const int* close = g.close + (ptrdiff_t)strip * kTile;
+    int opened = t0, closing = t1;  // all rows are in the band in between
+    for (int i = 0; i < kTile; ++i) {
+      opened = opened > open[i] ? opened : open[i];
+      closing = closing < close[i] ? closing : close[i];
+    }
+    const T weight = S::forbidden(g.scale);
+    for (int t = t0; t < t1; ++t, tile += kTile) {
+      if (opened <= t && t < closing) continue;
+      for (int i = 0; i < kTile; ++i)
+        tile[i] = (t < open[i]) | (t >= close[i]) ? weight : tile[i];
+    }
+  }
+
+  static void weights(const Group<T>& g, int strip, int t0, int t1,
+                      const Scratch<T>& scratch) {
+    cell_weights(g, strip, t0, t1, scratch);
+    if (g.open)
+      forbid(g, strip, t0, t1, S::kHard ? scratch.fraction : scratch.exponent);
+  }
+
   // --- directions ---
 
-  // Those that are given; zero where a cell is forbidden or is padding.
+  // Those that are given; zero where a cell is forbidden or is
+  // padding.
   template <class C>
   static void explicit_directions(const Group<T>& g, int row, int t0, int t1,
                                   T* tile) {
@@ -460,8 +511,9 @@ struct Kernel {
       for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
         const int i = row + r - row0;
         if (i < 0) continue;
-        const int from = t0 - r > col0 ? t0 - r : col0;
-        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const Span at = columns(g, row, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
         T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
                  r * (G::kAcross ? L : 1) + l;
         const ptrdiff_t j = from - col0;
@@ -552,18 +604,21 @@ struct Kernel {
                     const Scratch<T>& scratch, T* choice) {
     const S s(g.scale);
     Val cur[R], diag[R];
-    if (t0 == 0) {
-      start(g, strip, cur, diag);
+    if (t0 == g.steps[strip].begin) {
+      start(g, strip, in, cur, diag);
     } else {
       for (int r = 0; r < R; ++r) {
         cur[r] = S::load(state_in + r * L, kTile);
         diag[r] = S::load(state_in + kState / 2 + r * L, kTile);
       }
     }
+    // The row above has no cells from here on.
+    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
     const T* f = scratch.fraction;
     const T* n = scratch.exponent;
     for (int t = t0; t < t1; ++t, f += kTile, n += kTile) {
-      const Val below = S::get(in, (ptrdiff_t)t * G::kEntry);
+      const Val below =
+          t < limit ? S::get(in, (ptrdiff_t)t * G::kEntry) : s.none();
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const Val upper =
@@ -594,19 +649,24 @@ struct Kernel {
   // The tangent of the segment that `choice` is of; and of `choice` itself.
   // Differences keep the digits that the tangents have in common.
   template <bool kStore>
-  static void tangent(const Group<T>& g, int t0, int t1, Edge<T> in,
+  static void tangent(const Group<T>& g, int strip, int t0, int t1, Edge<T> in,
                       Edge<T> out, const T* state_in, T* state_out,
                       const Scratch<T>& scratch, const T* choice, T* change) {
     V cur[R], diag[R];
+    const bool first = t0 == g.steps[strip].begin;
     for (int r = 0; r < R; ++r) {
       const T* from = state_in + kState + r * L;
-      cur[r] = t0 ? F::load(from) : F::set1(0);
-      diag[r] = t0 ? F::load(from + kTile) : F::set1(0);
+      cur[r] = first ? F::set1(0) : F::load(from);
+      diag[r] = first ? F::set1(0) : F::load(from + kTile);
     }
+    if (first && strip && t0)
+      diag[0] = G::up(diag[0], G::get(in.t + (ptrdiff_t)(t0 - 1) * G::kEntry));
+    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
     const V curvature = F::set1((T)g.scale.curvature);
     const T* z = scratch.direction;
     for (int t = t0; t < t1; ++t, z += kTile, choice += 3 * kTile) {
-      const V below = G::get(in.t + (ptrdiff_t)t * G::kEntry);
+      const V below =
+          t < limit ? G::get(in.t + (ptrdiff_t)t * G::kEntry) : F::set1(0);
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
@@ -645,22 +705,20 @@ struct Kernel {
                     int segment, Edge<T> in, Edge<T> out, const T* state_in,
                     T* state_out) {
     const FlushSubnormals flush;
-    const int end = steps(g, strip);
-    const int t0 = segment * g.width;
-    const int t1 = t0 + g.width < end ? t0 + g.width : end;
-    weights(g, strip, t0, t1, scratch);
+    const Span at = steps(g, strip, segment);
+    weights(g, strip, at.begin, at.end, scratch);
     const bool along = g.direction != Direction::kNone;
     if (along) {
-      directions(g, strip, t0, t1, scratch);
-      sweep<true>(g, strip, t0, t1, in, out, state_in, state_out, scratch,
-                  scratch.choice);
-      tangent<false>(g, t0, t1, in, out, state_in, state_out, scratch,
-                     scratch.choice, nullptr);
+      directions(g, strip, at.begin, at.end, scratch);
+      sweep<true>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                  scratch, scratch.choice);
+      tangent<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                     scratch, scratch.choice, nullptr);
     } else {
-      sweep<false>(g, strip, t0, t1, in, out, state_in, state_out, scratch,
-                   nullptr);
+      sweep<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                   scratch, nullptr);
     }
-    if (t1 < end || strip < strips(g) - 1) return;
+    if (at.end < g.steps[strip].end || strip < strips(g) - 1) return;
     const T* last = state_out + (g.m - 1) % G::kRows * G::kEntry;
     for (int l = 0; l < g.pairs; ++l) {
       g.value[l] = S::result(g.scale, last + l, kTile);
@@ -761,6 +819,11 @@ struct Kernel {
       G::put_first(g.mass_edge + out, mass.hand[0]);
       if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.hand[0]);
     }
+    if (t0 == g.steps[strip].begin) {
+      const ptrdiff_t out = (ptrdiff_t)(t0 - 1) * G::kEntry;
+      G::put_first(g.mass_edge + out, mass.diag[0]);
+      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.diag[0]);
+    }
     mass.store(scratch.mass);
     if (kTangent) tangents.store(scratch.mass + 3 * kTile);
   }
@@ -813,6 +876,9 @@ struct Kernel {
     const int row = strip * G::kRows;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    // Columns from here on only have cells of strips below.
+    const int lag = g.m - row < G::kRows ? g.m - row - 1 : G::kLag;
+    const int limit = g.steps[strip].end - lag;
     for (int k = 0; k < g.d; ++k) {
       const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
       T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
@@ -853,7 +919,8 @@ struct Kernel {
             if (kY) sy[r] = F::fnma(p, v, sy[r]);
           }
         }
-        if (kY) G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+        if (kY && t < limit)
+          G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
       }
       for (int r = 0; r < R; ++r) {
         if (kX) F::store(gx + r * L, sx[r]);
@@ -883,8 +950,9 @@ struct Kernel {
       for (int r = 0; r < G::kRows; ++r) {
         const int row = strip * G::kRows + r;
         if (row >= g.m || row < row0) continue;
-        const int from = t0 - r > col0 ? t0 - r : col0;
-        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const Span at = columns(g, strip * G::kRows, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
         const T* in = tile + (ptrdiff_t)(from + r - t0) * kTile +
                       r * (G::kAcross ? L : 1) + l;
         const ptrdiff_t j = from - col0;
@@ -903,27 +971,26 @@ struct Kernel {
     const int first = block * g.block;
     const int count =
         g.block < strips(g) - first ? g.block : strips(g) - first;
-    const int t0 = segment * g.width;
     const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
     const bool along = g.direction != Direction::kNone;
     for (int q = 0; q < count; ++q) {
-      const int end = steps(g, first + q);
-      const int t1 = t0 + g.width < end ? t0 + g.width : end;
+      const Span at = steps(g, first + q, segment);
       const Edge<T> upper = q ? scratch.edge : in;
       T* choice = scratch.choice + q * size;
-      weights(g, first + q, t0, t1, scratch);
-      sweep<true>(g, first + q, t0, t1, upper, scratch.edge, state_in, nullptr,
-                  scratch, choice);
+      weights(g, first + q, at.begin, at.end, scratch);
+      sweep<true>(g, first + q, at.begin, at.end, upper, scratch.edge,
+                  state_in, nullptr, scratch, choice);
       if (!along) continue;
-      directions(g, first + q, t0, t1, scratch);
-      tangent<true>(g, t0, t1, upper, scratch.edge, state_in, nullptr, scratch,
-                    choice, scratch.change + q * size);
+      directions(g, first + q, at.begin, at.end, scratch);
+      tangent<true>(g, first + q, at.begin, at.end, upper, scratch.edge,
+                    state_in, nullptr, scratch, choice,
+                    scratch.change + q * size);
     }
     for (int q = count - 1; q >= 0; --q) {
       const int strip = first + q;
-      const int end = steps(g, strip);
-      const int t1 = t0 + g.width < end ? t0 + g.width : end;
-      const bool last = t1 == end;
+      const int t0 = steps(g, strip, segment).begin;
+      const int t1 = steps(g, strip, segment).end;
+      const bool last = t1 == g.steps[strip].end;
       const T* choice = scratch.choice + q * size;
       if (along)
         back<true>(g, strip, t0, t1, last, scratch, choice,

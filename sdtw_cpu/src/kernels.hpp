@@ -5,7 +5,8 @@
 // its row r is at column t - r * (steps between rows) at step t, so that a
 // step touches an anti-diagonal and all cells of a step are independent.
 // Lanes of a vector are either rows of one pair ("along" the anti-diagonal)
-// or different pairs ("across" the batch). Steps are cut into segments.
+// or different pairs ("across" the batch). Steps are cut into segments. With a
+// band, a strip only has the steps at which one of its rows has cells.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +46,11 @@ struct Scale {
   double curvature = 0;   // -1 / gamma; hard: 0
 };
 
+// Steps or columns, `end` excluded.
+struct Span {
+  int begin, end;
+};
+
 // An edge between two strips, one entry per column: mantissas, exponents and
 // tangents.
 template <class T>
@@ -69,6 +75,11 @@ struct Group {
   int block;    // strips between two edges that the tape keeps
   int width;    // steps between two states that the tape keeps
   int row0[kMaxLanes], col0[kMaxLanes];
+  const Span* steps;  // of each strip
+  // The steps from which on and before which the rows of all strips have
+  // cells in the band, an entry per row; null without a band.
+  const int* open;
+  const int* close;
   Scale scale;
   double value[kMaxLanes];    // out
   double tangent[kMaxLanes];  // out
