@@ -329,7 +329,9 @@ def _adjoint(
     return gx, gy
 
 
-def _limits(x: Any, y: Any, x_length: Any, y_length: Any, band: Any) -> tuple:
+def _limits(
+    x: Any, y: Any, x_length: Any, y_length: Any, band: Any
+) -> tuple[Any, Any, Any]:
     """The lengths and the band, checked."""
     batch, m = x.shape[:2]
     n = x.shape[2] if y is None else y.shape[1]
@@ -354,7 +356,7 @@ def _value(
     y: np.ndarray | None,
     cost: str | None,
     gamma: float,
-    limits: tuple,
+    limits: tuple[Any, Any, Any],
     tape: bool,
 ) -> Any:
     gamma = check_gamma(gamma)
@@ -370,7 +372,7 @@ def _tangent(
     y: np.ndarray | None,
     cost: str | None,
     gamma: float,
-    limits: tuple,
+    limits: tuple[Any, Any, Any],
     direction: Any,
     tape: bool,
 ) -> Any:
