@@ -66,7 +66,8 @@ class Problem:
         if self.symmetric:
             # The other gradient is the same.
             gx, _ = adjoint(*args, x=True, y=False)
-            return (gx + gx,)
+            gx *= 2
+            return (gx,)
         both = adjoint(*args, x=0 in indexes, y=1 in indexes)
         return tuple(both[i] for i in indexes)
 

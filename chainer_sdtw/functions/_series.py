@@ -119,7 +119,7 @@ def finished(
         value = F.sum(value)
     elif not batched:
         value = F.squeeze(value, 0)
-    return F.cast(value, dtype)
+    return value if value.dtype == dtype else F.cast(value, dtype)
 
 
 def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:

@@ -11,7 +11,7 @@ from chainer import functions as F
 
 import sdtw_cpu
 from chainer_sdtw.functions import _composed, _node, costs
-from chainer_sdtw.functions._series import Pairs
+from chainer_sdtw.functions._series import Pairs, array_of
 from sdtw_cpu._arguments import as_lengths
 
 
@@ -137,7 +137,7 @@ def _band(
     )
     band = None
     if bandwidth is not None:
-        radius = _node.on_host(bandwidth)
+        radius = _node.on_host(array_of(bandwidth))
         if radius.ndim == 1 and radius.size not in (1, size):
             raise ValueError(
                 f"bandwidth must be one number or {(size,)} of them, got "
@@ -146,12 +146,12 @@ def _band(
         band = sdtw_cpu.sakoe_chiba_band(m, n, radius, *lengths)
     if mask is None:
         return band, None
-    allowed = _node.on_host(mask)
-    allowed = allowed[None] if allowed.ndim == 2 else allowed
+    given = _node.on_host(array_of(mask))
+    allowed = given[None] if given.ndim == 2 else given
     if allowed.dtype != bool or allowed.shape not in (shape, (1, m, n)):
         raise ValueError(
             f"mask must be booleans of shape {(m, n)} or {shape}, got "
-            f"{mask.dtype} of shape {mask.shape}"
+            f"{given.dtype} of shape {given.shape}"
         )
     if band is not None:
         allowed = allowed & _composed.inside(band, n)
