@@ -2,6 +2,7 @@
 
 import chainer_sdtw  # isort: skip
 
+import chainer
 import chainer.functions as F
 import numpy as np
 from chainer import Variable, gradient_check
@@ -50,3 +51,37 @@ def check_derivatives(function, *arrays):
     gradient_check.check_double_backward(
         function, arrays, grad, directions, **options
     )
+
+
+# Every loss with a cost, a band and lengths.
+LOSSES = {
+    f"{loss.__name__}-{name}": (loss, options)
+    for loss in (
+        chainer_sdtw.soft_dtw,
+        chainer_sdtw.soft_dtw_divergence,
+        chainer_sdtw.sharp_soft_dtw,
+        chainer_sdtw.sharp_soft_dtw_divergence,
+        chainer_sdtw.mean_cost,
+        chainer_sdtw.mean_cost_divergence,
+        chainer_sdtw.dilate_loss,
+        chainer_sdtw.soft_alignment,
+    )
+    for name, options in {
+        "cosine": {"cost": "cosine"},
+        "ragged": {"cost": "euclidean", "x_length": [4, 2]},
+        "band": {"cost": "manhattan", "bandwidth": 1},
+        "function": {"cost": inner_product},
+    }.items()
+}
+
+
+def derivatives(name, *arrays):
+    """Value, gradients and second derivatives of one of LOSSES."""
+    loss, options = LOSSES[name]
+    x, y = map(Variable, arrays)
+    value = loss(x, y, **options)
+    value = F.sum(value * value)
+    gx, gy = chainer.grad([value], [x, y], enable_double_backprop=True)
+    more = F.sum(gx * gx) + F.sum(gy * gy)
+    second = chainer.grad([more], [x, y])
+    return [v.array for v in (value, gx, gy, *second)]
