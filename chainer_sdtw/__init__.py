@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     from chainer_sdtw.functions import (
         alignment_path,
         cost_matrix,
+        diagonal_prior,
         dilate_loss,
         itakura_mask,
         mean_cost,
@@ -27,15 +28,20 @@ with warnings.catch_warnings():
         soft_dtw_from_cost,
         temporal_distortion_index,
     )
+    from chainer_sdtw import links, training  # isort: skip
+    from chainer_sdtw.visualization import plot_alignment
 
 __all__ = [
     "__version__",
     "alignment_path",
     "cost_matrix",
+    "diagonal_prior",
     "dilate_loss",
     "itakura_mask",
+    "links",
     "mean_cost",
     "mean_cost_divergence",
+    "plot_alignment",
     "sharp_soft_dtw",
     "sharp_soft_dtw_divergence",
     "soft_alignment",
@@ -43,4 +49,5 @@ __all__ = [
     "soft_dtw_divergence",
     "soft_dtw_from_cost",
     "temporal_distortion_index",
+    "training",
 ]

@@ -2,6 +2,7 @@
 
 from chainer_sdtw.functions.alignment_path import alignment_path
 from chainer_sdtw.functions.costs import cost_matrix
+from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.dilate_loss import dilate_loss
 from chainer_sdtw.functions.itakura_mask import itakura_mask
 from chainer_sdtw.functions.mean_cost import mean_cost
@@ -21,6 +22,7 @@ from chainer_sdtw.functions.temporal_distortion_index import (
 __all__ = [
     "alignment_path",
     "cost_matrix",
+    "diagonal_prior",
     "dilate_loss",
     "itakura_mask",
     "mean_cost",

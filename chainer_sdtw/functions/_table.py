@@ -82,7 +82,8 @@ def series_table(
         label: The loss, for messages and pictures of graphs.
         pairs: The series.
         gamma: Smoothing, checked.
-        cost: A name or a function.
+        cost: A name or a function. One that depends on lengths has a method
+            ``for_lengths``, which takes them and returns a function.
         bandwidth: As the losses take it.
         mask: As the losses take it.
         symmetric: Whether the pairs are of series with themselves.
@@ -96,6 +97,8 @@ def series_table(
     if explicit or mask is not None or callable(cost):
         x = _composed.without_padding(x, x_length)
         y = _composed.without_padding(y, y_length)
+        if hasattr(cost, "for_lengths"):
+            cost = cost.for_lengths(x_length, y_length)
         matrices = _masked(costs.matrix(x, y, cost), mask)
         problem = _node.Problem(label, gamma, None, *lengths, band)
         return Table(problem, (matrices,))
