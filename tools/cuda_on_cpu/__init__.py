@@ -375,7 +375,7 @@ def _build(
     defines = "".join(_directive(o) for o in options)
     flags = [
         "-std=c++17",
-        "-O2",
+        "-O1",
         "-ffp-contract=off",
         "-fPIC",
         "-shared",
