@@ -56,7 +56,7 @@ example: $(INSTALLED)
 test: lint pytest
 
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
 
 # Fails where there is no GPU, instead of skipping everything.
 test-gpu: $(INSTALLED)
