@@ -88,10 +88,12 @@ EXAMPLES = examples()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples(name, monkeypatch):
+def test_examples(name, tmp_path, monkeypatch):
     if name.rpartition(".")[2] in OPTIONAL:
         pytest.importorskip(OPTIONAL[name.rpartition(".")[2]])
     monkeypatch.delenv("CHAINER_SDTW_UCR_ROOT", raising=False)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
     test = EXAMPLES[name]
     test.globs = dict(NAMES)
     report = []
