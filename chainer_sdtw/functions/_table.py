@@ -106,8 +106,8 @@ def series_table(
     if cost == "cosine":
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
-        x = costs.unit_vectors(x)
-        y = x if symmetric else costs.unit_vectors(y)
+        units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
+        x, y = units[0], units[-1]
     problem = _node.Problem(label, gamma, cost, *lengths, band, symmetric)
     return Table(problem, (x,) if symmetric else (x, y), scale)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer import Variable, as_variable, backend
+import numpy as np
+from chainer import FunctionNode, Variable, as_variable, backend
 from chainer import functions as F
 
 from chainer_sdtw.functions import _series
@@ -85,7 +86,7 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     if callable(cost):
         return _checked(as_variable(cost(x, y)), x, y)
     if cost == "cosine":
-        return matrix(unit_vectors(x), unit_vectors(y), "sqeuclidean") / 2
+        return matrix(*unit_vectors(x, y), "sqeuclidean") / 2
     xp = backend.get_array_module(x.array)
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
     if cost == "manhattan":
@@ -99,23 +100,53 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     return F.where(same, xp.zeros_like(ones), root)
 
 
-def unit_vectors(a: Variable) -> Variable:
-    """Series ``(B, m, d + 1)`` of elements scaled to length 1.
+def unit_vectors(*series: Variable) -> tuple[Variable, ...]:
+    """Batches of series ``(B, m, d)`` with elements scaled to length 1.
 
-    Half their squared Euclidean cost is the cosine cost. The last feature is
-    0 but for zero vectors, which it keeps apart from all others.
+    Half their squared Euclidean cost is the cosine cost. If there are zero
+    vectors, all series get another feature, 0 but for these, which it keeps
+    apart from all others. On a GPU, where to look means to wait, they always
+    get it.
     """
-    xp = backend.get_array_module(a.array)
-    # Dividing by any number first changes nothing but the range.
-    scale = xp.abs(a.array).max(axis=2, keepdims=True)
-    zero = scale == 0
-    a = a / xp.where(zero, 1, scale)
-    squares = F.sum(F.square(a), axis=2, keepdims=True)
-    norm = F.sqrt(F.where(zero, xp.ones_like(scale), squares))
-    unit = a / F.broadcast_to(norm, a.shape)
-    where = xp.broadcast_to(zero, a.shape)
-    unit = F.where(where, xp.zeros_like(a.array), unit)
-    return F.concat([unit, zero.astype(a.dtype)], axis=2)
+    units = tuple(_UnitVectors().apply((a,))[0] for a in series)
+    zeros = [~a.array.any(axis=2, keepdims=True) for a in series]
+    on_host = isinstance(zeros[0], np.ndarray)
+    if on_host and not any(zero.any() for zero in zeros):
+        return units
+    return tuple(
+        F.concat([unit, zero.astype(unit.dtype)], axis=2)
+        for unit, zero in zip(units, zeros)
+    )
+
+
+class _UnitVectors(FunctionNode):
+    """Elements of series scaled to length 1; zero vectors stay."""
+
+    label = "unit_vectors"
+
+    def forward(self, inputs: tuple) -> tuple:
+        (a,) = inputs
+        xp = backend.get_array_module(a)
+        self.retain_inputs((0,))
+        self.retain_outputs((0,))
+        # Squares of float32 may be beyond its range.
+        squares = xp.square(a, dtype=np.float64).sum(axis=2, keepdims=True)
+        norm = xp.sqrt(squares)
+        norm[norm == 0] = np.inf
+        return ((a * (1 / norm)).astype(a.dtype, copy=False),)
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        (a,), (unit,) = self.get_retained_inputs(), self.get_retained_outputs()
+        (g,) = grad_outputs
+        norm = F.sum(a * unit, axis=2, keepdims=True)
+        zero = norm.array == 0
+        ones = norm.xp.ones_like(norm.array)
+        inverse = (~zero).astype(a.dtype) / F.where(zero, ones, norm)
+        along = F.sum(unit * g, axis=2, keepdims=True)
+        g = g - unit * F.broadcast_to(along, unit.shape)
+        return (g * F.broadcast_to(inverse, unit.shape),)
 
 
 def _checked(c: Variable, x: Variable, y: Variable) -> Variable:
