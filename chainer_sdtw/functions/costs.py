@@ -86,7 +86,8 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     if callable(cost):
         return _checked(as_variable(cost(x, y)), x, y)
     if cost == "cosine":
-        return matrix(*unit_vectors(x, y), "sqeuclidean") / 2
+        x, y = unit_vectors(x, y)
+        return matrix(x, y, "sqeuclidean") / 2
     xp = backend.get_array_module(x.array)
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
     if cost == "manhattan":
@@ -109,7 +110,8 @@ def unit_vectors(*series: Variable) -> tuple[Variable, ...]:
     get it.
     """
     units = tuple(_UnitVectors().apply((a,))[0] for a in series)
-    zeros = [~a.array.any(axis=2, keepdims=True) for a in series]
+    arrays: list[Any] = [a.array for a in series]
+    zeros = [~a.any(axis=2, keepdims=True) for a in arrays]
     on_host = isinstance(zeros[0], np.ndarray)
     if on_host and not any(zero.any() for zero in zeros):
         return units
