@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer import Variable, as_variable, backend
+import chainer
+from chainer import Variable, as_variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 
 from chainer_sdtw.functions import _series
 
@@ -65,7 +67,8 @@ def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
     """
     check_cost(cost)
     pairs = _series.as_pairs("cost_matrix", x, y)
-    return pairs.finished(matrix(pairs.x, pairs.y, cost))
+    with chainer.using_device(pairs.x.device):
+        return pairs.finished(matrix(pairs.x, pairs.y, cost))
 
 
 def check_cost(cost: Any) -> None:
@@ -86,7 +89,7 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
         return _checked(as_variable(cost(x, y)), x, y)
     if cost == "cosine":
         return matrix(unit_vectors(x), unit_vectors(y), "sqeuclidean") / 2
-    xp = backend.get_array_module(x.array)
+    xp = get_array_module(x.array)
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
     if cost == "manhattan":
         return F.sum(abs(difference), axis=3)
@@ -105,7 +108,7 @@ def unit_vectors(a: Variable) -> Variable:
     Half their squared Euclidean cost is the cosine cost. The last feature is
     0 but for zero vectors, which it keeps apart from all others.
     """
-    xp = backend.get_array_module(a.array)
+    xp = get_array_module(a.array)
     # Dividing by any number first changes nothing but the range.
     scale = xp.abs(a.array).max(axis=2, keepdims=True)
     zero = scale == 0
