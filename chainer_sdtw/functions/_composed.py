@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from chainer import Variable, backend
+from chainer import Variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 
 
 def soft_dtw(
@@ -25,11 +26,11 @@ def soft_dtw(
     Means the same as :func:`sdtw_cpu.value_from_cost`; ``gamma`` 0 gives the
     derivatives of one optimal alignment.
     """
-    xp = backend.get_array_module(cost.array)
+    xp = get_array_module(cost.array)
     size, m, n = cost.shape
     rows = within(xp, x_length, m)
     columns = within(xp, y_length, n)
-    allowed = ~xp.isposinf(cost.array) & rows[:, :, None] & columns[:, None]
+    allowed = (cost.array != np.inf) & rows[:, :, None] & columns[:, None]
     if band is not None:
         allowed &= xp.asarray(inside(band, n))
     cost = F.where(allowed, cost, xp.zeros_like(cost.array))
@@ -84,7 +85,7 @@ def without_padding(a: Variable, length: Any) -> Variable:
     """Series with zeros beyond their lengths."""
     if length is None:
         return a
-    xp = backend.get_array_module(a.array)
+    xp = get_array_module(a.array)
     valid = within(xp, length, a.shape[1])[:, :, None]
     valid = xp.broadcast_to(valid, a.shape)
     return F.where(valid, a, xp.zeros_like(a.array))
@@ -92,7 +93,7 @@ def without_padding(a: Variable, length: Any) -> Variable:
 
 def _skewed(a: Variable) -> Any:
     """Cell (i, j) of ``(B, m, n)`` at (i, i + j) of ``(B, m, m + n - 1)``."""
-    xp = backend.get_array_module(a.array)
+    xp = get_array_module(a.array)
     size, m, n = a.shape
     wide = F.concat([a, xp.zeros((size, m, m), a.dtype)], axis=2)
     flat = F.reshape(wide, (size, m * (m + n)))[:, :-m]
@@ -112,4 +113,4 @@ def _softmin(xp: Any, before: Variable, usable: Any, gamma: float) -> Variable:
     mass = F.where(usable, F.exp(gap * (-1 / gamma)), zeros)
     # No more than a sum: log(1) where there is nothing.
     total = F.sum(mass, axis=0) + (~usable.any(axis=0)).astype(zeros.dtype)
-    return least - gamma * F.log(total)
+    return F.log(total) * -gamma + least

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+import chainer
 import numpy as np
 from chainer import Variable
 
@@ -31,7 +32,8 @@ def divergence(
 
     value = term(pairs, False) - term(pairs.of_x(), True) / 2
     if given is not None:
-        value -= value.xp.asarray(given, value.dtype) / 2
+        with chainer.using_device(value.device):
+            value -= value.xp.asarray(given, value.dtype) / 2
     elif y_term is None:
         value -= term(pairs.of_y(), True) / 2
     return pairs.finished(value, reduce)

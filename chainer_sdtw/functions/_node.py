@@ -12,8 +12,9 @@ from typing import Any
 
 import chainer
 import numpy as np
-from chainer import FunctionNode, Variable, backend
+from chainer import FunctionNode, Variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 from chainer.backends import cuda
 
 import sdtw_cpu
@@ -88,11 +89,13 @@ class Problem:
         return value, cost
 
     def _options(self, arrays: tuple, tape: bool) -> dict:
-        lengths = {"x_length": self.x_length, "y_length": self.y_length}
+        options = {"x_length": self.x_length, "y_length": self.y_length}
         if sweeps_for(arrays) is sdtw_cpu or chainer.is_debug():
             # On a GPU, checking lengths that are there means to wait for it.
-            lengths = {k: on_host(v) for k, v in lengths.items()}
-        return {"band": self.band, "tape": tape, **lengths}
+            options = {k: on_host(v) for k, v in options.items()}
+        if self.band is not None:
+            options["band"] = self.band
+        return {"tape": tape, **options}
 
 
 class Value(FunctionNode):
@@ -166,7 +169,7 @@ class _Composed(FunctionNode):
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
-    ) -> list:
+    ) -> tuple:
         twice = chainer.config.enable_backprop
         with chainer.force_backprop_mode(), np.errstate(all="ignore"):
             # Variables of its own: one input may depend on another.
@@ -179,12 +182,13 @@ class _Composed(FunctionNode):
                 for y, g in zip(self.expression(inputs), grad_outputs)
                 if y is not None and g is not None
             ]
-            return chainer.grad(
+            found = chainer.grad(
                 [y for y, _ in pairs],
                 [inputs[i] for i in target_input_indexes],
                 [g for _, g in pairs],
                 enable_double_backprop=twice,
             )
+        return tuple(found)
 
 
 class HessianProduct(_Composed):
@@ -338,11 +342,11 @@ class TangentGradient(_Composed):
         value, cost = self.problem.compose(arrays)
         (e,) = chainer.grad([value], [cost], enable_double_backprop=True)
         if _is_cost(self.direction):
-            xp = backend.get_array_module(cost.array)
-            forbidden = xp.isposinf(cost.array)
-            direction = F.where(forbidden, xp.zeros_like(cost.array), cost)
+            allowed = cost.array != np.inf
+            zeros = get_array_module(cost.array).zeros_like(cost.array)
+            direction = F.where(allowed, cost, zeros)
         else:
-            direction = self.direction
+            direction = self.direction.astype(cost.dtype)
         tangent = F.sum(e * direction, axis=(1, 2))
         outputs = [F.cast(v, seeds[0].dtype) for v in (tangent, value)]
         return chainer.grad(

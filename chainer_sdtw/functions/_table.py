@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import chainer
 import numpy as np
-from chainer import Variable, backend, config
+from chainer import Variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 
 import sdtw_cpu
 from chainer_sdtw.functions import _composed, _node, costs
@@ -43,18 +45,20 @@ class Table:
     def alignments(self) -> Variable:
         """The gradient with respect to the matrices of an explicit cost."""
         (cost,) = self.inputs
-        xp = backend.get_array_module(cost.array)
         node = _node.Gradient(self.problem, (0,), None)
-        return node.apply((cost, xp.ones(len(cost), cost.dtype)))[0]
+        with chainer.using_device(cost.device):
+            xp = get_array_module(cost.array)
+            seed = xp.ones(len(cost), cost.dtype)
+        return node.apply((cost, seed))[0]
 
     def _tangent(self, direction: Any) -> tuple[Variable, Variable]:
         node = _node.Tangent(self.problem, direction, self._needs_tape())
         value, tangent = node.apply(self.inputs)
         if self.problem.cost is None:
             # Only here there may be no alignment at all.
-            xp = backend.get_array_module(value.array)
-            none = xp.isposinf(value.array)
-            tangent = F.where(none, value.array, tangent)
+            with chainer.using_device(value.device):
+                none = value.array == np.inf
+                tangent = F.where(none, value.array, tangent)
         return value, tangent
 
     def _scaled(self, value: Any) -> Any:
@@ -62,7 +66,7 @@ class Table:
 
     def _needs_tape(self) -> bool:
         needed = any(v.requires_grad for v in self.inputs)
-        return config.enable_backprop and needed
+        return chainer.config.enable_backprop and needed
 
 
 def series_table(
@@ -95,18 +99,20 @@ def series_table(
     shape = len(x), x.shape[1], y.shape[1]
     band, mask = _band(shape, bandwidth, mask, *lengths)
     if explicit or mask is not None or callable(cost):
-        x = _composed.without_padding(x, x_length)
-        y = _composed.without_padding(y, y_length)
         if hasattr(cost, "for_lengths"):
             cost = cost.for_lengths(x_length, y_length)
-        matrices = _masked(costs.matrix(x, y, cost), mask)
+        with chainer.using_device(x.device):
+            x = _composed.without_padding(x, x_length)
+            y = _composed.without_padding(y, y_length)
+            matrices = _masked(costs.matrix(x, y, cost), mask)
         problem = _node.Problem(label, gamma, None, *lengths, band)
         return Table(problem, (matrices,))
     scale = 1.0
     if cost == "cosine":
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
-        units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
+        with chainer.using_device(x.device):
+            units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
         x, y = units[0], units[-1]
     problem = _node.Problem(label, gamma, cost, *lengths, band, symmetric)
     return Table(problem, (x,) if symmetric else (x, y), scale)
@@ -124,7 +130,8 @@ def cost_table(
     """The table of cost matrices."""
     band, mask = _band(cost.shape, bandwidth, mask, x_length, y_length)
     problem = _node.Problem(label, gamma, None, x_length, y_length, band)
-    return Table(problem, (_masked(cost, mask),))
+    with chainer.using_device(cost.device):
+        return Table(problem, (_masked(cost, mask),))
 
 
 def _band(
@@ -165,5 +172,5 @@ def _band(
 def _masked(cost: Variable, mask: Any) -> Variable:
     if mask is None:
         return cost
-    xp = backend.get_array_module(cost.array)
+    xp = get_array_module(cost.array)
     return F.where(xp.asarray(mask), cost, xp.array(np.inf, cost.dtype))

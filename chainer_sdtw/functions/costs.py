@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import chainer
 import numpy as np
-from chainer import FunctionNode, Variable, as_variable, backend
+from chainer import FunctionNode, Variable, as_variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 
 from chainer_sdtw.functions import _series
 
@@ -66,7 +68,8 @@ def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
     """
     check_cost(cost)
     pairs = _series.as_pairs("cost_matrix", x, y)
-    return pairs.finished(matrix(pairs.x, pairs.y, cost))
+    with chainer.using_device(pairs.x.device):
+        return pairs.finished(matrix(pairs.x, pairs.y, cost))
 
 
 def check_cost(cost: Any) -> None:
@@ -88,7 +91,7 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     if cost == "cosine":
         x, y = unit_vectors(x, y)
         return matrix(x, y, "sqeuclidean") / 2
-    xp = backend.get_array_module(x.array)
+    xp = get_array_module(x.array)
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
     if cost == "manhattan":
         return F.sum(abs(difference), axis=3)
@@ -128,7 +131,7 @@ class _UnitVectors(FunctionNode):
 
     def forward(self, inputs: tuple) -> tuple:
         (a,) = inputs
-        xp = backend.get_array_module(a)
+        xp = get_array_module(a)
         self.retain_inputs((0,))
         self.retain_outputs((0,))
         # Squares of float32 may be beyond its range.

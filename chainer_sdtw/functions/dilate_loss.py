@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer import Variable, backend
+import chainer
+from chainer import Variable
+from chainer.backend import get_array_module
 
 import sdtw_cpu
 from chainer_sdtw.functions._series import Pairs, as_pairs, check_reduce
@@ -120,12 +122,13 @@ def distance_from_diagonal(pairs: Pairs) -> Any:
     What they are beyond the lengths does not matter.
     """
     x, y, x_length, y_length = pairs[:4]
-    xp = backend.get_array_module(x.array)
+    xp = get_array_module(x.array)
 
     def positions(longest: int, length: Any) -> Any:
         length = xp.asarray(longest if length is None else length)
         return (xp.arange(longest) + 0.5) / length.reshape(-1, 1)
 
-    i = positions(x.shape[1], x_length)[:, :, None]
-    j = positions(y.shape[1], y_length)[:, None]
-    return ((i - j) ** 2).astype(x.dtype)
+    with chainer.using_device(x.device):
+        i = positions(x.shape[1], x_length)[:, :, None]
+        j = positions(y.shape[1], y_length)[:, None]
+        return ((i - j) ** 2).astype(x.dtype)

@@ -50,7 +50,7 @@ def pair(rng):
     return reference.walks(rng, 3, 6, 2), reference.walks(rng, 3, 5, 2)
 
 
-@pytest.mark.parametrize("name", checks.OPTIONS)
+@pytest.mark.parametrize("name", ["plain", "cosine", "ragged-band"])
 @every_loss
 def test_derivatives(divergence, loss, name):
     divergence = bound(divergence, 0.5)
