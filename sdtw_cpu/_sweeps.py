@@ -84,7 +84,7 @@ def value(
     check_series(x, y)
     x_length = as_lengths("x_length", x_length, x.shape[0], x.shape[1])
     y_length = as_lengths("y_length", y_length, y.shape[0], y.shape[1])
-    band = as_band(band, *x.shape[:2], y.shape[1], x_length)
+    band = as_band(band, (*x.shape[:2], y.shape[1]), x_length)
     return _value(x, y, gamma, x_length, y_length, band, tape)
 
 
@@ -122,7 +122,7 @@ def value_from_cost(
     check_array("cost", cost)
     x_length = as_lengths("x_length", x_length, *cost.shape[:2])
     y_length = as_lengths("y_length", y_length, *cost.shape[::2])
-    band = as_band(band, *cost.shape, x_length)
+    band = as_band(band, cost.shape, x_length)
     return _value(cost, None, gamma, x_length, y_length, band, tape)
 
 
