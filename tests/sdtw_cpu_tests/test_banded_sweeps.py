@@ -170,7 +170,8 @@ def test_threads_that_share_one_pair(rng, dtype, gamma):
             for actual, expected in zip(other, results[0]):
                 np.testing.assert_array_equal(actual, expected)
         np.testing.assert_array_equal(results[0][0], results[0][3])
-        check_series(x, y, gamma, band)
+        if gamma and dtype == np.float64:
+            check_series(x, y, gamma, band)
 
 
 @pytest.mark.parametrize("size", [1, 20])
