@@ -9,6 +9,10 @@ import numpy as np
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
 
+# The costs of two series that the sweeps have: ||x - y||^2, ||x - y|| and
+# sum |x - y|. Slopes where elements coincide are 0.
+COSTS = ("sqeuclidean", "euclidean", "manhattan")
+
 
 def check_gamma(gamma: Any) -> float:
     """Return gamma as a float.
@@ -25,6 +29,18 @@ def check_gamma(gamma: Any) -> float:
         raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
     # Costs over less than this exceed every float64: the minimum is hard.
     return 0.0 if number < 1e-290 else number
+
+
+def check_cost(cost: Any) -> str:
+    """Return the name of a cost.
+
+    Raises:
+        ValueError: If it is none of ``COSTS``.
+    """
+    if not isinstance(cost, str) or cost not in COSTS:
+        names = ", ".join(map(repr, COSTS))
+        raise ValueError(f"cost must be one of {names}, got {cost!r}")
+    return cost
 
 
 def check_array(name: str, a: Any) -> None:
@@ -154,11 +170,69 @@ def as_band(
     return np.ascontiguousarray(a, dtype=np.int32)
 
 
-def check_grad_shape(grad: Any, batch: int) -> None:
+def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
     """Check the shape of the gradient with respect to the values.
 
     Raises:
         ValueError: If it is not ``(batch,)``.
     """
     if grad.shape != (batch,):
-        raise ValueError(f"grad must have shape {(batch,)}, got {grad.shape}")
+        raise ValueError(
+            f"{name} must have shape {(batch,)}, got {grad.shape}"
+        )
+
+
+def check_direction(direction: Any, like: tuple, shape: tuple) -> None:
+    """Check a direction of a tangent sweep, on any device.
+
+    Args:
+        direction: ``"cost"``, an array that can be broadcast to ``shape``,
+            or a pair of arrays, or None, of the shapes of ``like``.
+        like: The arrays ``x`` and ``y``, or one of costs.
+        shape: ``(B, m, n)``.
+
+    Raises:
+        TypeError: If the type is not that of the arrays.
+        ValueError: If it is another string or a shape is wrong.
+    """
+    if isinstance(direction, str):
+        if direction != "cost":
+            raise ValueError(
+                "direction must be an array, a pair of arrays or 'cost', got "
+                f"{direction!r}"
+            )
+        return
+    if isinstance(direction, tuple) and len(direction) == len(like) == 2:
+        for name, part, series in zip(("dx", "dy"), direction, like):
+            if part is None:
+                continue
+            if part.shape != series.shape:
+                raise ValueError(
+                    f"{name} in direction must have shape {series.shape}, "
+                    f"got {part.shape}"
+                )
+            _check_same_dtype(part, series)
+        return
+    if not hasattr(direction, "dtype"):
+        raise TypeError(
+            "direction must be an array"
+            + (", a pair of arrays" if len(like) == 2 else "")
+            + f" or 'cost', got {type(direction).__name__}"
+        )
+    _check_same_dtype(direction, like[0])
+    fits = len(direction.shape) == 3 and all(
+        a in (1, b) for a, b in zip(direction.shape, shape)
+    )
+    if not fits:
+        raise ValueError(
+            f"direction must have shape {shape}, or 1 in the place of some of "
+            f"it, got {direction.shape}"
+        )
+
+
+def _check_same_dtype(direction: Any, series: Any) -> None:
+    if direction.dtype != series.dtype:
+        raise TypeError(
+            f"direction must be {series.dtype} as the rest, got "
+            f"{direction.dtype}"
+        )

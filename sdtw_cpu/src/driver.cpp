@@ -133,6 +133,7 @@ Scale make_scale(bool hard, double gamma) {
       1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.rate) / 2));
   s.floor = Range<T>::kFloor;
   s.infeasible = -2 * Range<T>::kSum;
+  s.curvature = -1 / gamma;
   return s;
 }
 
@@ -179,7 +180,7 @@ bool connected(const Input& in, const Pair& p) {
 template <class C>
 void scan(const Input& in, Pair& p) {
   p.blocked = in.band && !connected(in, p);
-  if (in.fused) {
+  if (in.fused()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
     std::vector<C> bounds(4 * in.d);
@@ -188,10 +189,11 @@ void scan(const Input& in, Pair& p) {
     p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh);
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
-      p.most += a * a;
+      p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
         p.reach = std::max(p.reach, std::abs((double)v));
     }
+    if (in.cost == kEuclideanCost) p.most = std::sqrt(p.most);
     return;
   }
   const char* row = in.c + p.index * in.c_stride[0];
@@ -364,12 +366,13 @@ class Family {
 
   // Buffers that follow a group while it is worked on.
   struct Desk {
-    Buffer<T> x, y, gx, gy, top, mass;
+    Buffer<T> x, y, dx, dy, gx, gy, top, mass;
     Buffer<int> open, close;
   };
   // Scratch memory of one thread.
   struct Bench {
     Buffer<T> fraction, exponent, choice, edge, state, mass, grad;
+    Buffer<T> direction, change, distance;
     Scratch<T> scratch;
   };
 
@@ -422,7 +425,7 @@ class Family {
   size_t tape_bytes() const {
     size_t n = 0;
     if (!keep_) return n;
-    for (auto& m : members) n += plane(*m) * m->planes + states_size(*m);
+    for (auto& m : members) n += plane(*m) * planes(*m) + states_size(*m);
     return n * sizeof(T);
   }
 
@@ -436,7 +439,7 @@ class Family {
     sweeps_.begin(g, top);
     g.top = top;
     if (keep_) {
-      mb.edges.get(plane(mb) * mb.planes);
+      mb.edges.get(plane(mb) * planes(mb));
       mb.states.get(states_size(mb));
     }
     std::vector<std::atomic<int>> done(mb.strips);
@@ -472,20 +475,23 @@ class Family {
   // --- adjoint ---
 
   void adjoint(Member& mb, Desk& desk, std::vector<Bench>& benches,
-               const int nthreads, const double* seed, void* gx, void* gy,
-               void* e) {
+               const int nthreads, const double* seed,
+               const double* seed_tangent, void* gx, void* gy, void* e) {
     Group<T>& g = mb.g;
     pack(mb, desk, gx != nullptr, gy != nullptr);
     const Geometry& geo = geometry(g);
     g.top = edge(desk.top, mb);
     sweeps_.begin(g, g.top);
     const size_t margin = (size_t)geo.rows * geo.entry;
-    g.mass_edge =
-        desk.mass.zeros((size_t)g.n * geo.entry + 2 * margin) + margin;
+    const size_t edge_size = (size_t)g.n * geo.entry + 2 * margin;
+    g.mass_edge = desk.mass.zeros((tangent() ? 2 : 1) * edge_size) + margin;
+    g.mass_edge_tangent = g.mass_edge + edge_size;
+    for (T& mass : g.mass) mass = 1;
     const ptrdiff_t size = in_.is_double ? 8 : 4;
     for (int l = 0; l < g.pairs; ++l) {
       const int64_t b = mb.index[l];
       g.seed[l] = std::isinf(g.value[l]) ? 0 : seed[b];
+      if (tangent()) set_seeds(g, l, seed[b], seed_tangent[b]);
       g.e[l] = (char*)e + b * in_.m * in_.n * size;
     }
     g.e_row = in_.n * size;
@@ -517,12 +523,8 @@ class Family {
         }
       }
     });
-    if (gx)
-      in_.is_double ? unpack_x<double>(mb, seed, gx)
-                    : unpack_x<float>(mb, seed, gx);
-    if (gy)
-      in_.is_double ? unpack_y<double>(mb, seed, gy)
-                    : unpack_y<float>(mb, seed, gy);
+    if (gx) in_.is_double ? unpack_x<double>(mb, gx) : unpack_x<float>(mb, gx);
+    if (gy) in_.is_double ? unpack_y<double>(mb, gy) : unpack_y<float>(mb, gy);
   }
 
   bool can_split(const Member& mb) const {
@@ -530,6 +532,21 @@ class Family {
   }
 
  private:
+  bool tangent() const { return in_.direction != kNoDirection; }
+
+  // Numbers per entry of an edge.
+  int planes(const Member& mb) const { return mb.planes + tangent(); }
+
+  // Two seeds as masses that are at most 1 and the factor on what comes of
+  // them, so that neither small nor large ones leave the range of T.
+  static void set_seeds(Group<T>& g, int l, double seed, double tangent) {
+    const double sum = std::abs(seed) + std::abs(tangent);
+    const bool none = sum == 0 || std::isinf(g.value[l]);
+    g.seed[l] = none ? 0 : sum;
+    g.mass[l] = (T)(none ? 0 : seed / sum);
+    g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
+  }
+
   static double steps(const Geometry& geo, int m, int n) {
     return (double)((m + geo.rows - 1) / geo.rows) * (n + geo.lag);
   }
@@ -614,17 +631,24 @@ class Family {
     g.pairs = count;
     g.across = across;
     g.scale = scale_;
-    g.cost = in_.fused       ? Cost::kSqEuclidean
-             : in_.is_double ? Cost::kExplicitF64
-                             : Cost::kExplicitF32;
+    g.cost = kernel_cost();
+    g.direction = kernel_direction();
     g.c_row = in_.c_stride[1];
     g.c_col = in_.c_stride[2];
+    // The costs as a direction are given, if they are.
+    const bool same = in_.direction == kAlongCost && !in_.fused();
+    const char* z = same ? in_.c : in_.z;
+    const ptrdiff_t* z_stride = same ? in_.c_stride : in_.z_stride;
+    g.z_row = z_stride[1];
+    g.z_col = z_stride[2];
+    g.limit = scale_.forbidden / 2;
     for (int l = 0; l < count; ++l) {
       mb->index[l] = pairs[l].index;
       g.row0[l] = m - pairs[l].m;
       g.col0[l] = n - pairs[l].n;
       g.padded |= g.row0[l] || g.col0[l];
-      if (!in_.fused) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
+      if (!in_.fused()) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
+      if (z) g.z[l] = z + pairs[l].index * z_stride[0];
     }
     const Geometry& geo = geometry(g);
     mb->planes = scale_.hard ? 1 : 2;
@@ -634,8 +658,8 @@ class Family {
     const int total = in_.band ? longest(*mb) : n + geo.lag;
     if (across) {
       g.width = total;
-      const size_t strip =
-          (size_t)total * geo.rows * geo.lanes * 3 * sizeof(T);
+      const size_t strip = (size_t)total * geo.rows * geo.lanes * sizeof(T) *
+                           (tangent() ? 6 : 3);
       g.block =
           (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
     } else {
@@ -648,6 +672,25 @@ class Family {
     mb->work = all * geo.rows * geo.entry / geo.lanes;
     set_slots(*mb);
     return mb;
+  }
+
+  Cost kernel_cost() const {
+    switch (in_.cost) {
+      case kSqEuclideanCost:
+        return Cost::kSqEuclidean;
+      case kEuclideanCost:  // of single numbers they are the same
+        return in_.d == 1 ? Cost::kManhattan : Cost::kEuclidean;
+      case kManhattanCost:
+        return Cost::kManhattan;
+    }
+    return in_.is_double ? Cost::kExplicitF64 : Cost::kExplicitF32;
+  }
+
+  Direction kernel_direction() const {
+    if (in_.direction == kNoDirection) return Direction::kNone;
+    if (in_.direction == kAlongSeries) return Direction::kSeries;
+    if (in_.direction == kAlongCost && in_.fused()) return Direction::kCost;
+    return in_.is_double ? Direction::kExplicitF64 : Direction::kExplicitF32;
   }
 
   std::unique_ptr<Member> along(const Pair& p) const {
@@ -668,13 +711,17 @@ class Family {
     if (!in_.band && n > kAcrossColumns) return nullptr;
     auto mb = make(pairs, count, m, n, true);
     if (mb->g.width > kAcrossColumns + geometry(mb->g).lag) return nullptr;
-    if (mb->g.padded && in_.fused) {
+    if (mb->g.padded && in_.fused()) {
       // Padding must cost more than any path of the pairs' own cells.
       const double cost =
           scale_.hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
       if (!(cost < Range<double>::kHuge)) return nullptr;
+      const bool square = in_.cost == kSqEuclideanCost;
       mb->pad = std::ldexp(
-          1.0, std::ilogb(std::max(4 * reach, std::sqrt(cost))) + 1);
+          1.0,
+          std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) +
+              1);
+      if (scale_.hard) mb->g.limit = cost / 2;
       if (!(mb->pad * (m + n) < Range<T>::kHuge)) return nullptr;
     }
     return mb;
@@ -688,7 +735,7 @@ class Family {
 
   size_t state_size(const Member& mb) const {
     const Geometry& geo = geometry(mb.g);
-    return (size_t)2 * mb.planes * geo.rows * geo.entry;
+    return (size_t)2 * planes(mb) * geo.rows * geo.entry;
   }
 
   size_t states_size(const Member& mb) const {
@@ -697,7 +744,8 @@ class Family {
 
   Edge<T> slot(Member& mb, int b) const {
     T* p = mb.edges.data() + mb.slot_at[b] * geometry(mb.g).entry;
-    return {p, mb.planes == 2 ? p + plane(mb) : nullptr};
+    return {p, mb.planes == 2 ? p + plane(mb) : nullptr,
+            tangent() ? p + mb.planes * plane(mb) : nullptr};
   }
 
   T* state(Member& mb, int strip, int q) const {
@@ -707,8 +755,8 @@ class Family {
   Edge<T> edge(Buffer<T>& buffer, const Member& mb) const {
     const Geometry& geo = geometry(mb.g);
     const size_t size = ((size_t)mb.g.n + 2 * geo.rows) * geo.entry;
-    T* p = buffer.get(2 * size) + geo.rows * geo.entry;
-    return {p, p + size};
+    T* p = buffer.get(3 * size) + geo.rows * geo.entry;
+    return {p, p + size, p + 2 * size};
   }
 
   // The edge that strip s reads, s > 0. Without a tape one edge serves all
@@ -767,31 +815,57 @@ class Family {
     Scratch<T>& s = bench.scratch;
     s.fraction = bench.fraction.get(steps * tile);
     s.exponent = bench.exponent.get(steps * tile);
-    s.state = bench.state.get(4 * tile);
+    s.state = bench.state.get(6 * tile);
     s.edge = edge(bench.edge, mb);
+    if (tangent()) s.direction = bench.direction.get(steps * tile);
+    if (mb.g.cost == Cost::kEuclidean)
+      s.distance = bench.distance.get(steps * tile);
+    const size_t choices = mb.g.block * steps * 3 * tile;
+    if (back || tangent()) s.choice = bench.choice.get(choices);
     if (!back) return;
-    s.choice = bench.choice.get(mb.g.block * steps * 3 * tile);
-    s.mass = bench.mass.get(3 * tile);
+    if (tangent()) s.change = bench.change.get(choices);
+    s.mass = bench.mass.get(6 * tile);
     s.grad = bench.grad.get(tile * mb.g.d);
   }
 
   void pack(Member& mb, Desk& desk, bool want_gx, bool want_gy) const {
     Group<T>& g = mb.g;
-    g.x = g.y = g.gx = g.gy = nullptr;
+    g.x = g.y = g.dx = g.dy = nullptr;
+    g.gx = g.gy = nullptr;
     g.open = g.close = nullptr;
     if (in_.band) pack_band(mb, desk);
-    if (!in_.fused) return;
+    if (!in_.fused()) return;
     const Geometry& geo = geometry(g);
-    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
-    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
-    T* x = desk.x.get(xs * g.d);
-    T* y = desk.y.get(ys * g.d);
-    in_.is_double ? pack_series<double>(mb, x, y)
-                  : pack_series<float>(mb, x, y);
+    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry * g.d;
+    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry * g.d;
+    T* x = desk.x.get(xs);
+    T* y = desk.y.get(ys);
     g.x = x;
     g.y = y;
-    if (want_gx) g.gx = desk.gx.zeros(xs * g.d);
-    if (want_gy) g.gy = desk.gy.zeros(ys * g.d);
+    pack_x(mb, in_.x, in_.x_stride, mb.pad, x);
+    pack_y(mb, in_.y, in_.y_stride, mb.pad, y);
+    if (in_.direction == kAlongSeries) {
+      T* dx = in_.dx ? desk.dx.get(xs) : desk.dx.zeros(xs);
+      T* dy = in_.dy ? desk.dy.get(ys) : desk.dy.zeros(ys);
+      g.dx = dx;
+      g.dy = dy;
+      if (in_.dx) pack_x(mb, in_.dx, in_.dx_stride, 0, dx);
+      if (in_.dy) pack_y(mb, in_.dy, in_.dy_stride, 0, dy);
+    }
+    if (want_gx) g.gx = desk.gx.zeros(xs);
+    if (want_gy) g.gy = desk.gy.zeros(ys);
+  }
+
+  void pack_x(const Member& mb, const char* from, const ptrdiff_t* stride,
+              double pad, T* to) const {
+    in_.is_double ? pack_x_of<double>(mb, from, stride, pad, to)
+                  : pack_x_of<float>(mb, from, stride, pad, to);
+  }
+
+  void pack_y(const Member& mb, const char* from, const ptrdiff_t* stride,
+              double pad, T* to) const {
+    in_.is_double ? pack_y_of<double>(mb, from, stride, pad, to)
+                  : pack_y_of<float>(mb, from, stride, pad, to);
   }
 
   void pack_band(Member& mb, Desk& desk) const {
@@ -813,32 +887,46 @@ class Family {
   }
 
   template <class C>
-  void pack_series(const Member& mb, T* x, T* y) const {
+  void pack_x_of(const Member& mb, const char* x, const ptrdiff_t* stride,
+                 double pad, T* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
-    const int rows = mb.strips * geo.rows, margin = geo.rows;
-    const int columns = g.n + 2 * margin;
+    const int rows = mb.strips * geo.rows;
     for (int k = 0; k < g.d; ++k) {
       for (int l = 0; l < geo.entry; ++l) {
         const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
-        const int row0 = g.row0[p], col0 = g.col0[p];
-        const char* from =
-            in_.x + mb.index[p] * in_.x_stride[0] + k * in_.x_stride[2];
-        T* to = x + (size_t)k * rows * geo.entry + l;
+        const int row0 = g.row0[p];
+        const char* from = x + mb.index[p] * stride[0] + k * stride[2];
+        T* to = out + (size_t)k * rows * geo.entry + l;
         for (int i = 0; i < rows; ++i) {
           const int s = std::min(i, g.m - 1) - row0;
           to[(size_t)i * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * in_.x_stride[1])
-                     : padding(mb, k, -s);
+              s >= 0 ? (T) * (const C*)(from + s * stride[1])
+                     : padding(pad, k, -s);
         }
-        from = in_.y + mb.index[p] * in_.y_stride[0] + k * in_.y_stride[2];
-        to = y + (size_t)k * columns * geo.entry + l;
+      }
+    }
+  }
+
+  template <class C>
+  void pack_y_of(const Member& mb, const char* y, const ptrdiff_t* stride,
+                 double pad, T* out) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const int margin = geo.rows;
+    const int columns = g.n + 2 * margin;
+    for (int k = 0; k < g.d; ++k) {
+      for (int l = 0; l < geo.entry; ++l) {
+        const int p = l < g.pairs ? l : 0;
+        const int col0 = g.col0[p];
+        const char* from = y + mb.index[p] * stride[0] + k * stride[2];
+        T* to = out + (size_t)k * columns * geo.entry + l;
         for (int j = -margin; j < g.n + margin; ++j) {
           const int s = std::min(std::max(j, 0), g.n - 1) - col0;
           const int at = g.across ? j + margin : g.n - 1 + margin - j;
           to[(size_t)at * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * in_.y_stride[1])
-                     : padding(mb, k, -s);
+              s >= 0 ? (T) * (const C*)(from + s * stride[1])
+                     : padding(pad, k, -s);
         }
       }
     }
@@ -846,17 +934,20 @@ class Family {
 
   // The value `distance` places before a series starts: equal for x and y at
   // equal distances, far from everything else.
-  static T padding(const Member& mb, int k, int distance) {
-    return k ? T(0) : (T)(mb.pad * (distance + 1));
+  static T padding(double pad, int k, int distance) {
+    return k ? T(0) : (T)(pad * (distance + 1));
   }
 
+  // What the kernels leave out of the derivative of a cost.
+  double slope() const { return in_.cost == kSqEuclideanCost ? 2 : 1; }
+
   template <class C>
-  void unpack_x(const Member& mb, const double* seed, void* out) const {
+  void unpack_x(const Member& mb, void* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
     const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
     for (int l = 0; l < g.pairs; ++l) {
-      const double factor = 2 * seed[mb.index[l]];
+      const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.m * in_.d;
       for (int i = g.row0[l]; i < g.m; ++i)
         for (int k = 0; k < g.d; ++k)
@@ -865,12 +956,12 @@ class Family {
   }
 
   template <class C>
-  void unpack_y(const Member& mb, const double* seed, void* out) const {
+  void unpack_y(const Member& mb, void* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
     const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
     for (int l = 0; l < g.pairs; ++l) {
-      const double factor = 2 * seed[mb.index[l]];
+      const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.n * in_.d;
       for (int j = g.col0[l]; j < g.n; ++j)
         for (int k = 0; k < g.d; ++k)
@@ -922,7 +1013,7 @@ struct Batch::Impl {
     const int nthreads = threads;
     std::vector<Pair> pairs(in.batch);
     const double cells =
-        (double)in.batch * (in.fused ? (in.m + in.n) * in.d : in.m * in.n);
+        (double)in.batch * (in.fused() ? (in.m + in.n) * in.d : in.m * in.n);
     parallel(in.batch, cells, [&](int64_t b) {
       Pair& p = pairs[b];
       p.index = b;
@@ -998,22 +1089,27 @@ struct Batch::Impl {
   }
 
   template <class T>
-  static void value(Family<T>& f, double* out) {
+  static void value(Family<T>& f, double* out, double* tangent) {
     using F = Family<T>;
     each(f, [&](typename F::Member& m, typename F::Desk& desk,
                 std::vector<typename F::Bench>& benches, int n) {
       f.value(m, desk, benches, n);
-      for (int l = 0; l < m.g.pairs; ++l) out[m.index[l]] = m.g.value[l];
+      for (int l = 0; l < m.g.pairs; ++l) {
+        const double v = out[m.index[l]] = m.g.value[l];
+        if (tangent) tangent[m.index[l]] = std::isinf(v) ? 0 : m.g.tangent[l];
+      }
     });
   }
 
   template <class T>
-  static void adjoint(Family<T>& f, const double* seed, void* gx, void* gy,
+  static void adjoint(Family<T>& f, const double* seed,
+                      const double* seed_tangent, void* gx, void* gy,
                       void* e) {
     using F = Family<T>;
     each(f, [&](typename F::Member& m, typename F::Desk& desk,
-                std::vector<typename F::Bench>& benches,
-                int n) { f.adjoint(m, desk, benches, n, seed, gx, gy, e); });
+                std::vector<typename F::Bench>& benches, int n) {
+      f.adjoint(m, desk, benches, n, seed, seed_tangent, gx, gy, e);
+    });
   }
 
   template <class C>
@@ -1041,22 +1137,27 @@ Batch::Batch(const Input& input, bool keep_tape)
     : impl_(new Impl(input, keep_tape)) {}
 Batch::~Batch() {}
 
-void Batch::value(double* out) {
+void Batch::value(double* out, double* tangent) {
   std::lock_guard<std::mutex> hold(impl_->busy);
-  for (int64_t b : impl_->nans)
+  for (int64_t b : impl_->nans) {
     out[b] = std::numeric_limits<double>::quiet_NaN();
-  for (int64_t b : impl_->blocked)
+    if (tangent) tangent[b] = out[b];
+  }
+  for (int64_t b : impl_->blocked) {
     out[b] = std::numeric_limits<double>::infinity();
-  for (auto& f : impl_->f32) Impl::value(*f, out);
-  for (auto& f : impl_->f64) Impl::value(*f, out);
+    if (tangent) tangent[b] = 0;
+  }
+  for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
+  for (auto& f : impl_->f64) Impl::value(*f, out, tangent);
 }
 
-void Batch::adjoint(const double* seed, void* gx, void* gy, void* e) {
+void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
+                    void* gy, void* e) {
   std::lock_guard<std::mutex> hold(impl_->busy);
   impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
                       : impl_->nan_gradients<float>(gx, gy, e);
-  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, gx, gy, e);
-  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, gx, gy, e);
+  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
+  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
 }
 
 size_t Batch::tape_bytes() const {
