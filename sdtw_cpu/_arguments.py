@@ -122,11 +122,12 @@ def as_lengths(
 
 
 def as_band(
-    band: Any, batch: int, m: int, n: int, x_length: np.ndarray | None = None
+    band: Any, shape: tuple[int, ...], x_length: np.ndarray | None = None
 ) -> np.ndarray | None:
     """Return a band as a contiguous array of int32, or None for None.
 
-    Rows beyond ``x_length`` may hold anything.
+    The shape is that of the costs, ``(B, m, n)``. Rows beyond ``x_length``
+    may hold anything.
 
     Raises:
         TypeError: If it is not made of integers.
@@ -136,6 +137,7 @@ def as_band(
     """
     if band is None:
         return None
+    batch, m, n = shape
     a = np.asarray(band)
     if a.dtype.kind not in "iu":
         raise TypeError(f"band must be integers, got {a.dtype}")

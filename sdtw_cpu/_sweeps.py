@@ -337,7 +337,7 @@ def _limits(
     n = x.shape[2] if y is None else y.shape[1]
     x_length = as_lengths("x_length", x_length, batch, m)
     y_length = as_lengths("y_length", y_length, batch, n)
-    return x_length, y_length, as_band(band, batch, m, n, x_length)
+    return x_length, y_length, as_band(band, (batch, m, n), x_length)
 
 
 def _direction(direction: Any, like: tuple, shape: tuple) -> Any:

@@ -36,6 +36,12 @@ def squared_euclidean(x, y):
     return ((x[..., :, None, :] - y[..., None, :, :]) ** 2).sum(axis=-1)
 
 
+def inside(band, n):
+    """The mask (B, m, n) of a band."""
+    j = np.arange(n)
+    return (band[..., :1] <= j) & (j < band[..., 1:])
+
+
 def make(rng, kind, batch, m, n, d, dtype):
     """Series, or the costs between them."""
     x = walks(rng, batch, m, d, dtype=dtype)
