@@ -9,6 +9,9 @@ import numpy as np
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
 
+# What sweeps compute from series themselves.
+COSTS = ("sqeuclidean", "euclidean", "manhattan")
+
 
 def check_gamma(gamma: Any) -> float:
     """Return gamma as a float.
@@ -25,6 +28,18 @@ def check_gamma(gamma: Any) -> float:
         raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
     # Costs over less than this exceed every float64: the minimum is hard.
     return 0.0 if number < 1e-290 else number
+
+
+def check_cost(cost: Any) -> str:
+    """Return the name of a cost.
+
+    Raises:
+        ValueError: If it is not one of :data:`COSTS`.
+    """
+    if cost not in COSTS:
+        names = ", ".join(map(repr, COSTS))
+        raise ValueError(f"cost must be one of {names}, got {cost!r}")
+    return str(cost)
 
 
 def check_array(name: str, a: Any) -> None:

@@ -36,6 +36,26 @@ def squared_euclidean(x, y):
     return ((x[..., :, None, :] - y[..., None, :, :]) ** 2).sum(axis=-1)
 
 
+def differences(x, y):
+    """(..., m, n, d) of series (..., m, d) and (..., n, d)."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return x[..., :, None, :] - y[..., None, :, :]
+
+
+def cost_and_slopes(x, y, cost):
+    """Cost matrices by name, and their gradients (..., m, n, d) for x.
+
+    These are 0 where a distance has none.
+    """
+    a = differences(x, y)
+    if cost == "sqeuclidean":
+        return (a**2).sum(axis=-1), 2 * a
+    if cost == "manhattan":
+        return abs(a).sum(axis=-1), np.sign(a)
+    c = np.sqrt((a**2).sum(axis=-1))
+    return c, a / np.where(c == 0, 1, c)[..., None]
+
+
 def make(rng, kind, batch, m, n, d, dtype):
     """Series, or the costs between them."""
     x = walks(rng, batch, m, d, dtype=dtype)
@@ -122,6 +142,15 @@ def batch(x, y, gamma, x_length=None, y_length=None):
     x, y = masked(x, x_length), masked(y, y_length)
     values, e = soft_dtw(squared_euclidean(x, y), gamma, x_length, y_length)
     return (values, *gradients(x, y, e))
+
+
+def batch_of_cost(x, y, gamma, cost, x_length=None, y_length=None):
+    """Values and gradients under a cost by name."""
+    x, y = masked(x, x_length), masked(y, y_length)
+    c, slopes = cost_and_slopes(x, y, cost)
+    values, e = soft_dtw(c, gamma, x_length, y_length)
+    each = e[..., None] * slopes
+    return values, each.sum(axis=-2), -each.sum(axis=-3)
 
 
 def gradients(x, y, e):

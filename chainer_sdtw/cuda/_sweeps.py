@@ -18,6 +18,9 @@ _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
 _C_TYPES = {4: "float", 8: "double"}
 # Bits of exponent of a forbidden cell, at least: kCell in numerics.cuh.
 _FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
+# SDTW_COST of soft_dtw.cu for series of one feature, and of more.
+_KINDS = {"sqeuclidean": (0, 1), "euclidean": (3, 4), "manhattan": (3, 5)}
+_EXPLICIT = 2
 
 
 class Tape:
@@ -46,12 +49,13 @@ def value(
     y: Any,
     gamma: float = 1.0,
     *,
+    cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
-    """Compute soft-DTW under the squared Euclidean cost.
+    """Compute soft-DTW between series.
 
     As :func:`sdtw_cpu.value`, for arrays of CuPy, on the device that they are
     on and in the current stream, without waiting for the device.
@@ -60,6 +64,7 @@ def value(
         x: ``(B, m, d)`` float32 or float64; copied if not C-contiguous.
         y: ``(B, n, d)``, same type, on the same device.
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        cost: ``'sqeuclidean'``, ``'euclidean'`` or ``'manhattan'``.
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``. On the host they are
             checked. On the device they are not, as that would mean to wait:
@@ -77,16 +82,17 @@ def value(
 
     Raises:
         TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length, gamma or the device is wrong.
+        ValueError: If a shape, a length, gamma, the cost or the device is
+            wrong.
     """
     device = device or cupy_device()
     _arguments.check_series(x, y)
     gamma = _arguments.check_gamma(gamma)
+    kind = _KINDS[_arguments.check_cost(cost)][x.shape[2] > 1]
     _check_same_device(x=x, y=y)
     with _current(x):
-        batch = _Batch(
-            device, x, y, gamma, x.shape[1], y.shape[1], x_length, y_length
-        )
+        m, n = x.shape[1], y.shape[1]
+        batch = _Batch(device, kind, x, y, gamma, m, n, x_length, y_length)
         return _value(batch, tape)
 
 
@@ -126,7 +132,8 @@ def value_from_cost(
     gamma = _arguments.check_gamma(gamma)
     with _current(cost):
         _, m, n = cost.shape
-        batch = _Batch(device, cost, None, gamma, m, n, x_length, y_length)
+        given = cost, None, gamma, m, n, x_length, y_length
+        batch = _Batch(device, _EXPLICIT, *given)
         return _value(batch, tape)
 
 
@@ -149,7 +156,9 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path.
+        lengths, and everywhere for a pair that has no path. Where a distance
+        has no gradient, as elements (for Manhattan, features) coincide, it
+        counts as zero.
 
     Raises:
         ValueError: If ``grad`` has the wrong shape or is on another device.
@@ -179,6 +188,7 @@ class _Batch:
     """The arguments of a sweep, on the device."""
 
     device: Device
+    kind: int  # of cost: SDTW_COST of soft_dtw.cu
     x: Any  # series, or cost matrices
     y: Any  # series, or None
     gamma: float
@@ -220,11 +230,6 @@ class _Batch:
         return 1 if self.y is None else int(self.x.shape[2])
 
     @property
-    def cost(self) -> int:
-        """``SDTW_COST`` of soft_dtw.cu."""
-        return 2 if self.y is None else 0 if self.features == 1 else 1
-
-    @property
     def rate(self) -> float:
         return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
 
@@ -242,7 +247,7 @@ class _Batch:
         options = (
             f"-DSDTW_IN={_C_TYPES[self.x.dtype.itemsize]}",
             f"-DSDTW_T={_C_TYPES[dtype.itemsize]}",
-            f"-DSDTW_COST={self.cost}",
+            f"-DSDTW_COST={self.kind}",
         )
         null = self.device.null
         args = tuple(null if a is None else a for a in args)
@@ -291,7 +296,8 @@ class _Batch:
             *more,
         )
         # As kThreads in soft_dtw.cu.
-        warps = (1, 4 if run.dtype.itemsize == 4 else 3, 3)[self.cost]
+        series = 4 if run.dtype.itemsize == 4 else 3
+        warps = 3 if self.y is None else 1 if self.features == 1 else series
         self.launch(name, run.dtype, blocks, 32 * warps, args)
 
 

@@ -153,6 +153,24 @@ SDTW_DEVICE void weigh(const Rate<double>& rate, double c, double, double& f,
   f = exp2_fraction(fused(c, rate.high, -sum(shifted, -magic)));
 }
 
+// --- Distances ---
+
+// The root of a square `c` and the inverse of that root, or 0 of 0. `rest` is
+// what the format could not hold, of the square and then of the root.
+SDTW_DEVICE void root(float& c, float& rest, float& inverse) {
+  const float square = c;
+  inverse = square > 0 ? inverse_root(square) : 0;
+  const float about = product(square, inverse);
+  rest = inverse / 2 * (fused(-about, about, square) + rest);
+  c = sum(about, rest);
+  rest = sum(rest, sum(about, -c));
+}
+SDTW_DEVICE void root(double& c, double& rest, double& inverse) {
+  c = sqrt(c);
+  inverse = c > 0 ? reciprocal(c) : 0;
+  rest = 0;
+}
+
 // --- Shares ---
 
 // Parts of a sum as shares of it. In float32 a product with the inverse alone

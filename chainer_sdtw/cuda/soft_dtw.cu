@@ -4,7 +4,8 @@
 //   SDTW_IN    type of the arrays: float or double
 //   SDTW_T     type that is computed in: float or double
 //   SDTW_COST  0: squared Euclidean, univariate; 1: the same with features;
-//              2: explicit cost matrices, in the place of x
+//              2: explicit cost matrices, in the place of x; 3: absolute
+//              differences; 4: Euclidean, 5: Manhattan, both with features
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,
@@ -36,8 +37,13 @@ using T = SDTW_T;
 using Packed = Format<T>::Packed;
 using Exponent = Format<T>::Exponent;
 
-constexpr bool kUnivariate = SDTW_COST == 0;
+constexpr bool kUnivariate = SDTW_COST == 0 || SDTW_COST == 3;
 constexpr bool kExplicit = SDTW_COST == 2;
+constexpr bool kEuclidean = SDTW_COST == 4;
+// Sums of absolute differences, or of one of them.
+constexpr bool kAbsolute = SDTW_COST == 3 || SDTW_COST == 5;
+// The cost's gradient is so many times what slope() gives.
+constexpr int kFactor = kEuclidean || kAbsolute ? 1 : 2;
 
 constexpr int kRows = 32;   // of a strip: lanes of a warp
 constexpr int kSteps = 32;  // of a segment
@@ -85,7 +91,11 @@ constexpr int kSeries =
     : kExplicit ? 0
                 : 2 * kStage + (kHelpers - 2) * kRows * kFeatureStride;
 constexpr int kValuePlanes = kUnivariate ? 0 : 2;
-constexpr int kAdjointPlanes = 3;
+// The fourth has the inverses of distances. Where there is one set only, they
+// fit in where the helpers stage series, which they do before and after.
+constexpr int kAdjointPlanes = kEuclidean && kSets == 2 ? 4 : 3;
+constexpr int kInverseGap = kSets == 2 ? 0 : kStage - kHalf * kStride;
+static_assert(kInverseGap >= 0, "staging");
 
 // --- Which kernel takes a pair ---
 
@@ -104,6 +114,11 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
   const double total = most * ((double)m + n);
   const double huge = Format<C>::kHuge;
   if (!(total < huge)) return false;
+  // Distances whose squares the format cannot hold.
+  constexpr double kRange = 1e15;
+  if (kEuclidean && sizeof(C) == 4 &&
+      !(most > 1 / kRange && most < kRange && rate < kRange))
+    return false;
   if (rate == 0) return true;
   const double sum_bits =
       kExplicit ? Format<C>::kSum : Format<C>::kSumOfSeries;
@@ -275,6 +290,13 @@ SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
   }
 }
 
+// The gradient of a difference's part in the cost: of its square, by two; of
+// its absolute value, 0 at 0.
+SDTW_DEVICE T slope(T a) {
+  if (!kAbsolute) return a;
+  return a == 0 ? T(0) : copysign(T(1), a);
+}
+
 // The weights of a segment's cells: from the series, in shared memory, of this
 // lane's row and all columns (univariate), or two planes of fractions and
 // exponents. Cells outside of the table have the weights of the nearest inside
@@ -284,8 +306,13 @@ struct Costs {
   T x;  // univariate: this lane's
   Shared<T> weights;
 
-  // Where two planes are the sweep's and the third takes the alignment.
   SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
+
+  // Euclidean: where the inverse of a distance is, for the adjoint sweep.
+  SDTW_DEVICE Shared<T> inverse(int step, int row) const {
+    const Shared<T> from = kSets == 2 ? weights + 2 * kPlane : series;
+    return from + (step * kStride + step / kHalf * kInverseGap + row);
+  }
 
   // The weight of this lane's cell at a step of the segment; as a cost, if
   // the minimum is hard.
@@ -297,7 +324,7 @@ struct Costs {
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
-      const T c = product(a, a);
+      const T c = kAbsolute ? fabs(a) : product(a, a);
       if (S::kHard) {
         fraction = c;
         return;
@@ -306,7 +333,8 @@ struct Costs {
       const T y_part = sum(a, -x);
       const T x_part = sum(a, -y_part);
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
-      const T c_rest = fused(a + a, a_rest, fused(a, a, -c));
+      const T c_rest = kAbsolute ? product(slope(a), a_rest)
+                                 : fused(a + a, a_rest, fused(a, a, -c));
       weigh<false>(rate, c, c_rest, fraction, exponent);
       return;
     }
@@ -325,7 +353,7 @@ struct Costs {
   }
 
   // Otherwise: the planes of a segment, by the warps that help.
-  template <class S>
+  template <class S, bool kAdjoint>
   SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
                         Shared<T> planes) {
     use(planes);
@@ -333,7 +361,7 @@ struct Costs {
     if (kExplicit)
       explicit_costs<S>(w, s, q);
     else
-      squared_distances<S>(w, s, q);
+      distances<S, kAdjoint>(w, s, q);
   }
 
  private:
@@ -370,8 +398,8 @@ struct Costs {
 
   // Each warp takes half of the steps, each lane four rows by four steps. Sums
   // of the features of a chunk are added with what rounding takes from them.
-  template <class S>
-  SDTW_DEVICE void squared_distances(const Sweep& w, const Strip& s, int q) {
+  template <class S, bool kAdjoint>
+  SDTW_DEVICE void distances(const Sweep& w, const Strip& s, int q) {
     const int helper = threadIdx.x / 32 - 1;
     const int lane = threadIdx.x % 32;
     const int r0 = lane % 8 * 4;
@@ -399,7 +427,8 @@ struct Costs {
           SDTW_UNROLL
           for (int j = 0; j < 4; ++j) {
             const T c = a[i] - b[j - i + 3];
-            part[i][j] = fused(c, c, part[i][j]);
+            part[i][j] =
+                kAbsolute ? part[i][j] + fabs(c) : fused(c, c, part[i][j]);
           }
         }
       }
@@ -422,12 +451,21 @@ struct Costs {
       }
     }
     const Rate<T> rate(w.rate);
+    if (kEuclidean && kAdjoint) __syncwarp();
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
+      const int step = helper * kHalf + t0 + j;
       SDTW_UNROLL
-      for (int i = 0; i < 4; ++i)
-        put<S, false>(rate, (helper * kHalf + t0 + j) * kStride + r0 + i,
-                      high[i][j], low[i][j]);
+      for (int i = 0; i < 4; ++i) {
+        T c = high[i][j];
+        T rest = low[i][j];
+        if (kEuclidean) {
+          T inverted;
+          root(c, rest, inverted);
+          if (kAdjoint) inverse(step, r0 + i)[0] = inverted;
+        }
+        put<S, false>(rate, step * kStride + r0 + i, c, rest);
+      }
     }
   }
 };
@@ -554,7 +592,7 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
   if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
   if (kHelpers) {
     if (!sweeps)
-      costs.template fill<S>(w, s, 0, set_of(planes, kValuePlanes, 0));
+      costs.template fill<S, false>(w, s, 0, set_of(planes, kValuePlanes, 0));
     __syncthreads();
   }
   for (int q = 0; q < segments; ++q) {
@@ -585,8 +623,8 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     if (kHelpers) {
       if (kSets == 1) __syncthreads();
       if (!sweeps && q + 1 < segments)
-        costs.template fill<S>(w, s, q + 1,
-                               set_of(planes, kValuePlanes, q + 1));
+        costs.template fill<S, false>(w, s, q + 1,
+                                      set_of(planes, kValuePlanes, q + 1));
       __syncthreads();
     }
   }
@@ -637,11 +675,15 @@ struct Mass {
         hand = fused(up[i], e, diagonal);
         diagonal = product(across[i], e);
         if (kUnivariate) {
-          const T a = sum(costs.x, -costs.series[step + kRows - 1 - lane]);
+          const T y = costs.series[step + kRows - 1 - lane];
+          const T a = slope(sum(costs.x, -y));
           x_sum = fused(e, a, x_sum);
           T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
+        } else if (kEuclidean) {
+          plane[step * kStride + lane] =
+              product(e, costs.inverse(step, lane)[0]);
         } else {
           plane[step * kStride + lane] = e;
         }
@@ -717,13 +759,18 @@ struct Tile {
         e = plane[t * kStride + row + i * row_step];
       SDTW_UNROLL
       for (int j = 0; j < 4; ++j)
-        total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
+        if (kAbsolute) {
+          if (own[i][j] > y[j]) total[i][j] += e;
+          if (own[i][j] < y[j]) total[i][j] -= e;
+        } else {
+          total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
+        }
     }
   }
 };
 
-// Add a segment's E (x - y) to the gradient of the strip's rows, twice that
-// and times the seed; by one warp.
+// Add a segment's E (x - y) to the gradient of the strip's rows, times the
+// seed and what the cost asks for; by one warp.
 SDTW_DEVICE void gradient_of_rows(const Sweep& w, const Strip& s,
                                   Global<In> gradient, Shared<T> ys,
                                   Shared<const T> plane, int q, T factor) {
@@ -809,7 +856,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
       gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
-                       q, 2 * seed);
+                       q, kFactor * seed);
   } else if (g.y) {
     // Each column belongs to the second half of a segment and to the first
     // half of the next, which comes earlier. When a second half is done, so
@@ -824,7 +871,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
       __syncwarp();
       gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
                           series + (helper - 1) * kStage, plane, q, half,
-                          2 * seed);
+                          kFactor * seed);
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0 && last && s.index > w.first)
@@ -863,7 +910,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     again = take<Strip>(memory, 1);
     if (threadIdx.x == 0) again[0] = s;
     if (!sweeps)
-      costs.template fill<S>(
+      costs.template fill<S, true>(
           w, s, segments - 1,
           set_of(planes, kAdjointPlanes, segments - 1) + kPlane);
     __syncthreads();
@@ -897,7 +944,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
         masses[j] = to_above[lane];
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
-        to[0] = load_fresh(to, 0) + (In)(2 * seed * y_sums[lane]);
+        to[0] = load_fresh(to, 0) + (In)(kFactor * seed * y_sums[lane]);
       }
       __syncwarp();
       if (lane == 0 && s.index > w.first)
@@ -915,14 +962,15 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
                                set_of(planes, kAdjointPlanes, done), done,
                                seed, bottom, below);
         if (q > 0)
-          costs.template fill<S>(
+          costs.template fill<S, true>(
               w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
       }
       __syncthreads();
     }
   }
   if (kUnivariate && g.x && s.row + lane < s.m)
-    g.x[(long long)s.b * w.m + s.row + lane] = (In)(2 * seed * mass.x_sum);
+    g.x[(long long)s.b * w.m + s.row + lane] =
+        (In)(kFactor * seed * mass.x_sum);
 }
 
 // Gradients of a pair whose value is NaN.
@@ -1019,7 +1067,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       const double a = x_high - y_low;
       const double c = y_high - x_low;
       const double widest = a > c ? a : c;
-      total += widest * widest;
+      total += kAbsolute ? widest : widest * widest;
     }
     __syncthreads();
   }
@@ -1031,7 +1079,10 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       totals[at] += other;
     }
   }
-  if (at == 0) most[b] = totals[0];
+  if (at == 0) {
+    const double bound = totals[0];
+    most[b] = kEuclidean ? sqrt(bound) : bound;
+  }
 }
 
 // Of cost matrices: blocks of `rows` rows each; raises zeros.

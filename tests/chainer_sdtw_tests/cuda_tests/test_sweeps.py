@@ -32,10 +32,12 @@ def device():
     return CPUDevice()
 
 
-def swept(arrays, gamma, lengths=(None, None), device=None, grad=None):
+def swept(arrays, gamma, lengths=(None, None), device=None, grad=None, **more):
     """Value and gradients: by the CPU if there is no device."""
     lengths = dict(zip(("x_length", "y_length"), lengths))
-    sweeps, more = (cuda, {"device": device}) if device else (sdtw_cpu, {})
+    sweeps = cuda if device else sdtw_cpu
+    if device:
+        more["device"] = device
     name = "value" if len(arrays) == 2 else "value_from_cost"
     value, tape = getattr(sweeps, name)(
         *arrays, gamma, tape=True, **lengths, **more
@@ -115,6 +117,65 @@ def test_features(device, rng, dtype, d):
 def test_long(device, rng, kind):
     d = 1 if kind == "univariate" else 3
     check(make(rng, kind, 2, 300, 700, d, np.float32), 0.1, device=device)
+
+
+# --- Costs ---
+
+
+@pytest.mark.parametrize("d", [1, 2, 21])
+@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_costs(device, rng, dtype, cost, d):
+    for gamma in (0, 0.01, 1):
+        m, n = (int(v) for v in rng.integers(20, 90, 2))
+        x, y = make(rng, "series", 3, m, n, d, dtype)
+        y[:, :9] = x[:, 7:16]  # where distances are zero
+        y[:, 9:12, 0] = x[:, 2:5, 0]
+        x[1:] += 100  # what is common to both is not a difference
+        y[1:] += 100
+        lengths = [rng.integers(1, k + 1, 3) for k in (m, n)]
+        actual = swept((x, y), gamma, lengths, device, cost=cost)
+        expected = reference.batch_of_cost(x, y, gamma, cost, *lengths)
+        scale = max(np.abs(expected[0]).max(), gamma)
+        error = np.abs(actual[0] - expected[0]).max()
+        assert error <= TOLERANCE[dtype] * scale
+        for a, e in zip(actual[1:], expected[1:]):
+            assert a.dtype == dtype
+            assert reference.error(a, e) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+def test_costs_of_all_magnitudes(device, rng, cost):
+    """In float32, also where their squares are no such number."""
+    x, y = make(rng, "series", 1, 40, 35, 2, np.float32)
+    expected = reference.batch_of_cost(x, y, 0.1, cost)[1:]
+    for scale in (2.0**-75, 2.0**-40, 2.0**75):
+        gamma = 0.1 * scale ** (2 if cost == "sqeuclidean" else 1)
+        given = x * np.float32(scale), y * np.float32(scale)
+        _, *actual = swept(given, gamma, device=device, cost=cost)
+        for a, e in zip(actual, expected):
+            e = e * gamma / 0.1 / scale
+            assert reference.error(a.astype(float), e) <= 1e-5
+
+
+@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("d", [1, 3])
+def test_costs_that_are_no_numbers(device, rng, cost, d):
+    """Pairs with a NaN or an infinity, alone, for all but their padding."""
+    x, y = make(rng, "series", 4, 40, 50, d, np.float32)
+    lengths = np.array([40, 40, 40, 33]), np.array([50, 50, 50, 41])
+    expected = swept((x, y), 0.1, lengths, device, cost=cost)
+    x[1, 3], y[2, 7], x[3, 33:], y[3, 41:] = np.nan, np.inf, np.nan, np.inf
+    actual = swept((x, y), 0.1, lengths, device, cost=cost)
+    for a, e in zip(actual, expected):
+        np.testing.assert_array_equal(a[[0, 3]], e[[0, 3]])
+        assert np.isnan(a[1:3]).all()
+
+
+def test_no_such_cost(device, rng):
+    arrays = make(rng, "series", 1, 3, 4, 1, np.float32)
+    with pytest.raises(ValueError, match="got 'cosine'"):
+        cuda.value(*arrays, cost="cosine", device=device)
 
 
 # --- Numbers ---
