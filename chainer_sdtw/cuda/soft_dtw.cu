@@ -1,11 +1,13 @@
-// The value and adjoint sweeps of soft-DTW on a GPU.
+// The value and adjoint sweeps of soft-DTW on a GPU, and their tangents.
 //
-// Options, all of them required:
+// Options, required but for the last:
 //   SDTW_IN    type of the arrays: float or double
 //   SDTW_T     type that is computed in: float or double
 //   SDTW_COST  0: squared Euclidean, univariate; 1: the same with features;
 //              2: explicit cost matrices, in the place of x; 3: absolute
 //              differences; 4: Euclidean, 5: Manhattan, both with features
+//   SDTW_DUAL  1: sweep dual numbers, every one with its tangent along a
+//              direction, an array as the cost; with explicit costs only
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,
@@ -30,15 +32,24 @@
 // the tape and have half as many strips per band.
 #include "numerics.cuh"
 
+#ifndef SDTW_DUAL
+#define SDTW_DUAL 0
+#endif
+
 namespace {
 
 using In = SDTW_IN;
 using T = SDTW_T;
-using Packed = Format<T>::Packed;
 using Exponent = Format<T>::Exponent;
+
+constexpr bool kDual = SDTW_DUAL;
+using SoftMinimum = Choice<T, Soft, kDual>::Semiring;
+using HardMinimum = Choice<T, Hard, kDual>::Semiring;
+using Packed = SoftMinimum::Packed;
 
 constexpr bool kUnivariate = SDTW_COST == 0 || SDTW_COST == 3;
 constexpr bool kExplicit = SDTW_COST == 2;
+static_assert(kExplicit || !kDual, "tangents of explicit costs");
 constexpr bool kEuclidean = SDTW_COST == 4;
 // Sums of absolute differences, or of one of them.
 constexpr bool kAbsolute = SDTW_COST == 3 || SDTW_COST == 5;
@@ -90,10 +101,12 @@ constexpr int kSeries =
     kUnivariate ? kSpan
     : kExplicit ? 0
                 : 2 * kStage + (kHelpers - 2) * kRows * kFeatureStride;
-constexpr int kValuePlanes = kUnivariate ? 0 : 2;
+constexpr int kValuePlanes = kUnivariate ? 0 : kDual ? 3 : 2;
 // The fourth has the inverses of distances. Where there is one set only, they
 // fit in where the helpers stage series, which they do before and after.
-constexpr int kAdjointPlanes = kEuclidean && kSets == 2 ? 4 : 3;
+constexpr int kAdjointPlanes = kDual ? 5 : kEuclidean && kSets == 2 ? 4 : 3;
+// Masses that are handed on: of the alignment and, if so, of its tangent.
+constexpr int kMasses = kDual ? 2 : 1;
 constexpr int kInverseGap = kSets == 2 ? 0 : kStage - kHalf * kStride;
 static_assert(kInverseGap >= 0, "staging");
 
@@ -145,6 +158,9 @@ struct Sweep {
   // then segments done per strip and pair.
   int first, last;
   Global<int> progress;
+  // Dual numbers: numbers from one pair's direction to the next, or 0.
+  Global<const In> direction;
+  long long direction_stride;
 };
 
 struct Strip {
@@ -155,6 +171,7 @@ struct Strip {
   int end;        // its steps
   Part part;
   Global<const In> x, y;  // of the pair
+  Global<const In> direction;
   Global<Packed> slot;
 
   SDTW_DEVICE bool last() const { return index == strips - 1; }
@@ -178,7 +195,8 @@ constexpr int kValueBytes =
     (kSeries + kSets * kValuePlanes * kPlane) * (int)sizeof(T);
 constexpr int kAdjointBytes =
     kTicketBytes + kSteps * (int)sizeof(Packed) +
-    (3 * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) * (int)sizeof(T) +
+    ((1 + 2 * kMasses) * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) *
+        (int)sizeof(T) +
     (kHelpers ? (int)sizeof(Strip) : 0);
 
 // Draw the next strip; the same for all threads of the block.
@@ -215,6 +233,7 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
 
   if (kExplicit) {
     s.x = w.x + (long long)s.b * w.m * w.n;
+    if (kDual) s.direction = w.direction + s.b * w.direction_stride;
   } else {
     s.x = w.x + (long long)s.b * w.m * w.d;
     s.y = w.y + (long long)s.b * w.n * w.d;
@@ -317,17 +336,16 @@ struct Costs {
   // The weight of this lane's cell at a step of the segment; as a cost, if
   // the minimum is hard.
   template <class S>
-  SDTW_DEVICE void weight(const Rate<T>& rate, int step, T& fraction,
-                          Exponent& exponent) const {
+  SDTW_DEVICE Weight<T> weight(const Rate<T>& rate, int step) const {
     const int lane = threadIdx.x;
-    exponent = 0;
+    Weight<T> found = {};
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
       const T c = kAbsolute ? fabs(a) : product(a, a);
       if (S::kHard) {
-        fraction = c;
-        return;
+        found.fraction = c;
+        return found;
       }
       // What rounding left out of the difference and of the square.
       const T y_part = sum(a, -x);
@@ -335,13 +353,15 @@ struct Costs {
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
       const T c_rest = kAbsolute ? product(slope(a), a_rest)
                                  : fused(a + a, a_rest, fused(a, a, -c));
-      weigh<false>(rate, c, c_rest, fraction, exponent);
-      return;
+      weigh<false>(rate, c, c_rest, found.fraction, found.exponent);
+      return found;
     }
-    fraction = weights[step * kStride + lane];
+    const int at = step * kStride + lane;
+    found.fraction = weights[at];
     if (!S::kHard)
-      exponent =
-          Format<T>::as_exponent(weights[kPlane + step * kStride + lane]);
+      found.exponent = Format<T>::as_exponent(weights[kPlane + at]);
+    if (kDual) found.direction = weights[2 * kPlane + at];
+    return found;
   }
 
   // Univariate: the columns of a segment, by the warp that sweeps.
@@ -388,11 +408,16 @@ struct Costs {
       const int i = s.row + r;
       const int j = s.column(q * kSteps + step) - r;
       T c = 0;
+      T direction = 0;
       if (i < s.m && j >= 0 && j < s.n) {
-        c = (T)s.x[(long long)i * w.n + j];
+        const long long from = (long long)i * w.n + j;
+        c = (T)s.x[from];
+        if (kDual && c < infinity<T>()) direction = (T)s.direction[from];
         c = c < forbidden ? c : forbidden;
       }
-      put<S, true>(rate, step * kStride + r, c, T(0));
+      const int at = step * kStride + r;
+      put<S, true>(rate, at, c, T(0));
+      if (kDual) weights[2 * kPlane + at] = direction;
     }
   }
 
@@ -493,10 +518,8 @@ struct Front {
       // paths start.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < kGroup; ++step) {
-        T fraction;
-        Exponent exponent;
-        costs.weight<S>(rate, step, fraction, exponent);
-        advance<kShares>(fraction, exponent, above[step], step, below, planes);
+        advance<kShares>(costs.weight<S>(rate, step), above[step], step, below,
+                         planes);
         if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
       }
       step0 = kGroup;
@@ -504,18 +527,16 @@ struct Front {
     for (; step0 < count; step0 += kGroup) {
       // What a group reads comes before what it writes, which it would wait
       // for otherwise.
-      T fractions[kGroup];
-      Exponent exponents[kGroup];
+      Weight<T> weights[kGroup];
       Packed edges[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
-        costs.weight<S>(rate, step0 + i, fractions[i], exponents[i]);
+        weights[i] = costs.weight<S>(rate, step0 + i);
         edges[i] = above[step0 + i];
       }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(fractions[i], exponents[i], edges[i], step0 + i,
-                         below, planes);
+        advance<kShares>(weights[i], edges[i], step0 + i, below, planes);
       S::renorm(current);
       S::renorm(diagonal);
     }
@@ -523,21 +544,24 @@ struct Front {
 
  private:
   template <bool kShares>
-  SDTW_DEVICE void advance(T fraction, Exponent exponent, const Packed& edge,
+  SDTW_DEVICE void advance(const Weight<T>& weight, const Packed& edge,
                            int step, Shared<Packed> below, Shared<T> planes) {
     const int lane = threadIdx.x;
     const typename S::Val outside = S::unpack(edge);
     typename S::Val up = S::shuffle_up(current);
     if (lane == 0) up = outside;
     Shares<T> shares;
-    current = S::template step<kShares>(current, up, diagonal, fraction,
-                                        exponent, shares);
+    current = S::template step<kShares>(current, up, diagonal, weight, shares);
     diagonal = up;
     if (kShares) {
       const int at = step * kStride + lane;
       planes[at] = shares.left;
       planes[kPlane + at] = shares.up;
       planes[2 * kPlane + at] = shares.diagonal;
+      if (kDual) {
+        planes[3 * kPlane + at] = shares.left_tangent;
+        planes[4 * kPlane + at] = shares.up_tangent;
+      }
     } else if (lane == kRows - 1) {
       below[step] = S::pack(current);
     }
@@ -575,7 +599,7 @@ SDTW_DEVICE Shared<T> set_of(Shared<T> planes, int count, int q) {
 template <class S>
 SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
                              Shared<char> memory, Global<double> result,
-                             Global<In> value) {
+                             Global<In> value, Global<In> tangent) {
   const Shared<Packed> above = take<Packed>(memory, kSteps);
   const Shared<Packed> below = take<Packed>(memory, kSteps);
   Costs costs;
@@ -632,6 +656,8 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     const double v = S::value(front.current, w.rate, kExplicit);
     result[s.b] = v;
     value[s.b] = (In)v;
+    if (kDual)
+      tangent[s.b] = v - v == 0 ? (In)S::tangent(front.current) : In(0);
   }
 }
 
@@ -641,22 +667,30 @@ struct Gradients {
   Global<const double> result;  // the values
   Global<const In> seed;        // the gradient with respect to them
   Global<In> x, y;              // of all pairs; x: or the cost's
+  // Dual numbers: the tangent of the seed, and what takes the alignment times
+  // the seed, or null.
+  Global<const In> seed_tangent;
+  Global<In> alignment;
 };
 
 // The mass of the alignment on its way back through a strip.
 struct Mass {
   T keep, hand, diagonal;  // to the left, up, and up one step later
   T x_sum, y_sum;          // univariate: sums of E (x - y)
+  // Dual numbers: the tangents of the first three.
+  T keep_tangent, hand_tangent, diagonal_tangent;
 
   // Sweep a segment back, by one warp; the alignment replaces the shares to
-  // the left. Takes what the strip below hands to the last row and puts what
-  // the first row hands on.
+  // the left, its tangent those up. Takes what the strip below hands to the
+  // last row and puts what the first row hands on. `inverse_gamma` is 0 where
+  // the minimum is hard.
   SDTW_DEVICE void back(const Costs& costs, Shared<T> plane, int count,
-                        Shared<const T> from_below, Shared<T> to_above,
-                        Shared<T> y_sums) {
+                        T inverse_gamma, Shared<const T> from_below,
+                        Shared<T> to_above, Shared<T> y_sums) {
     const int lane = threadIdx.x;
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
       T left[kGroup], up[kGroup], across[kGroup], edge[kGroup];
+      T left_tangent[kGroup], up_tangent[kGroup], edge_tangent[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
         const int at = (step0 + i) * kStride + lane;
@@ -664,6 +698,11 @@ struct Mass {
         up[i] = plane[kPlane + at];
         across[i] = plane[2 * kPlane + at];
         edge[i] = from_below[step0 + i];
+        if (kDual) {
+          left_tangent[i] = plane[3 * kPlane + at];
+          up_tangent[i] = plane[4 * kPlane + at];
+          edge_tangent[i] = from_below[kSteps + step0 + i];
+        }
       }
       SDTW_UNROLL
       for (int i = kGroup - 1; i >= 0; --i) {
@@ -671,6 +710,22 @@ struct Mass {
         T below = __shfl_down_sync(0xffffffffu, hand, 1);
         if (lane == kRows - 1) below = edge[i];
         const T e = keep + below;
+        if (kDual) {
+          T below_tangent = __shfl_down_sync(0xffffffffu, hand_tangent, 1);
+          if (lane == kRows - 1) below_tangent = edge_tangent[i];
+          const T tangent = keep_tangent + below_tangent;
+          // A share p changes by -p (its tangent - their mean) / gamma.
+          const T steep = product(e, inverse_gamma);
+          const T mean =
+              fused(up[i], up_tangent[i], product(left[i], left_tangent[i]));
+          keep_tangent = product(
+              left[i], fused(sum(mean, -left_tangent[i]), steep, tangent));
+          hand_tangent =
+              fused(up[i], fused(sum(mean, -up_tangent[i]), steep, tangent),
+                    diagonal_tangent);
+          diagonal_tangent = product(across[i], fused(mean, steep, tangent));
+          plane[kPlane + step * kStride + lane] = tangent;
+        }
         keep = product(left[i], e);
         hand = fused(up[i], e, diagonal);
         diagonal = product(across[i], e);
@@ -689,13 +744,16 @@ struct Mass {
         }
         if (lane == 0) {
           to_above[step] = hand;
+          if (kDual) to_above[kSteps + step] = hand_tangent;
           if (kUnivariate) y_sums[step] = y_sum;
         }
       }
     }
     if (!kUnivariate) {
-      for (int step = count; step < kSteps; ++step)
+      for (int step = count; step < kSteps; ++step) {
         plane[step * kStride + lane] = 0;
+        if (kDual) plane[kPlane + step * kStride + lane] = 0;
+      }
     }
   }
 };
@@ -829,20 +887,29 @@ SDTW_DEVICE void gradient_of_columns(const Sweep& w, const Strip& s,
   }
 }
 
-// Write a segment of the alignment times the seed; by the warps that help.
+// Write a segment of the alignment times the seed, or of the tangent of that;
+// by the warps that help.
 SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
-                               Global<In> gradient, Shared<const T> plane,
-                               int q, T seed) {
+                               const Gradients& g, Shared<const T> plane,
+                               int q, T seed, T seed_tangent) {
   const int step = threadIdx.x % kSteps;
   SDTW_UNROLL_BY(4)
   for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
     const int i = s.row + r;
     const int j = s.column(q * kSteps + step) - r;
     if (i >= s.m || j < 0 || j >= s.n) continue;
-    const long long at = (long long)i * w.n + j;
-    const bool open = (In)s.x[at] < infinity<In>();
-    gradient[(long long)s.b * w.m * w.n + at] =
-        open ? (In)(seed * plane[step * kStride + r]) : In(0);
+    const long long from = (long long)i * w.n + j;
+    const long long to = (long long)s.b * w.m * w.n + from;
+    const int at = step * kStride + r;
+    const bool open = (In)s.x[from] < infinity<In>();
+    const T e = open ? (T)plane[at] : T(0);
+    if (kDual) {
+      const T tangent = open ? (T)plane[kPlane + at] : T(0);
+      g.x[to] = (In)fused(seed, tangent, product(seed_tangent, e));
+      if (g.alignment) g.alignment[to] = (In)(seed * e);
+    } else {
+      g.x[to] = (In)(seed * e);
+    }
   }
 }
 
@@ -850,9 +917,9 @@ SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
 SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
                                       const Gradients& g, Shared<T> series,
                                       Shared<const T> plane, int q, T seed,
-                                      bool bottom, int below) {
+                                      T seed_tangent, bool bottom, int below) {
   if (kExplicit) {
-    cost_gradient(w, s, g.x, plane, q, seed);
+    cost_gradient(w, s, g, plane, q, seed, seed_tangent);
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
       gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
@@ -886,12 +953,15 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
   Costs costs;
   if (kSeries) costs.series = take<T>(memory, kSeries);
   const Shared<T> planes = take<T>(memory, kSets * kAdjointPlanes * kPlane);
-  const Shared<T> from_below = take<T>(memory, kSteps);
-  const Shared<T> to_above = take<T>(memory, kSteps);
+  const Shared<T> from_below = take<T>(memory, kMasses * kSteps);
+  const Shared<T> to_above = take<T>(memory, kMasses * kSteps);
   const Shared<T> y_sums = take<T>(memory, kSteps);
 
   const double value = g.result[s.b];
-  const T seed = value - value == 0 || !kExplicit ? (T)g.seed[s.b] : T(0);
+  const bool reached = value - value == 0 || !kExplicit;
+  const T seed = reached ? (T)g.seed[s.b] : T(0);
+  const T seed_tangent = kDual && reached ? (T)g.seed_tangent[s.b] : T(0);
+  const T inverse_gamma = S::kHard ? T(0) : (T)(w.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
   // The strip below is this launch's, and has so many segments.
@@ -924,9 +994,12 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       const int j = s.column(q * kSteps + lane);
       const int j_last = j - (kRows - 1);
       load_edge<S>(w, s, q, above);
-      from_below[lane] = !s.last() && j_last >= 0 && j_last < s.n
-                             ? load_fresh(masses, j_last)
-                             : T(0);
+      SDTW_UNROLL
+      for (int k = 0; k < kMasses; ++k)
+        from_below[k * kSteps + lane] =
+            !s.last() && j_last >= 0 && j_last < s.n
+                ? load_fresh(masses, (long long)k * w.n + j_last)
+                : T(0);
       Front<S> front;
       if (q > 0) {
         const Global<Packed> from = state(w, s, q);
@@ -938,10 +1011,14 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       costs.use(plane + kPlane);
       const int count = s.count(q);
       front.template sweep<true>(w, s, costs, q, count, above, above, plane);
-      mass.back(costs, plane, count, from_below, to_above, y_sums);
+      mass.back(costs, plane, count, inverse_gamma, from_below, to_above,
+                y_sums);
       __syncwarp();
-      if (s.index > 0 && lane < count && j >= 0 && j < s.n)
-        masses[j] = to_above[lane];
+      if (s.index > 0 && lane < count && j >= 0 && j < s.n) {
+        SDTW_UNROLL
+        for (int k = 0; k < kMasses; ++k)
+          masses[(long long)k * w.n + j] = to_above[k * kSteps + lane];
+      }
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
         to[0] = load_fresh(to, 0) + (In)(kFactor * seed * y_sums[lane]);
@@ -960,7 +1037,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
         if (done < segments)
           gradients_of_segment(w, s, g, costs.series,
                                set_of(planes, kAdjointPlanes, done), done,
-                               seed, bottom, below);
+                               seed, seed_tangent, bottom, below);
         if (q > 0)
           costs.template fill<S, true>(
               w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
@@ -979,10 +1056,12 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
   const int rows = s.m - s.row < kRows ? s.m - s.row : kRows;
   const long long width = kExplicit ? w.n : w.d;
   const int valid = kExplicit ? s.n : w.d;
-  if (g.x) {
-    for (int r = 0; r < rows; ++r)
-      for (int k = threadIdx.x; k < valid; k += kThreads)
-        g.x[((long long)s.b * w.m + s.row + r) * width + k] = nan;
+  for (int r = 0; r < rows; ++r) {
+    const long long from = ((long long)s.b * w.m + s.row + r) * width;
+    for (int k = threadIdx.x; k < valid; k += kThreads) {
+      if (g.x) g.x[from + k] = nan;
+      if (kDual && g.alignment) g.alignment[from + k] = nan;
+    }
   }
   if (g.y && s.index == 0) {
     const long long count = (long long)s.n * w.d;
@@ -1000,14 +1079,15 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
       Global<const int> y_length, Global<const double> most, int batch, \
       int m, int n, int d, double rate, double forbidden,               \
       Global<Packed> tape, long long slot, int band_strips, int bands,  \
-      int kept, int first, int last, Global<int> progress
-#define SDTW_SWEEP                                                \
-  {x,     y,    x_length, y_length,  most,    batch, m,           \
-   n,     d,    rate,     forbidden, tape,    slot,  band_strips, \
-   bands, kept, first,    last,      progress}
+      int kept, int first, int last, Global<int> progress,              \
+      Global<const In> direction, long long direction_stride
+#define SDTW_SWEEP                                                     \
+  {x,     y,    x_length, y_length,  most,     batch,     m,           \
+   n,     d,    rate,     forbidden, tape,     slot,      band_strips, \
+   bands, kept, first,    last,      progress, direction, direction_stride}
 
 // A bound on the absolute values of each pair's finite costs; NaN where there
-// is a NaN or an infinity (but for +inf as a cost).
+// is a NaN or an infinity (but for +inf as a cost), or a NaN as a direction.
 
 // Of series; a block per pair.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
@@ -1089,7 +1169,8 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
                          Global<const int> y_length, int m, int n, int rows,
-                         Global<double> most) {
+                         Global<double> most, Global<const In> direction,
+                         long long direction_stride) {
   Shared<char> memory = shared_memory<8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
   const int blocks = (m + rows - 1) / rows;
@@ -1105,9 +1186,14 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
     SDTW_UNROLL_BY(4)
     for (int j = at % 32; j < width; j += 32) {
-      const In v = cost[((long long)b * m + i) * n + j];
+      const long long from = (long long)i * n + j;
+      const In v = cost[(long long)b * m * n + from];
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
+      if (kDual && v < inf) {
+        const In z = direction[b * direction_stride + from];
+        bad |= z != z;
+      }
       found = a > found && a < inf ? a : found;
     }
   }
@@ -1124,36 +1210,40 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   if (at == 0) raise(most + b, (double)largest[0]);
 }
 
-// The values of all pairs; blocks: batch times the strips to sweep.
+// The values of all pairs, and their tangents; blocks: batch times the strips
+// to sweep.
 SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
     soft_dtw_value(SDTW_SWEEP_PARAMETERS, Global<double> result,
-                   Global<In> value) {
+                   Global<In> value, Global<In> tangent) {
   Shared<char> memory = shared_memory<kValueBytes>();
   const Sweep w = SDTW_SWEEP;
   const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), false);
   if (s.part == Part::kSoft) {
-    value_strip<Soft<T>>(w, s, memory, result, value);
+    value_strip<SoftMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kHard) {
-    value_strip<Hard<T>>(w, s, memory, result, value);
+    value_strip<HardMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kNan && s.last() && threadIdx.x == 0) {
     result[s.b] = from_bits(0x7ff8000000000000ll);
     value[s.b] = (In)from_bits(0x7ff8000000000000ll);
+    if (kDual) tangent[s.b] = (In)from_bits(0x7ff8000000000000ll);
   }
 }
 
 // The gradients of all pairs, added to zeros: gx and gy, each of them or null,
-// or that with respect to the cost in the place of gx.
+// or that with respect to the cost in the place of gx. With dual numbers, its
+// tangent there, and itself in `alignment`.
 SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
     soft_dtw_adjoint(SDTW_SWEEP_PARAMETERS, Global<const double> result,
-                     Global<const In> seed, Global<In> gx, Global<In> gy) {
+                     Global<const In> seed, Global<In> gx, Global<In> gy,
+                     Global<const In> seed_tangent, Global<In> alignment) {
   Shared<char> memory = shared_memory<kAdjointBytes>();
   const Sweep w = SDTW_SWEEP;
-  const Gradients g = {result, seed, gx, gy};
+  const Gradients g = {result, seed, gx, gy, seed_tangent, alignment};
   const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
   if (s.part == Part::kSoft)
-    adjoint_strip<Soft<T>>(w, s, memory, g);
+    adjoint_strip<SoftMinimum>(w, s, memory, g);
   else if (s.part == Part::kHard)
-    adjoint_strip<Hard<T>>(w, s, memory, g);
+    adjoint_strip<HardMinimum>(w, s, memory, g);
   else if (s.part == Part::kNan)
     fill_nan(w, s, g);
 }
