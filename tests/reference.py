@@ -42,6 +42,26 @@ def inside(band, n):
     return (band[..., :1] <= j) & (j < band[..., 1:])
 
 
+def differences(x, y):
+    """(..., m, n, d) of series (..., m, d) and (..., n, d)."""
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    return x[..., :, None, :] - y[..., None, :, :]
+
+
+def cost_and_slopes(x, y, cost):
+    """Cost matrices by name, and their gradients (..., m, n, d) for x.
+
+    These are 0 where a distance has none.
+    """
+    a = differences(x, y)
+    if cost == "sqeuclidean":
+        return (a**2).sum(axis=-1), 2 * a
+    if cost == "manhattan":
+        return abs(a).sum(axis=-1), np.sign(a)
+    c = np.sqrt((a**2).sum(axis=-1))
+    return c, a / np.where(c == 0, 1, c)[..., None]
+
+
 def make(rng, kind, batch, m, n, d, dtype):
     """Series, or the costs between them."""
     x = walks(rng, batch, m, d, dtype=dtype)
@@ -128,6 +148,15 @@ def batch(x, y, gamma, x_length=None, y_length=None):
     x, y = masked(x, x_length), masked(y, y_length)
     values, e = soft_dtw(squared_euclidean(x, y), gamma, x_length, y_length)
     return (values, *gradients(x, y, e))
+
+
+def batch_of_cost(x, y, gamma, cost, x_length=None, y_length=None):
+    """Values and gradients under a cost by name."""
+    x, y = masked(x, x_length), masked(y, y_length)
+    c, slopes = cost_and_slopes(x, y, cost)
+    values, e = soft_dtw(c, gamma, x_length, y_length)
+    each = e[..., None] * slopes
+    return values, each.sum(axis=-2), -each.sum(axis=-3)
 
 
 def gradients(x, y, e):
@@ -223,3 +252,37 @@ def _tangent(c, z, gamma):
                 )
     t = rt[m, n] if reached else 0.0
     return r[m, n], t, e[1:, 1:], et[1:, 1:]
+
+
+def tangents(
+    x, y, direction, gamma, cost, x_length, y_length, seed, seed_tangent
+):
+    """Values, tangents, and tangents of both gradients, under a cost by name.
+
+    Along a pair of series, ``'cost'``, or matrices. How the cost's own
+    gradient changes is found by differences.
+    """
+    x, y = masked(x, x_length), masked(y, y_length)
+    c, slopes = cost_and_slopes(x, y, cost)
+    seed = np.asarray(seed)[:, None, None]
+    _, e = soft_dtw(c, gamma, x_length, y_length)
+    changes = 0
+    if isinstance(direction, tuple):
+        dx, dy = (0 if a is None else np.asarray(a) for a in direction)
+        both = [
+            cost_and_slopes(x + h * dx, y + h * dy, cost)[1]
+            for h in (1e-6, -1e-6)
+        ]
+        changes = (both[0] - both[1]) / 2e-6 * (seed * e)[..., None]
+        moves = differences(0 * x + dx, 0 * y + dy)
+        z = (slopes * moves).sum(axis=-1)
+    elif isinstance(direction, str):
+        z = c
+        changes = slopes * (seed * e)[..., None]
+    else:
+        z = direction
+    lengths = x_length, y_length
+    seeds = seed.ravel(), seed_tangent
+    value, t, et = tangent(c, z, gamma, *lengths, *seeds)
+    each = et[..., None] * slopes + changes
+    return value, t, each.sum(axis=-2), -each.sum(axis=-3)

@@ -4,5 +4,18 @@
 """
 
 from chainer_sdtw.cuda._sweeps import Tape, adjoint, value, value_from_cost
+from chainer_sdtw.cuda._tangents import (
+    adjoint_tangent,
+    tangent,
+    tangent_from_cost,
+)
 
-__all__ = ["Tape", "adjoint", "value", "value_from_cost"]
+__all__ = [
+    "Tape",
+    "adjoint",
+    "adjoint_tangent",
+    "tangent",
+    "tangent_from_cost",
+    "value",
+    "value_from_cost",
+]

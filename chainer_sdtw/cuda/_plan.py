@@ -34,18 +34,19 @@ class Pass:
         strips: Strips of 32 rows in the longest pair.
         band_strips: Strips per band.
         bands: Number of bands.
-        kept: The band that the forward pass leaves a fine tape of, or -1.
+        dual: Whether with tangents.
     """
 
     dtype: np.dtype
     strips: int
     band_strips: int
     bands: int
+    dual: bool = False
 
     @property
     def packed(self) -> int:
-        """Bytes of a mantissa and an exponent."""
-        return 2 * self.dtype.itemsize
+        """Bytes of a mantissa and an exponent, and of as much for tangents."""
+        return (4 if self.dual else 2) * self.dtype.itemsize
 
     def band(self, index: int) -> tuple[int, int]:
         """First and last strip of a band, the last exclusive."""
@@ -81,7 +82,9 @@ def fine_bytes(batch: int, m: int, n: int, dtype: np.dtype) -> int:
     return batch * -(-m // ROWS) * strip_entries(n) * 2 * dtype.itemsize
 
 
-def make_plan(batch: int, m: int, n: int, dtype: np.dtype, keep: bool) -> Plan:
+def make_plan(
+    batch: int, m: int, n: int, dtype: np.dtype, keep: bool, dual: bool = False
+) -> Plan:
     """Plan the sweeps of ``batch`` tables of at most ``m`` x ``n`` cells.
 
     Args:
@@ -90,15 +93,16 @@ def make_plan(batch: int, m: int, n: int, dtype: np.dtype, keep: bool) -> Plan:
         n: Columns of the largest table.
         dtype: Type of the arrays: float32 or float64.
         keep: Whether an adjoint sweep follows.
+        dual: Whether with tangents.
     """
     strips = -(-m // ROWS)
     types: list[np.dtype] = [np.dtype(np.float64)]
     if dtype.itemsize == 4:
         types.insert(0, np.dtype(np.float32))
     if not keep:
-        alone = tuple(Pass(t, strips, _NO_BANDS, 1) for t in types)
+        alone = tuple(Pass(t, strips, _NO_BANDS, 1, dual) for t in types)
         return Plan(alone, n * alone[-1].packed, False)
-    whole = fine_bytes(batch, m, n, dtype)
+    whole = fine_bytes(batch, m, n, dtype) * (2 if dual else 1)
     limit = min(max(whole // PART, FREE_BYTES), MOST_BYTES)
     bands = min(-(-whole // limit), strips)
     passes = []
@@ -107,10 +111,10 @@ def make_plan(batch: int, m: int, n: int, dtype: np.dtype, keep: bool) -> Plan:
         share = kind.itemsize // dtype.itemsize
         band_strips = -(-strips // (bands * share))
         passes.append(
-            Pass(kind, strips, band_strips, -(-strips // band_strips))
+            Pass(kind, strips, band_strips, -(-strips // band_strips), dual)
         )
     slot = max(
         p.packed * (p.band_strips * strip_entries(n) + p.bands * n)
         for p in passes
     )
-    return Plan(tuple(passes), -(-slot // 16) * 16, True)
+    return Plan(tuple(passes), -(-slot // 32) * 32, True)

@@ -18,6 +18,9 @@ _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
 _C_TYPES = {4: "float", 8: "double"}
 # Bits of exponent of a forbidden cell, at least: kCell in numerics.cuh.
 _FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
+# SDTW_COST of soft_dtw.cu for series of one feature, and of more.
+_KINDS = {"sqeuclidean": (0, 1), "euclidean": (3, 4), "manhattan": (3, 5)}
+EXPLICIT = 2
 
 
 class Tape:
@@ -27,7 +30,7 @@ class Tape:
     before :func:`adjoint` has been called.
     """
 
-    def __init__(self, batch: _Batch, plan: Plan, memory: Any) -> None:
+    def __init__(self, batch: Batch, plan: Plan, memory: Any) -> None:
         self._batch = batch
         self._plan = plan
         self._memory = memory
@@ -46,12 +49,13 @@ def value(
     y: Any,
     gamma: float = 1.0,
     *,
+    cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
-    """Compute soft-DTW under the squared Euclidean cost.
+    """Compute soft-DTW between series.
 
     As :func:`sdtw_cpu.value`, for arrays of CuPy, on the device that they are
     on and in the current stream, without waiting for the device.
@@ -60,6 +64,7 @@ def value(
         x: ``(B, m, d)`` float32 or float64; copied if not C-contiguous.
         y: ``(B, n, d)``, same type, on the same device.
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        cost: ``'sqeuclidean'``, ``'euclidean'`` or ``'manhattan'``.
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``. On the host they are
             checked. On the device they are not, as that would mean to wait:
@@ -77,17 +82,18 @@ def value(
 
     Raises:
         TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length, gamma or the device is wrong.
+        ValueError: If a shape, a length, gamma, the cost or the device is
+            wrong.
     """
     device = device or cupy_device()
     _arguments.check_series(x, y)
     gamma = _arguments.check_gamma(gamma)
-    _check_same_device(x=x, y=y)
-    with _current(x):
-        batch = _Batch(
-            device, x, y, gamma, x.shape[1], y.shape[1], x_length, y_length
-        )
-        return _value(batch, tape)
+    kind = _KINDS[_arguments.check_cost(cost)][x.shape[2] > 1]
+    check_same_device(x=x, y=y)
+    with current(x):
+        m, n = x.shape[1], y.shape[1]
+        batch = Batch(device, kind, x, y, gamma, m, n, x_length, y_length)
+        return sweep_values(batch, tape)
 
 
 def value_from_cost(
@@ -124,10 +130,11 @@ def value_from_cost(
     device = device or cupy_device()
     _arguments.check_array("cost", cost)
     gamma = _arguments.check_gamma(gamma)
-    with _current(cost):
+    with current(cost):
         _, m, n = cost.shape
-        batch = _Batch(device, cost, None, gamma, m, n, x_length, y_length)
-        return _value(batch, tape)
+        given = cost, None, gamma, m, n, x_length, y_length
+        batch = Batch(device, EXPLICIT, *given)
+        return sweep_values(batch, tape)
 
 
 def adjoint(
@@ -149,36 +156,37 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path.
+        lengths, and everywhere for a pair that has no path. Where a distance
+        has no gradient, as elements (for Manhattan, features) coincide, it
+        counts as zero.
 
     Raises:
+        TypeError: If the tape is of a tangent.
         ValueError: If ``grad`` has the wrong shape or is on another device.
     """
     batch = tape._batch
+    if batch.direction is not None:
+        raise TypeError("the tape is of a tangent: use adjoint_tangent")
     xp = batch.device.xp
-    with _current(batch.x):
-        if grad is None:
-            seed = xp.ones(batch.size, batch.x.dtype)
-        else:
-            _arguments.check_grad_shape(grad, batch.size)
-            _check_same_device(x=batch.x, grad=grad)
-            seed = xp.ascontiguousarray(grad, batch.x.dtype)
+    with current(batch.x):
+        seed = make_seed(xp, grad, batch.x, 1)
         if batch.y is None:
             e = xp.zeros(batch.x.shape, batch.x.dtype)
-            _adjoint(tape, seed, e, None)
+            sweep_back(tape, seed, e, None)
             return e
         gx = xp.zeros(batch.x.shape, batch.x.dtype) if x else None
         gy = xp.zeros(batch.y.shape, batch.y.dtype) if y else None
         if x or y:
-            _adjoint(tape, seed, gx, gy)
+            sweep_back(tape, seed, gx, gy)
         return gx, gy
 
 
 @dataclass
-class _Batch:
+class Batch:
     """The arguments of a sweep, on the device."""
 
     device: Device
+    kind: int  # of cost: SDTW_COST of soft_dtw.cu
     x: Any  # series, or cost matrices
     y: Any  # series, or None
     gamma: float
@@ -186,6 +194,7 @@ class _Batch:
     n: int
     x_length: Any
     y_length: Any
+    direction: Any = None  # (B, m, n) or (1, m, n): tangents of cost matrices
     most: Any = field(init=False)  # bound on each pair's costs
     result: Any = field(init=False)  # values in float64
 
@@ -194,22 +203,14 @@ class _Batch:
         self.x = xp.ascontiguousarray(self.x)
         if self.y is not None:
             self.y = xp.ascontiguousarray(self.y)
-        self.x_length = self._lengths("x_length", self.x_length, self.m)
-        self.y_length = self._lengths("y_length", self.y_length, self.n)
+        if self.direction is not None:
+            self.direction = xp.ascontiguousarray(self.direction)
+        place = self.device, self.x
+        for name, longest in (("x_length", self.m), ("y_length", self.n)):
+            given = getattr(self, name)
+            setattr(self, name, lengths_of(*place, name, given, longest))
         self.most = xp.zeros(self.size, np.float64)
         self.result = xp.empty(self.size, np.float64)
-
-    def _lengths(self, name: str, lengths: Any, longest: int) -> Any:
-        xp = self.device.xp
-        if lengths is None:
-            return self.device.null
-        if hasattr(lengths, "device") and not isinstance(lengths, np.ndarray):
-            _arguments.check_lengths_form(name, lengths, self.size)
-            _check_same_device(x=self.x, **{name: lengths})
-            wide = lengths.astype(np.int64)
-            return xp.clip(wide, -1, 2**30 + 1).astype(np.int32)
-        checked = _arguments.as_lengths(name, lengths, self.size, longest)
-        return xp.asarray(checked, dtype=np.int32)
 
     @property
     def size(self) -> int:
@@ -218,11 +219,6 @@ class _Batch:
     @property
     def features(self) -> int:
         return 1 if self.y is None else int(self.x.shape[2])
-
-    @property
-    def cost(self) -> int:
-        """``SDTW_COST`` of soft_dtw.cu."""
-        return 2 if self.y is None else 0 if self.features == 1 else 1
 
     @property
     def rate(self) -> float:
@@ -239,15 +235,24 @@ class _Batch:
     def launch(
         self, name: str, dtype: np.dtype, blocks: int, threads: int, args: Any
     ) -> None:
-        options = (
+        options: tuple[str, ...] = (
             f"-DSDTW_IN={_C_TYPES[self.x.dtype.itemsize]}",
             f"-DSDTW_T={_C_TYPES[dtype.itemsize]}",
-            f"-DSDTW_COST={self.cost}",
+            f"-DSDTW_COST={self.kind}",
         )
+        if self.direction is not None:
+            options += ("-DSDTW_DUAL=1",)
         null = self.device.null
         args = tuple(null if a is None else a for a in args)
         kernel = self.device.kernel(f"soft_dtw_{name}", options)
         kernel((blocks,), (threads,), args)
+
+    @property
+    def _directions(self) -> tuple[Any, np.int64]:
+        """The directions and how far apart those of two pairs are."""
+        if self.direction is None or len(self.direction) == 1:
+            return self.direction, np.int64(0)
+        return self.direction, np.int64(self.m * self.n)
 
     def survey(self, dtype: np.dtype) -> None:
         """Bound the costs of each pair."""
@@ -258,7 +263,8 @@ class _Batch:
             blocks = self.size * -(-self.m // rows)
             self.launch(
                 *("survey_cost", dtype, blocks, _SURVEY_THREADS),
-                (self.x, *lengths, m, n, np.int32(rows), self.most),
+                (self.x, *lengths, m, n, np.int32(rows), self.most)
+                + self._directions,
             )
         else:
             d = np.int32(self.features)
@@ -288,28 +294,45 @@ class _Batch:
             *(memory, np.int64(plan.slot)),
             *map(np.int32, (run.band_strips, run.bands, kept, first, last)),
             progress,
+            *self._directions,
             *more,
         )
         # As kThreads in soft_dtw.cu.
-        warps = (1, 4 if run.dtype.itemsize == 4 else 3, 3)[self.cost]
+        series = 4 if run.dtype.itemsize == 4 else 3
+        warps = 3 if self.y is None else 1 if self.features == 1 else series
         self.launch(name, run.dtype, blocks, 32 * warps, args)
 
 
-def _value(batch: _Batch, keep: bool) -> Any:
+def sweep_values(batch: Batch, keep: bool) -> Any:
+    """The values, tangents if there is a direction, and a tape if to keep."""
     xp = batch.device.xp
-    plan = make_plan(batch.size, batch.m, batch.n, batch.x.dtype, keep)
+    dual = batch.direction is not None
+    size = batch.size, batch.m, batch.n
+    plan = make_plan(*size, batch.x.dtype, keep, dual)
     memory = xp.empty(batch.size * plan.slot, np.uint8)
     out = xp.empty(batch.size, batch.x.dtype)
+    tangent = xp.empty_like(out) if dual else None
     batch.survey(plan.passes[0].dtype)
     for run in plan.passes:
         kept = run.bands - 1 if keep else -1
         every = 0, run.strips
-        end = batch.result, out
+        end = batch.result, out, tangent
         batch.sweep("value", plan, run, memory, kept, every, *end)
-    return (out, Tape(batch, plan, memory)) if keep else out
+    found = (out, tangent) if dual else (out,)
+    if keep:
+        return (*found, Tape(batch, plan, memory))
+    return found if dual else out
 
 
-def _adjoint(tape: Tape, seed: Any, gx: Any, gy: Any) -> None:
+def sweep_back(
+    tape: Tape,
+    seed: Any,
+    gx: Any,
+    gy: Any,
+    seed_tangent: Any = None,
+    alignment: Any = None,
+) -> None:
+    """Add gradients to zeros, or write tangents of those of costs."""
     batch, plan, memory = tape._batch, tape._plan, tape._memory
     unused = batch.device.xp.empty_like(seed)
     for i, run in enumerate(plan.passes):
@@ -317,12 +340,38 @@ def _adjoint(tape: Tape, seed: Any, gx: Any, gy: Any) -> None:
             strips = run.band(band)
             here = plan, run, memory, band, strips
             if tape._kept[i] != band:
-                batch.sweep("value", *here, batch.result, unused)
+                batch.sweep("value", *here, batch.result, unused, unused)
                 tape._kept[i] = band
-            batch.sweep("adjoint", *here, batch.result, seed, gx, gy)
+            end = seed, gx, gy, seed_tangent, alignment
+            batch.sweep("adjoint", *here, batch.result, *end)
 
 
-def _current(a: Any) -> Any:
+def lengths_of(
+    device: Device, like: Any, name: str, lengths: Any, longest: int
+) -> Any:
+    """Return lengths as the kernels take them, or None for None."""
+    xp = device.xp
+    if lengths is None:
+        return None
+    if hasattr(lengths, "device") and not isinstance(lengths, np.ndarray):
+        _arguments.check_lengths_form(name, lengths, len(like))
+        check_same_device(x=like, **{name: lengths})
+        wide = lengths.astype(np.int64)
+        return xp.clip(wide, -1, 2**30 + 1).astype(np.int32)
+    checked = _arguments.as_lengths(name, lengths, len(like), longest)
+    return xp.asarray(checked, dtype=np.int32)
+
+
+def make_seed(xp: Any, grad: Any, like: Any, default: float) -> Any:
+    """Return what an adjoint sweep starts with, as many as ``like`` has."""
+    if grad is None:
+        return xp.full(len(like), default, like.dtype)
+    _arguments.check_grad_shape(grad, len(like))
+    check_same_device(x=like, grad=grad)
+    return xp.ascontiguousarray(grad, like.dtype)
+
+
+def current(a: Any) -> Any:
     """A context in which the device of this array is the current one."""
     device = getattr(a, "device", None)
     if hasattr(device, "__enter__"):
@@ -330,7 +379,7 @@ def _current(a: Any) -> Any:
     return contextlib.nullcontext()
 
 
-def _check_same_device(**arrays: Any) -> None:
+def check_same_device(**arrays: Any) -> None:
     (first, a), (second, b) = arrays.items()
     places = [getattr(v, "device", None) for v in (a, b)]
     if places[0] != places[1]:

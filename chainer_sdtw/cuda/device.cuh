@@ -81,6 +81,13 @@ SDTW_DEVICE float reciprocal(float a) {
 }
 SDTW_DEVICE double reciprocal(double a) { return __drcp_rn(a); }
 
+// 1 / sqrt(a) to within two units in the last place, a normal.
+SDTW_DEVICE float inverse_root(float a) {
+  float r;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(a));
+  return r;
+}
+
 // --- Between the blocks of one launch ---
 
 // Add one to a counter and return what it was.

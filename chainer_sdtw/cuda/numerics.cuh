@@ -1,4 +1,4 @@
-// The two semirings that a table is swept in.
+// The two semirings that a table is swept in, and both with tangents.
 //
 // Cuturi and Blondel, "Soft-DTW: a Differentiable Loss Function for
 // Time-Series", ICML 2017. With Z = exp(-R / gamma) the recursion of their
@@ -153,6 +153,24 @@ SDTW_DEVICE void weigh(const Rate<double>& rate, double c, double, double& f,
   f = exp2_fraction(fused(c, rate.high, -sum(shifted, -magic)));
 }
 
+// --- Distances ---
+
+// The root of a square `c` and the inverse of that root, or 0 of 0. `rest` is
+// what the format could not hold, of the square and then of the root.
+SDTW_DEVICE void root(float& c, float& rest, float& inverse) {
+  const float square = c;
+  inverse = square > 0 ? inverse_root(square) : 0;
+  const float about = product(square, inverse);
+  rest = inverse / 2 * (fused(-about, about, square) + rest);
+  c = sum(about, rest);
+  rest = sum(rest, sum(about, -c));
+}
+SDTW_DEVICE void root(double& c, double& rest, double& inverse) {
+  c = sqrt(c);
+  inverse = c > 0 ? reciprocal(c) : 0;
+  rest = 0;
+}
+
 // --- Shares ---
 
 // Parts of a sum as shares of it. In float32 a product with the inverse alone
@@ -175,15 +193,27 @@ struct Inverse64 {
 SDTW_DEVICE Inverse32 invert(float total) { return Inverse32(total); }
 SDTW_DEVICE Inverse64 invert(double total) { return Inverse64(total); }
 
-// What a cell hands to each of its predecessors, as shares of its mass.
+// What a cell hands to each of its predecessors, as shares of its mass. With
+// tangents, also what two of theirs are beyond the diagonal one's.
 template <class T>
 struct Shares {
   T left, up, diagonal;
+  T left_tangent, up_tangent;
 };
 
 // --- Semirings ---
 
-// Both have: Val, an element; none(), where no path ends; one(), where all
+// What a cell adds to its predecessors: the fraction and the exponent of its
+// weight or, if the minimum is hard, its cost in the place of the fraction;
+// with tangents, the direction.
+template <class T>
+struct Weight {
+  T fraction;
+  typename Format<T>::Exponent exponent;
+  T direction;
+};
+
+// All have: Val, an element; none(), where no path ends; one(), where all
 // start; step(), a cell from its predecessors.
 
 template <class T>
@@ -211,8 +241,8 @@ struct Soft {
 
   template <bool kShares>
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
-                              const Val& diagonal, T fraction,
-                              Exponent exponent, Shares<T>& shares) {
+                              const Val& diagonal, const Weight<T>& weight,
+                              Shares<T>& shares) {
     const Exponent e = max(max(up.e, diagonal.e), left.e);
     const T u = F::scale(up.m, up.e - e);
     const T g = F::scale(diagonal.m, diagonal.e - e);
@@ -224,7 +254,8 @@ struct Soft {
       shares.up = inverse.share(u);
       shares.diagonal = inverse.share(g);
     }
-    return {product(total, fraction), max(e + exponent, F::kFloor)};
+    return {product(total, weight.fraction),
+            max(e + weight.exponent, F::kFloor)};
   }
 
   // The value, in units of the cost; +inf where no path ends.
@@ -232,6 +263,7 @@ struct Soft {
     if (forbidden && (double)v.e < -2 * F::kSum) return infinity<double>();
     return -((double)v.e + log2((double)v.m)) / rate;
   }
+  static SDTW_DEVICE T tangent(const Val&) { return T(0); }
 };
 
 template <class T>
@@ -256,7 +288,7 @@ struct Hard {
   // Of equal predecessors the diagonal one is taken, then the one above.
   template <bool kShares>
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
-                              const Val& diagonal, T cost, Exponent,
+                              const Val& diagonal, const Weight<T>& weight,
                               Shares<T>& shares) {
     const T least = fmin(fmin(up.r, diagonal.r), left.r);
     if (kShares) {
@@ -266,10 +298,80 @@ struct Hard {
       shares.up = u ? T(1) : T(0);
       shares.left = g || u ? T(0) : T(1);
     }
-    return {sum(least, cost)};
+    return {sum(least, weight.fraction)};
   }
 
   static SDTW_DEVICE double value(const Val& v, double, bool) {
     return (double)v.r;
   }
+  static SDTW_DEVICE T tangent(const Val&) { return T(0); }
+};
+
+// --- Tangents ---
+
+// A pair, and a tangent in the place of another's first half.
+template <class Packed>
+struct DualPacked {
+  Packed value, tangent;
+};
+template <class Packed>
+SDTW_DEVICE DualPacked<Packed> load_fresh(Global<DualPacked<Packed>> p,
+                                          long long i) {
+  const Global<Packed> halves = cast<Packed>(p);
+  return {load_fresh(halves, 2 * i), load_fresh(halves, 2 * i + 1)};
+}
+
+// Every R with its derivative along a direction: that of the cell and, by
+// their shares, those of its predecessors. These come in as differences, which
+// are small where their values are not.
+template <class T, template <class> class Base>
+struct Dual {
+  using S = Base<T>;
+  static constexpr bool kHard = S::kHard;
+  using Packed = DualPacked<typename S::Packed>;
+  struct Val {
+    typename S::Val value;
+    T tangent;
+  };
+
+  static SDTW_DEVICE Val none() { return {S::none(), T(0)}; }
+  static SDTW_DEVICE Val one() { return {S::one(), T(0)}; }
+  static SDTW_DEVICE Packed pack(const Val& v) {
+    return {S::pack(v.value), Format<T>::pack(v.tangent, 0)};
+  }
+  static SDTW_DEVICE Val unpack(const Packed& p) {
+    return {S::unpack(p.value), from_bits(p.tangent.x)};
+  }
+  static SDTW_DEVICE Val shuffle_up(const Val& v) {
+    return {S::shuffle_up(v.value), __shfl_up_sync(0xffffffffu, v.tangent, 1)};
+  }
+  static SDTW_DEVICE void renorm(Val& v) { S::renorm(v.value); }
+
+  template <bool kShares>
+  static SDTW_DEVICE Val step(const Val& left, const Val& up,
+                              const Val& diagonal, const Weight<T>& weight,
+                              Shares<T>& shares) {
+    const typename S::Val v = S::template step<true>(
+        left.value, up.value, diagonal.value, weight, shares);
+    shares.left_tangent = sum(left.tangent, -diagonal.tangent);
+    shares.up_tangent = sum(up.tangent, -diagonal.tangent);
+    const T mean = fused(shares.up, shares.up_tangent,
+                         product(shares.left, shares.left_tangent));
+    return {v, sum(sum(diagonal.tangent, mean), weight.direction)};
+  }
+
+  static SDTW_DEVICE double value(const Val& v, double rate, bool forbidden) {
+    return S::value(v.value, rate, forbidden);
+  }
+  static SDTW_DEVICE T tangent(const Val& v) { return v.tangent; }
+};
+
+// One of the above.
+template <class T, template <class> class Base, bool kDual>
+struct Choice {
+  using Semiring = Base<T>;
+};
+template <class T, template <class> class Base>
+struct Choice<T, Base, true> {
+  using Semiring = Dual<T, Base>;
 };

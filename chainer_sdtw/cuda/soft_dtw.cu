@@ -1,10 +1,13 @@
-// The value and adjoint sweeps of soft-DTW on a GPU.
+// The value and adjoint sweeps of soft-DTW on a GPU, and their tangents.
 //
-// Options, all of them required:
+// Options, required but for the last:
 //   SDTW_IN    type of the arrays: float or double
 //   SDTW_T     type that is computed in: float or double
 //   SDTW_COST  0: squared Euclidean, univariate; 1: the same with features;
-//              2: explicit cost matrices, in the place of x
+//              2: explicit cost matrices, in the place of x; 3: absolute
+//              differences; 4: Euclidean, 5: Manhattan, both with features
+//   SDTW_DUAL  1: sweep dual numbers, every one with its tangent along a
+//              direction, an array as the cost; with explicit costs only
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,
@@ -29,15 +32,29 @@
 // the tape and have half as many strips per band.
 #include "numerics.cuh"
 
+#ifndef SDTW_DUAL
+#define SDTW_DUAL 0
+#endif
+
 namespace {
 
 using In = SDTW_IN;
 using T = SDTW_T;
-using Packed = Format<T>::Packed;
 using Exponent = Format<T>::Exponent;
 
-constexpr bool kUnivariate = SDTW_COST == 0;
+constexpr bool kDual = SDTW_DUAL;
+using SoftMinimum = Choice<T, Soft, kDual>::Semiring;
+using HardMinimum = Choice<T, Hard, kDual>::Semiring;
+using Packed = SoftMinimum::Packed;
+
+constexpr bool kUnivariate = SDTW_COST == 0 || SDTW_COST == 3;
 constexpr bool kExplicit = SDTW_COST == 2;
+static_assert(kExplicit || !kDual, "tangents of explicit costs");
+constexpr bool kEuclidean = SDTW_COST == 4;
+// Sums of absolute differences, or of one of them.
+constexpr bool kAbsolute = SDTW_COST == 3 || SDTW_COST == 5;
+// The cost's gradient is so many times what slope() gives.
+constexpr int kFactor = kEuclidean || kAbsolute ? 1 : 2;
 
 constexpr int kRows = 32;   // of a strip: lanes of a warp
 constexpr int kSteps = 32;  // of a segment
@@ -84,8 +101,14 @@ constexpr int kSeries =
     kUnivariate ? kSpan
     : kExplicit ? 0
                 : 2 * kStage + (kHelpers - 2) * kRows * kFeatureStride;
-constexpr int kValuePlanes = kUnivariate ? 0 : 2;
-constexpr int kAdjointPlanes = 3;
+constexpr int kValuePlanes = kUnivariate ? 0 : kDual ? 3 : 2;
+// The fourth has the inverses of distances. Where there is one set only, they
+// fit in where the helpers stage series, which they do before and after.
+constexpr int kAdjointPlanes = kDual ? 5 : kEuclidean && kSets == 2 ? 4 : 3;
+// Masses that are handed on: of the alignment and, if so, of its tangent.
+constexpr int kMasses = kDual ? 2 : 1;
+constexpr int kInverseGap = kSets == 2 ? 0 : kStage - kHalf * kStride;
+static_assert(kInverseGap >= 0, "staging");
 
 // --- Which kernel takes a pair ---
 
@@ -104,6 +127,11 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
   const double total = most * ((double)m + n);
   const double huge = Format<C>::kHuge;
   if (!(total < huge)) return false;
+  // Distances whose squares the format cannot hold.
+  constexpr double kRange = 1e15;
+  if (kEuclidean && sizeof(C) == 4 &&
+      !(most > 1 / kRange && most < kRange && rate < kRange))
+    return false;
   if (rate == 0) return true;
   const double sum_bits =
       kExplicit ? Format<C>::kSum : Format<C>::kSumOfSeries;
@@ -130,6 +158,9 @@ struct Sweep {
   // then segments done per strip and pair.
   int first, last;
   Global<int> progress;
+  // Dual numbers: numbers from one pair's direction to the next, or 0.
+  Global<const In> direction;
+  long long direction_stride;
 };
 
 struct Strip {
@@ -140,6 +171,7 @@ struct Strip {
   int end;        // its steps
   Part part;
   Global<const In> x, y;  // of the pair
+  Global<const In> direction;
   Global<Packed> slot;
 
   SDTW_DEVICE bool last() const { return index == strips - 1; }
@@ -163,7 +195,8 @@ constexpr int kValueBytes =
     (kSeries + kSets * kValuePlanes * kPlane) * (int)sizeof(T);
 constexpr int kAdjointBytes =
     kTicketBytes + kSteps * (int)sizeof(Packed) +
-    (3 * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) * (int)sizeof(T) +
+    ((1 + 2 * kMasses) * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) *
+        (int)sizeof(T) +
     (kHelpers ? (int)sizeof(Strip) : 0);
 
 // Draw the next strip; the same for all threads of the block.
@@ -200,6 +233,7 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
 
   if (kExplicit) {
     s.x = w.x + (long long)s.b * w.m * w.n;
+    if (kDual) s.direction = w.direction + s.b * w.direction_stride;
   } else {
     s.x = w.x + (long long)s.b * w.m * w.d;
     s.y = w.y + (long long)s.b * w.n * w.d;
@@ -275,6 +309,13 @@ SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
   }
 }
 
+// The gradient of a difference's part in the cost: of its square, by two; of
+// its absolute value, 0 at 0.
+SDTW_DEVICE T slope(T a) {
+  if (!kAbsolute) return a;
+  return a == 0 ? T(0) : copysign(T(1), a);
+}
+
 // The weights of a segment's cells: from the series, in shared memory, of this
 // lane's row and all columns (univariate), or two planes of fractions and
 // exponents. Cells outside of the table have the weights of the nearest inside
@@ -284,36 +325,43 @@ struct Costs {
   T x;  // univariate: this lane's
   Shared<T> weights;
 
-  // Where two planes are the sweep's and the third takes the alignment.
   SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
+
+  // Euclidean: where the inverse of a distance is, for the adjoint sweep.
+  SDTW_DEVICE Shared<T> inverse(int step, int row) const {
+    const Shared<T> from = kSets == 2 ? weights + 2 * kPlane : series;
+    return from + (step * kStride + step / kHalf * kInverseGap + row);
+  }
 
   // The weight of this lane's cell at a step of the segment; as a cost, if
   // the minimum is hard.
   template <class S>
-  SDTW_DEVICE void weight(const Rate<T>& rate, int step, T& fraction,
-                          Exponent& exponent) const {
+  SDTW_DEVICE Weight<T> weight(const Rate<T>& rate, int step) const {
     const int lane = threadIdx.x;
-    exponent = 0;
+    Weight<T> found = {};
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
-      const T c = product(a, a);
+      const T c = kAbsolute ? fabs(a) : product(a, a);
       if (S::kHard) {
-        fraction = c;
-        return;
+        found.fraction = c;
+        return found;
       }
       // What rounding left out of the difference and of the square.
       const T y_part = sum(a, -x);
       const T x_part = sum(a, -y_part);
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
-      const T c_rest = fused(a + a, a_rest, fused(a, a, -c));
-      weigh<false>(rate, c, c_rest, fraction, exponent);
-      return;
+      const T c_rest = kAbsolute ? product(slope(a), a_rest)
+                                 : fused(a + a, a_rest, fused(a, a, -c));
+      weigh<false>(rate, c, c_rest, found.fraction, found.exponent);
+      return found;
     }
-    fraction = weights[step * kStride + lane];
+    const int at = step * kStride + lane;
+    found.fraction = weights[at];
     if (!S::kHard)
-      exponent =
-          Format<T>::as_exponent(weights[kPlane + step * kStride + lane]);
+      found.exponent = Format<T>::as_exponent(weights[kPlane + at]);
+    if (kDual) found.direction = weights[2 * kPlane + at];
+    return found;
   }
 
   // Univariate: the columns of a segment, by the warp that sweeps.
@@ -325,7 +373,7 @@ struct Costs {
   }
 
   // Otherwise: the planes of a segment, by the warps that help.
-  template <class S>
+  template <class S, bool kAdjoint>
   SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
                         Shared<T> planes) {
     use(planes);
@@ -333,7 +381,7 @@ struct Costs {
     if (kExplicit)
       explicit_costs<S>(w, s, q);
     else
-      squared_distances<S>(w, s, q);
+      distances<S, kAdjoint>(w, s, q);
   }
 
  private:
@@ -360,18 +408,23 @@ struct Costs {
       const int i = s.row + r;
       const int j = s.column(q * kSteps + step) - r;
       T c = 0;
+      T direction = 0;
       if (i < s.m && j >= 0 && j < s.n) {
-        c = (T)s.x[(long long)i * w.n + j];
+        const long long from = (long long)i * w.n + j;
+        c = (T)s.x[from];
+        if (kDual && c < infinity<T>()) direction = (T)s.direction[from];
         c = c < forbidden ? c : forbidden;
       }
-      put<S, true>(rate, step * kStride + r, c, T(0));
+      const int at = step * kStride + r;
+      put<S, true>(rate, at, c, T(0));
+      if (kDual) weights[2 * kPlane + at] = direction;
     }
   }
 
   // Each warp takes half of the steps, each lane four rows by four steps. Sums
   // of the features of a chunk are added with what rounding takes from them.
-  template <class S>
-  SDTW_DEVICE void squared_distances(const Sweep& w, const Strip& s, int q) {
+  template <class S, bool kAdjoint>
+  SDTW_DEVICE void distances(const Sweep& w, const Strip& s, int q) {
     const int helper = threadIdx.x / 32 - 1;
     const int lane = threadIdx.x % 32;
     const int r0 = lane % 8 * 4;
@@ -399,7 +452,8 @@ struct Costs {
           SDTW_UNROLL
           for (int j = 0; j < 4; ++j) {
             const T c = a[i] - b[j - i + 3];
-            part[i][j] = fused(c, c, part[i][j]);
+            part[i][j] =
+                kAbsolute ? part[i][j] + fabs(c) : fused(c, c, part[i][j]);
           }
         }
       }
@@ -422,12 +476,21 @@ struct Costs {
       }
     }
     const Rate<T> rate(w.rate);
+    if (kEuclidean && kAdjoint) __syncwarp();
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
+      const int step = helper * kHalf + t0 + j;
       SDTW_UNROLL
-      for (int i = 0; i < 4; ++i)
-        put<S, false>(rate, (helper * kHalf + t0 + j) * kStride + r0 + i,
-                      high[i][j], low[i][j]);
+      for (int i = 0; i < 4; ++i) {
+        T c = high[i][j];
+        T rest = low[i][j];
+        if (kEuclidean) {
+          T inverted;
+          root(c, rest, inverted);
+          if (kAdjoint) inverse(step, r0 + i)[0] = inverted;
+        }
+        put<S, false>(rate, step * kStride + r0 + i, c, rest);
+      }
     }
   }
 };
@@ -455,10 +518,8 @@ struct Front {
       // paths start.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < kGroup; ++step) {
-        T fraction;
-        Exponent exponent;
-        costs.weight<S>(rate, step, fraction, exponent);
-        advance<kShares>(fraction, exponent, above[step], step, below, planes);
+        advance<kShares>(costs.weight<S>(rate, step), above[step], step, below,
+                         planes);
         if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
       }
       step0 = kGroup;
@@ -466,18 +527,16 @@ struct Front {
     for (; step0 < count; step0 += kGroup) {
       // What a group reads comes before what it writes, which it would wait
       // for otherwise.
-      T fractions[kGroup];
-      Exponent exponents[kGroup];
+      Weight<T> weights[kGroup];
       Packed edges[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
-        costs.weight<S>(rate, step0 + i, fractions[i], exponents[i]);
+        weights[i] = costs.weight<S>(rate, step0 + i);
         edges[i] = above[step0 + i];
       }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(fractions[i], exponents[i], edges[i], step0 + i,
-                         below, planes);
+        advance<kShares>(weights[i], edges[i], step0 + i, below, planes);
       S::renorm(current);
       S::renorm(diagonal);
     }
@@ -485,21 +544,24 @@ struct Front {
 
  private:
   template <bool kShares>
-  SDTW_DEVICE void advance(T fraction, Exponent exponent, const Packed& edge,
+  SDTW_DEVICE void advance(const Weight<T>& weight, const Packed& edge,
                            int step, Shared<Packed> below, Shared<T> planes) {
     const int lane = threadIdx.x;
     const typename S::Val outside = S::unpack(edge);
     typename S::Val up = S::shuffle_up(current);
     if (lane == 0) up = outside;
     Shares<T> shares;
-    current = S::template step<kShares>(current, up, diagonal, fraction,
-                                        exponent, shares);
+    current = S::template step<kShares>(current, up, diagonal, weight, shares);
     diagonal = up;
     if (kShares) {
       const int at = step * kStride + lane;
       planes[at] = shares.left;
       planes[kPlane + at] = shares.up;
       planes[2 * kPlane + at] = shares.diagonal;
+      if (kDual) {
+        planes[3 * kPlane + at] = shares.left_tangent;
+        planes[4 * kPlane + at] = shares.up_tangent;
+      }
     } else if (lane == kRows - 1) {
       below[step] = S::pack(current);
     }
@@ -537,7 +599,7 @@ SDTW_DEVICE Shared<T> set_of(Shared<T> planes, int count, int q) {
 template <class S>
 SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
                              Shared<char> memory, Global<double> result,
-                             Global<In> value) {
+                             Global<In> value, Global<In> tangent) {
   const Shared<Packed> above = take<Packed>(memory, kSteps);
   const Shared<Packed> below = take<Packed>(memory, kSteps);
   Costs costs;
@@ -554,7 +616,7 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
   if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
   if (kHelpers) {
     if (!sweeps)
-      costs.template fill<S>(w, s, 0, set_of(planes, kValuePlanes, 0));
+      costs.template fill<S, false>(w, s, 0, set_of(planes, kValuePlanes, 0));
     __syncthreads();
   }
   for (int q = 0; q < segments; ++q) {
@@ -585,8 +647,8 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     if (kHelpers) {
       if (kSets == 1) __syncthreads();
       if (!sweeps && q + 1 < segments)
-        costs.template fill<S>(w, s, q + 1,
-                               set_of(planes, kValuePlanes, q + 1));
+        costs.template fill<S, false>(w, s, q + 1,
+                                      set_of(planes, kValuePlanes, q + 1));
       __syncthreads();
     }
   }
@@ -594,6 +656,8 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     const double v = S::value(front.current, w.rate, kExplicit);
     result[s.b] = v;
     value[s.b] = (In)v;
+    if (kDual)
+      tangent[s.b] = v - v == 0 ? (In)S::tangent(front.current) : In(0);
   }
 }
 
@@ -603,22 +667,30 @@ struct Gradients {
   Global<const double> result;  // the values
   Global<const In> seed;        // the gradient with respect to them
   Global<In> x, y;              // of all pairs; x: or the cost's
+  // Dual numbers: the tangent of the seed, and what takes the alignment times
+  // the seed, or null.
+  Global<const In> seed_tangent;
+  Global<In> alignment;
 };
 
 // The mass of the alignment on its way back through a strip.
 struct Mass {
   T keep, hand, diagonal;  // to the left, up, and up one step later
   T x_sum, y_sum;          // univariate: sums of E (x - y)
+  // Dual numbers: the tangents of the first three.
+  T keep_tangent, hand_tangent, diagonal_tangent;
 
   // Sweep a segment back, by one warp; the alignment replaces the shares to
-  // the left. Takes what the strip below hands to the last row and puts what
-  // the first row hands on.
+  // the left, its tangent those up. Takes what the strip below hands to the
+  // last row and puts what the first row hands on. `inverse_gamma` is 0 where
+  // the minimum is hard.
   SDTW_DEVICE void back(const Costs& costs, Shared<T> plane, int count,
-                        Shared<const T> from_below, Shared<T> to_above,
-                        Shared<T> y_sums) {
+                        T inverse_gamma, Shared<const T> from_below,
+                        Shared<T> to_above, Shared<T> y_sums) {
     const int lane = threadIdx.x;
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
       T left[kGroup], up[kGroup], across[kGroup], edge[kGroup];
+      T left_tangent[kGroup], up_tangent[kGroup], edge_tangent[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
         const int at = (step0 + i) * kStride + lane;
@@ -626,6 +698,11 @@ struct Mass {
         up[i] = plane[kPlane + at];
         across[i] = plane[2 * kPlane + at];
         edge[i] = from_below[step0 + i];
+        if (kDual) {
+          left_tangent[i] = plane[3 * kPlane + at];
+          up_tangent[i] = plane[4 * kPlane + at];
+          edge_tangent[i] = from_below[kSteps + step0 + i];
+        }
       }
       SDTW_UNROLL
       for (int i = kGroup - 1; i >= 0; --i) {
@@ -633,27 +710,50 @@ struct Mass {
         T below = __shfl_down_sync(0xffffffffu, hand, 1);
         if (lane == kRows - 1) below = edge[i];
         const T e = keep + below;
+        if (kDual) {
+          T below_tangent = __shfl_down_sync(0xffffffffu, hand_tangent, 1);
+          if (lane == kRows - 1) below_tangent = edge_tangent[i];
+          const T tangent = keep_tangent + below_tangent;
+          // A share p changes by -p (its tangent - their mean) / gamma.
+          const T steep = product(e, inverse_gamma);
+          const T mean =
+              fused(up[i], up_tangent[i], product(left[i], left_tangent[i]));
+          keep_tangent = product(
+              left[i], fused(sum(mean, -left_tangent[i]), steep, tangent));
+          hand_tangent =
+              fused(up[i], fused(sum(mean, -up_tangent[i]), steep, tangent),
+                    diagonal_tangent);
+          diagonal_tangent = product(across[i], fused(mean, steep, tangent));
+          plane[kPlane + step * kStride + lane] = tangent;
+        }
         keep = product(left[i], e);
         hand = fused(up[i], e, diagonal);
         diagonal = product(across[i], e);
         if (kUnivariate) {
-          const T a = sum(costs.x, -costs.series[step + kRows - 1 - lane]);
+          const T y = costs.series[step + kRows - 1 - lane];
+          const T a = slope(sum(costs.x, -y));
           x_sum = fused(e, a, x_sum);
           T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
+        } else if (kEuclidean) {
+          plane[step * kStride + lane] =
+              product(e, costs.inverse(step, lane)[0]);
         } else {
           plane[step * kStride + lane] = e;
         }
         if (lane == 0) {
           to_above[step] = hand;
+          if (kDual) to_above[kSteps + step] = hand_tangent;
           if (kUnivariate) y_sums[step] = y_sum;
         }
       }
     }
     if (!kUnivariate) {
-      for (int step = count; step < kSteps; ++step)
+      for (int step = count; step < kSteps; ++step) {
         plane[step * kStride + lane] = 0;
+        if (kDual) plane[kPlane + step * kStride + lane] = 0;
+      }
     }
   }
 };
@@ -717,13 +817,18 @@ struct Tile {
         e = plane[t * kStride + row + i * row_step];
       SDTW_UNROLL
       for (int j = 0; j < 4; ++j)
-        total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
+        if (kAbsolute) {
+          if (own[i][j] > y[j]) total[i][j] += e;
+          if (own[i][j] < y[j]) total[i][j] -= e;
+        } else {
+          total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
+        }
     }
   }
 };
 
-// Add a segment's E (x - y) to the gradient of the strip's rows, twice that
-// and times the seed; by one warp.
+// Add a segment's E (x - y) to the gradient of the strip's rows, times the
+// seed and what the cost asks for; by one warp.
 SDTW_DEVICE void gradient_of_rows(const Sweep& w, const Strip& s,
                                   Global<In> gradient, Shared<T> ys,
                                   Shared<const T> plane, int q, T factor) {
@@ -782,20 +887,29 @@ SDTW_DEVICE void gradient_of_columns(const Sweep& w, const Strip& s,
   }
 }
 
-// Write a segment of the alignment times the seed; by the warps that help.
+// Write a segment of the alignment times the seed, or of the tangent of that;
+// by the warps that help.
 SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
-                               Global<In> gradient, Shared<const T> plane,
-                               int q, T seed) {
+                               const Gradients& g, Shared<const T> plane,
+                               int q, T seed, T seed_tangent) {
   const int step = threadIdx.x % kSteps;
   SDTW_UNROLL_BY(4)
   for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
     const int i = s.row + r;
     const int j = s.column(q * kSteps + step) - r;
     if (i >= s.m || j < 0 || j >= s.n) continue;
-    const long long at = (long long)i * w.n + j;
-    const bool open = (In)s.x[at] < infinity<In>();
-    gradient[(long long)s.b * w.m * w.n + at] =
-        open ? (In)(seed * plane[step * kStride + r]) : In(0);
+    const long long from = (long long)i * w.n + j;
+    const long long to = (long long)s.b * w.m * w.n + from;
+    const int at = step * kStride + r;
+    const bool open = (In)s.x[from] < infinity<In>();
+    const T e = open ? (T)plane[at] : T(0);
+    if (kDual) {
+      const T tangent = open ? (T)plane[kPlane + at] : T(0);
+      g.x[to] = (In)fused(seed, tangent, product(seed_tangent, e));
+      if (g.alignment) g.alignment[to] = (In)(seed * e);
+    } else {
+      g.x[to] = (In)(seed * e);
+    }
   }
 }
 
@@ -803,13 +917,13 @@ SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
 SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
                                       const Gradients& g, Shared<T> series,
                                       Shared<const T> plane, int q, T seed,
-                                      bool bottom, int below) {
+                                      T seed_tangent, bool bottom, int below) {
   if (kExplicit) {
-    cost_gradient(w, s, g.x, plane, q, seed);
+    cost_gradient(w, s, g, plane, q, seed, seed_tangent);
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
       gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
-                       q, 2 * seed);
+                       q, kFactor * seed);
   } else if (g.y) {
     // Each column belongs to the second half of a segment and to the first
     // half of the next, which comes earlier. When a second half is done, so
@@ -824,7 +938,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
       __syncwarp();
       gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
                           series + (helper - 1) * kStage, plane, q, half,
-                          2 * seed);
+                          kFactor * seed);
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0 && last && s.index > w.first)
@@ -839,12 +953,15 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
   Costs costs;
   if (kSeries) costs.series = take<T>(memory, kSeries);
   const Shared<T> planes = take<T>(memory, kSets * kAdjointPlanes * kPlane);
-  const Shared<T> from_below = take<T>(memory, kSteps);
-  const Shared<T> to_above = take<T>(memory, kSteps);
+  const Shared<T> from_below = take<T>(memory, kMasses * kSteps);
+  const Shared<T> to_above = take<T>(memory, kMasses * kSteps);
   const Shared<T> y_sums = take<T>(memory, kSteps);
 
   const double value = g.result[s.b];
-  const T seed = value - value == 0 || !kExplicit ? (T)g.seed[s.b] : T(0);
+  const bool reached = value - value == 0 || !kExplicit;
+  const T seed = reached ? (T)g.seed[s.b] : T(0);
+  const T seed_tangent = kDual && reached ? (T)g.seed_tangent[s.b] : T(0);
+  const T inverse_gamma = S::kHard ? T(0) : (T)(w.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
   // The strip below is this launch's, and has so many segments.
@@ -863,7 +980,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     again = take<Strip>(memory, 1);
     if (threadIdx.x == 0) again[0] = s;
     if (!sweeps)
-      costs.template fill<S>(
+      costs.template fill<S, true>(
           w, s, segments - 1,
           set_of(planes, kAdjointPlanes, segments - 1) + kPlane);
     __syncthreads();
@@ -877,9 +994,12 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       const int j = s.column(q * kSteps + lane);
       const int j_last = j - (kRows - 1);
       load_edge<S>(w, s, q, above);
-      from_below[lane] = !s.last() && j_last >= 0 && j_last < s.n
-                             ? load_fresh(masses, j_last)
-                             : T(0);
+      SDTW_UNROLL
+      for (int k = 0; k < kMasses; ++k)
+        from_below[k * kSteps + lane] =
+            !s.last() && j_last >= 0 && j_last < s.n
+                ? load_fresh(masses, (long long)k * w.n + j_last)
+                : T(0);
       Front<S> front;
       if (q > 0) {
         const Global<Packed> from = state(w, s, q);
@@ -891,13 +1011,17 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       costs.use(plane + kPlane);
       const int count = s.count(q);
       front.template sweep<true>(w, s, costs, q, count, above, above, plane);
-      mass.back(costs, plane, count, from_below, to_above, y_sums);
+      mass.back(costs, plane, count, inverse_gamma, from_below, to_above,
+                y_sums);
       __syncwarp();
-      if (s.index > 0 && lane < count && j >= 0 && j < s.n)
-        masses[j] = to_above[lane];
+      if (s.index > 0 && lane < count && j >= 0 && j < s.n) {
+        SDTW_UNROLL
+        for (int k = 0; k < kMasses; ++k)
+          masses[(long long)k * w.n + j] = to_above[k * kSteps + lane];
+      }
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
-        to[0] = load_fresh(to, 0) + (In)(2 * seed * y_sums[lane]);
+        to[0] = load_fresh(to, 0) + (In)(kFactor * seed * y_sums[lane]);
       }
       __syncwarp();
       if (lane == 0 && s.index > w.first)
@@ -913,16 +1037,17 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
         if (done < segments)
           gradients_of_segment(w, s, g, costs.series,
                                set_of(planes, kAdjointPlanes, done), done,
-                               seed, bottom, below);
+                               seed, seed_tangent, bottom, below);
         if (q > 0)
-          costs.template fill<S>(
+          costs.template fill<S, true>(
               w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
       }
       __syncthreads();
     }
   }
   if (kUnivariate && g.x && s.row + lane < s.m)
-    g.x[(long long)s.b * w.m + s.row + lane] = (In)(2 * seed * mass.x_sum);
+    g.x[(long long)s.b * w.m + s.row + lane] =
+        (In)(kFactor * seed * mass.x_sum);
 }
 
 // Gradients of a pair whose value is NaN.
@@ -931,10 +1056,12 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
   const int rows = s.m - s.row < kRows ? s.m - s.row : kRows;
   const long long width = kExplicit ? w.n : w.d;
   const int valid = kExplicit ? s.n : w.d;
-  if (g.x) {
-    for (int r = 0; r < rows; ++r)
-      for (int k = threadIdx.x; k < valid; k += kThreads)
-        g.x[((long long)s.b * w.m + s.row + r) * width + k] = nan;
+  for (int r = 0; r < rows; ++r) {
+    const long long from = ((long long)s.b * w.m + s.row + r) * width;
+    for (int k = threadIdx.x; k < valid; k += kThreads) {
+      if (g.x) g.x[from + k] = nan;
+      if (kDual && g.alignment) g.alignment[from + k] = nan;
+    }
   }
   if (g.y && s.index == 0) {
     const long long count = (long long)s.n * w.d;
@@ -952,14 +1079,15 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
       Global<const int> y_length, Global<const double> most, int batch, \
       int m, int n, int d, double rate, double forbidden,               \
       Global<Packed> tape, long long slot, int band_strips, int bands,  \
-      int kept, int first, int last, Global<int> progress
-#define SDTW_SWEEP                                                \
-  {x,     y,    x_length, y_length,  most,    batch, m,           \
-   n,     d,    rate,     forbidden, tape,    slot,  band_strips, \
-   bands, kept, first,    last,      progress}
+      int kept, int first, int last, Global<int> progress,              \
+      Global<const In> direction, long long direction_stride
+#define SDTW_SWEEP                                                     \
+  {x,     y,    x_length, y_length,  most,     batch,     m,           \
+   n,     d,    rate,     forbidden, tape,     slot,      band_strips, \
+   bands, kept, first,    last,      progress, direction, direction_stride}
 
 // A bound on the absolute values of each pair's finite costs; NaN where there
-// is a NaN or an infinity (but for +inf as a cost).
+// is a NaN or an infinity (but for +inf as a cost), or a NaN as a direction.
 
 // Of series; a block per pair.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
@@ -1019,7 +1147,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       const double a = x_high - y_low;
       const double c = y_high - x_low;
       const double widest = a > c ? a : c;
-      total += widest * widest;
+      total += kAbsolute ? widest : widest * widest;
     }
     __syncthreads();
   }
@@ -1031,14 +1159,18 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       totals[at] += other;
     }
   }
-  if (at == 0) most[b] = totals[0];
+  if (at == 0) {
+    const double bound = totals[0];
+    most[b] = kEuclidean ? sqrt(bound) : bound;
+  }
 }
 
 // Of cost matrices: blocks of `rows` rows each; raises zeros.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
                          Global<const int> y_length, int m, int n, int rows,
-                         Global<double> most) {
+                         Global<double> most, Global<const In> direction,
+                         long long direction_stride) {
   Shared<char> memory = shared_memory<8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
   const int blocks = (m + rows - 1) / rows;
@@ -1054,9 +1186,14 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
     SDTW_UNROLL_BY(4)
     for (int j = at % 32; j < width; j += 32) {
-      const In v = cost[((long long)b * m + i) * n + j];
+      const long long from = (long long)i * n + j;
+      const In v = cost[(long long)b * m * n + from];
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
+      if (kDual && v < inf) {
+        const In z = direction[b * direction_stride + from];
+        bad |= z != z;
+      }
       found = a > found && a < inf ? a : found;
     }
   }
@@ -1073,36 +1210,40 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   if (at == 0) raise(most + b, (double)largest[0]);
 }
 
-// The values of all pairs; blocks: batch times the strips to sweep.
+// The values of all pairs, and their tangents; blocks: batch times the strips
+// to sweep.
 SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
     soft_dtw_value(SDTW_SWEEP_PARAMETERS, Global<double> result,
-                   Global<In> value) {
+                   Global<In> value, Global<In> tangent) {
   Shared<char> memory = shared_memory<kValueBytes>();
   const Sweep w = SDTW_SWEEP;
   const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), false);
   if (s.part == Part::kSoft) {
-    value_strip<Soft<T>>(w, s, memory, result, value);
+    value_strip<SoftMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kHard) {
-    value_strip<Hard<T>>(w, s, memory, result, value);
+    value_strip<HardMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kNan && s.last() && threadIdx.x == 0) {
     result[s.b] = from_bits(0x7ff8000000000000ll);
     value[s.b] = (In)from_bits(0x7ff8000000000000ll);
+    if (kDual) tangent[s.b] = (In)from_bits(0x7ff8000000000000ll);
   }
 }
 
 // The gradients of all pairs, added to zeros: gx and gy, each of them or null,
-// or that with respect to the cost in the place of gx.
+// or that with respect to the cost in the place of gx. With dual numbers, its
+// tangent there, and itself in `alignment`.
 SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
     soft_dtw_adjoint(SDTW_SWEEP_PARAMETERS, Global<const double> result,
-                     Global<const In> seed, Global<In> gx, Global<In> gy) {
+                     Global<const In> seed, Global<In> gx, Global<In> gy,
+                     Global<const In> seed_tangent, Global<In> alignment) {
   Shared<char> memory = shared_memory<kAdjointBytes>();
   const Sweep w = SDTW_SWEEP;
-  const Gradients g = {result, seed, gx, gy};
+  const Gradients g = {result, seed, gx, gy, seed_tangent, alignment};
   const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
   if (s.part == Part::kSoft)
-    adjoint_strip<Soft<T>>(w, s, memory, g);
+    adjoint_strip<SoftMinimum>(w, s, memory, g);
   else if (s.part == Part::kHard)
-    adjoint_strip<Hard<T>>(w, s, memory, g);
+    adjoint_strip<HardMinimum>(w, s, memory, g);
   else if (s.part == Part::kNan)
     fill_nan(w, s, g);
 }

@@ -1591,6 +1591,7 @@ inline float sum(float a, float b) { return a + b; }
 inline double sum(double a, double b) { return a + b; }
 inline float reciprocal(float a) { return 1 / a; }
 inline double reciprocal(double a) { return 1 / a; }
+inline float inverse_root(float a) { return 1 / sqrtf(a); }
 
 inline int draw(Global<int> counter) {
   int* p = counter[0].checked();

@@ -21,21 +21,33 @@ if not LIBRARIES:
     )
 
 TYPES = [("float", "float"), ("float", "double"), ("double", "double")]
-VARIANTS = [
-    (f"-DSDTW_IN={kind}", f"-DSDTW_T={computed}", f"-DSDTW_COST={cost}")
-    for (kind, computed), cost in product(TYPES, range(3))
-]
+
+
+def variants(types, costs):
+    return [
+        (f"-DSDTW_IN={kind}", f"-DSDTW_T={computed}", f"-DSDTW_COST={cost}")
+        for (kind, computed), cost in product(types, costs)
+    ]
+
+
+VARIANTS = variants(TYPES, range(3))
+# Compiled for a few architectures only, as it takes long.
+MORE_VARIANTS = variants(TYPES[:2], (4, 5))
 # Every architecture by the newest compiler that knows it, and the most used
 # one by the others too.
 NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}
 CHOSEN = {(NEWEST[a], a) for a in nvrtc.ARCHITECTURES if a in NEWEST}
 CHOSEN |= {(lib, 90) for lib in LIBRARIES}
+MORE = {(NEWEST[a], a) for a in (70, 90, 100) if a in NEWEST}
 CASES = [
     pytest.param(library, architecture, options, id=" ".join(map(str, name)))
     for library, architecture in sorted(
         CHOSEN, key=lambda c: (c[0].version, c[1])
     )
-    for options in VARIANTS
+    for options in (
+        *VARIANTS,
+        *(MORE_VARIANTS if (library, architecture) in MORE else ()),
+    )
     for name in [(library, architecture, *options)]
 ]
 

@@ -17,7 +17,7 @@ TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 KINDS = ("univariate", "multivariate", "explicit")
 
 
-def swept(arrays, gamma, lengths=(None, None), grad=None, sweeps=cuda):
+def swept(arrays, gamma, lengths=(None, None), grad=None, sweeps=cuda, **more):
     """Value and gradients of arrays that are where the sweeps run."""
     name = "value" if len(arrays) == 2 else "value_from_cost"
     value, tape = getattr(sweeps, name)(
@@ -25,6 +25,7 @@ def swept(arrays, gamma, lengths=(None, None), grad=None, sweeps=cuda):
         x_length=lengths[0],
         y_length=lengths[1],
         tape=True,
+        **more,
     )
     gradients = sweeps.adjoint(tape, grad)
     return (value, *(gradients if len(arrays) == 2 else (gradients,)))
@@ -83,6 +84,24 @@ def test_values_and_gradients(rng, dtype, gamma, d):
     check(arrays, gamma)
     for _ in range(3):
         check(arrays, gamma, [rng.integers(1, k + 1, 5) for k in (100, 77)])
+
+
+@attr.gpu
+@pytest.mark.parametrize("d", [1, 2, 17, 64])
+@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_costs(rng, dtype, cost, d):
+    x, y = make(rng, "series", 5, 100, 77, d, dtype)
+    y[:, :9] = x[:, 7:16]  # where distances are zero
+    y[:, 9:12, 0] = x[:, 2:5, 0]
+    given = cupy.asarray(x), cupy.asarray(y)
+    lengths = [rng.integers(1, k + 1, 5) for k in (100, 77)]
+    for gamma in (0, 1e-3, 0.1, 1):
+        actual = [a.get() for a in swept(given, gamma, lengths, cost=cost)]
+        expected = reference.batch_of_cost(x, y, gamma, cost, *lengths)
+        assert_near(actual, expected, gamma, dtype)
+        again = [a.get() for a in swept(given, gamma, lengths, cost=cost)]
+        assert_same(again, actual)
 
 
 @attr.gpu

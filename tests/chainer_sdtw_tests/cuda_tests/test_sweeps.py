@@ -16,7 +16,7 @@ from reference import make
 
 import sdtw_cpu
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _modules, _plan
+from chainer_sdtw.cuda import _modules, _plan, _tangents
 
 if cuda_on_cpu.unsupported():
     pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
@@ -32,10 +32,12 @@ def device():
     return CPUDevice()
 
 
-def swept(arrays, gamma, lengths=(None, None), device=None, grad=None):
+def swept(arrays, gamma, lengths=(None, None), device=None, grad=None, **more):
     """Value and gradients: by the CPU if there is no device."""
     lengths = dict(zip(("x_length", "y_length"), lengths))
-    sweeps, more = (cuda, {"device": device}) if device else (sdtw_cpu, {})
+    sweeps = cuda if device else sdtw_cpu
+    if device:
+        more["device"] = device
     name = "value" if len(arrays) == 2 else "value_from_cost"
     value, tape = getattr(sweeps, name)(
         *arrays, gamma, tape=True, **lengths, **more
@@ -115,6 +117,65 @@ def test_features(device, rng, dtype, d):
 def test_long(device, rng, kind):
     d = 1 if kind == "univariate" else 3
     check(make(rng, kind, 2, 300, 700, d, np.float32), 0.1, device=device)
+
+
+# --- Costs ---
+
+
+@pytest.mark.parametrize("d", [1, 2, 21])
+@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_costs(device, rng, dtype, cost, d):
+    for gamma in (0, 0.01, 1):
+        m, n = (int(v) for v in rng.integers(20, 90, 2))
+        x, y = make(rng, "series", 3, m, n, d, dtype)
+        y[:, :9] = x[:, 7:16]  # where distances are zero
+        y[:, 9:12, 0] = x[:, 2:5, 0]
+        x[1:] += 100  # what is common to both is not a difference
+        y[1:] += 100
+        lengths = [rng.integers(1, k + 1, 3) for k in (m, n)]
+        actual = swept((x, y), gamma, lengths, device, cost=cost)
+        expected = reference.batch_of_cost(x, y, gamma, cost, *lengths)
+        scale = max(np.abs(expected[0]).max(), gamma)
+        error = np.abs(actual[0] - expected[0]).max()
+        assert error <= TOLERANCE[dtype] * scale
+        for a, e in zip(actual[1:], expected[1:]):
+            assert a.dtype == dtype
+            assert reference.error(a, e) <= TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+def test_costs_of_all_magnitudes(device, rng, cost):
+    """In float32, also where their squares are no such number."""
+    x, y = make(rng, "series", 1, 40, 35, 2, np.float32)
+    expected = reference.batch_of_cost(x, y, 0.1, cost)[1:]
+    for scale in (2.0**-75, 2.0**-40, 2.0**75):
+        gamma = 0.1 * scale ** (2 if cost == "sqeuclidean" else 1)
+        given = x * np.float32(scale), y * np.float32(scale)
+        _, *actual = swept(given, gamma, device=device, cost=cost)
+        for a, e in zip(actual, expected):
+            e = e * gamma / 0.1 / scale
+            assert reference.error(a.astype(float), e) <= 1e-5
+
+
+@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("d", [1, 3])
+def test_costs_that_are_no_numbers(device, rng, cost, d):
+    """Pairs with a NaN or an infinity, alone, for all but their padding."""
+    x, y = make(rng, "series", 4, 40, 50, d, np.float32)
+    lengths = np.array([40, 40, 40, 33]), np.array([50, 50, 50, 41])
+    expected = swept((x, y), 0.1, lengths, device, cost=cost)
+    x[1, 3], y[2, 7], x[3, 33:], y[3, 41:] = np.nan, np.inf, np.nan, np.inf
+    actual = swept((x, y), 0.1, lengths, device, cost=cost)
+    for a, e in zip(actual, expected):
+        np.testing.assert_array_equal(a[[0, 3]], e[[0, 3]])
+        assert np.isnan(a[1:3]).all()
+
+
+def test_no_such_cost(device, rng):
+    arrays = make(rng, "series", 1, 3, 4, 1, np.float32)
+    with pytest.raises(ValueError, match="got 'cosine'"):
+        cuda.value(*arrays, cost="cosine", device=device)
 
 
 # --- Numbers ---
@@ -247,6 +308,188 @@ def test_reference_values(device):
         value, gx, _ = swept((x, y), float(case["gamma"]), device=device)
         assert reference.error(value, case["value"]) <= 1e-10
         assert reference.error(gx[0], case["gx"]) <= 1e-8
+
+
+# --- Tangents ---
+
+
+def holed(rng, cost):
+    """The cost with forbidden cells, but not on one path."""
+    m, n = cost.shape[1:]
+    at = rng.random(cost.shape) < 0.15
+    k = np.arange(max(m, n))
+    at[:, np.minimum(k, m - 1), np.minimum(k, n - 1)] = False
+    cost[at] = np.inf
+    return cost
+
+
+@pytest.mark.parametrize("gamma", [0, 0.01, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tangents_from_cost(device, rng, dtype, gamma):
+    for m, n in ((1, 1), (1, 40), (40, 1), (31, 33), (33, 64), (70, 45)):
+        cost = holed(rng, make(rng, "explicit", 2, m, n, 2, dtype)[0])
+        z = rng.standard_normal(cost.shape).astype(dtype)
+        lengths = [m, max(m - 7, 1)], [n, n]
+        seeds = rng.standard_normal((2, 2)).astype(dtype)
+        expected = reference.tangent(cost, z, gamma, *lengths, *seeds)
+        z[np.isinf(cost)] = np.nan
+        value, change, tape = cuda.tangent_from_cost(
+            *(cost, z, gamma),
+            x_length=lengths[0],
+            y_length=lengths[1],
+            tape=True,
+            device=device,
+        )
+        actual = value, change, cuda.adjoint_tangent(tape, *seeds)
+        for a, e in zip(actual, expected):
+            assert a.dtype == dtype
+            scale = max(np.linalg.norm(e), gamma)
+            assert np.linalg.norm(a - e) <= 2 * TOLERANCE[dtype] * scale
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tangents_of_all_ranges(device, rng, dtype):
+    """For float32: float, double, hard; then NaN, NaN, and no path."""
+    (cost,) = make(rng, "explicit", 6, 40, 50, 2, dtype)
+    cost *= np.array([1, 1e7, 1e37, 1, 1, 1], dtype)[:, None, None]
+    z = rng.standard_normal(cost.shape).astype(dtype)
+    cost[3, 39, 0] = np.nan
+    z[4, 39, 0] = np.nan
+    cost[5, 30] = np.inf
+    gamma = 0.01
+    value, change, tape = cuda.tangent_from_cost(
+        cost, z, gamma, tape=True, device=device
+    )
+    et = cuda.adjoint_tangent(tape, None, np.full(6, 2, dtype))
+    assert all(np.isnan(a[3:5]).all() for a in (value, change, et))
+    assert value[5] == np.inf and change[5] == 0 and not et[5].any()
+    expected = reference.tangent(cost[:2], z[:2], gamma, seed_tangent=2)
+    for a, e in zip((value, change, et), expected):
+        for b in range(2):
+            # As many digits as the logarithms of the reference have.
+            tolerance = max(10 * TOLERANCE[dtype], 1e-7)
+            assert reference.error(a[b], e[b]) <= tolerance
+    # So much larger than gamma that the minimum is hard.
+    expected = reference.tangent(cost[2:3], z[2:3], 0, seed_tangent=2)
+    for a, e in zip((value[2:3], change[2:3], et[2:3]), expected):
+        assert reference.error(a, e) <= TOLERANCE[dtype]
+
+
+def directions(rng, x, y):
+    """Of every kind, by name; where x meets y, both move alike."""
+    dx, dy = (rng.standard_normal(a.shape).astype(a.dtype) for a in (x, y))
+    dx[:, 7:12] = dy[:, :5]
+    return {
+        "both": (dx, dy),
+        "x": (dx * (dx[:, :1] > 9), None),
+        "cost": "cost",
+        "matrix": rng.random((1, x.shape[1], y.shape[1])),
+    }
+
+
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tangents(device, rng, dtype, cost, d):
+    x, y = make(rng, "series", 3, 35, 45, d, dtype)
+    y[:, :5] = x[:, 7:12]  # where distances are zero
+    lengths = np.array([35, 33, 20]), np.array([30, 45, 45])
+    seeds = rng.standard_normal((2, 3)).astype(dtype)
+    for kind, z in directions(rng, x, y).items():
+        value, change, tape = cuda.tangent(
+            *(x, y, z, 0.1),
+            cost=cost,
+            x_length=lengths[0],
+            y_length=lengths[1],
+            tape=True,
+            device=device,
+        )
+        gx, gy = cuda.adjoint_tangent(tape, *seeds)
+        expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *seeds)
+        for a, e in zip((value, change, gx, gy), expected):
+            assert a.dtype == dtype and a.shape == e.shape
+            # What differences are good for.
+            tolerance = max(TOLERANCE[dtype], 1e-7)
+            assert np.linalg.norm(a - e) <= tolerance * max(
+                np.linalg.norm(e), 1
+            ), kind
+        only = cuda.adjoint_tangent(tape, *seeds, y=False)
+        assert only[1] is None
+        np.testing.assert_array_equal(only[0], gx)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tangents_in_portions(device, rng, dtype, monkeypatch):
+    """Of the batch, or of the strips of a pair: the same bits."""
+    x, y = make(rng, "series", 3, 130, 40, 2, dtype)
+    x[2, 129, 1] = np.inf
+    x[1, 125:] = np.nan
+    z = make(rng, "series", 3, 130, 40, 2, dtype)
+    lengths = {"x_length": [130, 125, 130], "y_length": [40, 38, 40]}
+    found = []
+    parts = ((1, 1), (0, 1), (1, 0))
+    for portion, free in parts:
+        monkeypatch.setattr(_tangents, "PORTION_BYTES", portion << 29)
+        monkeypatch.setattr(_plan, "FREE_BYTES", free << 27)
+        with np.errstate(invalid="ignore"):
+            value, change, tape = cuda.tangent(
+                x, y, z, tape=True, device=device, **lengths
+            )
+            found.append((value, change, *cuda.adjoint_tangent(tape)))
+    for a, *others in zip(*found):
+        assert np.isfinite(a[:2]).all() and np.isnan(a[2]).all()
+        for b in others:
+            np.testing.assert_array_equal(a, b)
+    assert not found[0][2][1, 125:].any() and not found[0][3][1, 38:].any()
+
+
+def test_directions_for_all_pairs(device, rng):
+    (cost,) = make(rng, "explicit", 3, 20, 30, 2, np.float32)
+    z = rng.random((20, 30)).astype(np.float32)
+    found = []
+    for form in (
+        np.stack([z] * 3),
+        np.broadcast_to(z, cost.shape),
+        z[None],
+        z.astype(float)[::-1][::-1],
+    ):
+        value, change, tape = cuda.tangent_from_cost(
+            cost, form, tape=True, device=device
+        )
+        found.append((value, change, cuda.adjoint_tangent(tape)))
+    expected = reference.tangent(cost, z, 1.0)
+    for a, e, *others in zip(found[0], expected, *found[1:]):
+        assert reference.error(a, e) <= 1e-5
+        for b in others:
+            np.testing.assert_array_equal(a, b)
+    # The cost itself.
+    value, change, tape = cuda.tangent_from_cost(
+        cost, "cost", tape=True, device=device
+    )
+    expected = reference.tangent(cost, cost, 1.0, seed_tangent=1.0)
+    et = cuda.adjoint_tangent(tape, grad_tangent=np.ones(3))
+    for a, e in zip((value, change, et), expected):
+        assert reference.error(a, e) <= 1e-5
+
+
+def test_wrong_tangents(device, rng):
+    x, y = make(rng, "series", 2, 9, 8, 2, np.float64)
+    for bad, message in (
+        ((x, x), "direction of y must have shape"),
+        ("costs", "direction must not be 'costs'"),
+        (np.ones((3, 9, 8)), "direction must have shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            cuda.tangent(x, y, bad, device=device)
+    _, tape = cuda.value(x, y, tape=True, device=device)
+    with pytest.raises(TypeError, match="use adjoint"):
+        cuda.adjoint_tangent(tape)
+    cost = np.ones((2, 9, 8))
+    _, _, tape = cuda.tangent_from_cost(cost, cost, tape=True, device=device)
+    with pytest.raises(TypeError, match="use adjoint_tangent"):
+        cuda.adjoint(tape)
+    with pytest.raises(ValueError, match="grad must have shape"):
+        cuda.adjoint_tangent(tape, np.ones(3))
 
 
 # --- Calls ---
