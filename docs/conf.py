@@ -1,5 +1,7 @@
 """Configuration of Sphinx: ``make docs``."""
 
+from docutils import nodes
+
 import chainer_sdtw  # before Chainer, which autodoc imports
 
 project = "chainer-sdtw"
@@ -27,30 +29,29 @@ napoleon_use_ivar = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
-# A name that nothing documents is an error. What others document is linked
+# A name that nothing documents is an error, but for the words of a type such
+# as "callable". What others document is linked by the pattern of their pages,
 # without the inventories that intersphinx would download.
 nitpicky = True
-nitpick_ignore = [("py:class", "path-like")]
-CHAINER = "https://docs.chainer.org/en/stable/reference/generated/{}.html"
-NUMPY = "https://numpy.org/doc/stable/reference/generated/{}.html"
-OTHERS = {
-    "chainer.utils.type_check.InvalidType": None,
-    "numpy.ndarray": NUMPY,
-    "sys.modules": "https://docs.python.org/3/library/sys.html#{}",
+nitpick_ignore_regex = [("py:class", "[a-z-]+")]
+PAGES = {
+    "chainer": "https://docs.chainer.org/en/stable/reference/generated/{}.html",
+    "matplotlib": None,
+    "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
+    "sys": "https://docs.python.org/3/library/sys.html#{}",
 }
+WITHOUT_PAGE = ("chainer.serializers", "chainer.utils.type_check.InvalidType")
 
 
 def link(app, env, node, content):
-    """Link to the page of an object of Chainer or NumPy."""
-    from docutils import nodes
-
+    """Link to the page of what another project documents."""
     target = node.get("reftarget", "")
-    if not target.startswith("chainer.") and target not in OTHERS:
+    project = target.partition(".")[0]
+    if project not in PAGES:
         return None
-    page = OTHERS.get(target, CHAINER)
-    if page is None:  # on no page
+    if PAGES[project] is None or target in WITHOUT_PAGE:
         return content
-    uri = page.format(target)
+    uri = PAGES[project].format(target)
     return nodes.reference("", "", content, refuri=uri, internal=False)
 
 
