@@ -34,7 +34,7 @@ def plot(path, series, device, args):
 
     x, y = (device.send(s[None]) for s in series)
     figure = Figure(
-        figsize=(3 * len(args.gamma), 3.2 * len(args.cost) + 0.5),
+        figsize=(3.3 * len(args.gamma), 3.2 * len(args.cost) + 0.5),
         layout="constrained",
     )
     rows = figure.subfigures(len(args.cost), len(args.gamma), squeeze=False)

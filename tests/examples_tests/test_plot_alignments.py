@@ -74,7 +74,10 @@ def test_picture(run, example, tmp_path, monkeypatch):
     [
         (["--series", "0", "3"], "no test series 3 among 3"),
         (["--series", "-1", "0"], "no test series -1 among 3"),
-        (["--gamma", "-1"], "gamma must be >= 0 and finite"),
+        (
+            ["--series", "0", "1", "--gamma", "-1"],
+            "gamma must be >= 0 and finite",
+        ),
         (["--dataset", "Toys"], "--dataset Toys"),
         (["-d", "nothing"], "--device nothing"),
     ],
