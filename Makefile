@@ -31,8 +31,8 @@ CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/cuda_on_cpu/*.hpp)
 
-.PHONY: help example test lint format pytest test-gpu bench matrix dist venv \
-	clean
+.PHONY: help example test lint format pytest test-gpu docs bench matrix dist \
+	venv clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo 'make test-gpu  the tests that need CuPy and a GPU'
 	@echo 'make lint      the linters and types alone'
 	@echo 'make format    format the sources'
+	@echo 'make docs      the documentation, in docs/_build/html'
 	@echo 'make bench     time and memory beside other implementations'
 	@echo 'make matrix    the tests on the oldest to the newest Python here'
 	@echo 'make dist      source distribution and wheel, in dist/'
@@ -55,7 +56,7 @@ example: $(INSTALLED)
 test: lint pytest
 
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
 
 # Fails where there is no GPU, instead of skipping everything.
 test-gpu: $(INSTALLED)
@@ -72,6 +73,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(if $(CXX_FILES),$(BIN)/clang-format -i $(CXX_FILES))
+
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -q $(ARGS) docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
 
 bench: $(INSTALLED)
 	$(BIN)/python $(BENCHMARK) $(ARGS)
@@ -109,7 +114,7 @@ $(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .nox build dist wheelhouse *.egg-info
+	rm -rf $(VENV) .nox build docs/_build dist wheelhouse *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -f sdtw_cpu/_kernels.*.so sdtw_cpu/_kernels.cpp
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -102,7 +102,8 @@ def run_tests(session, sdist):
     session.chdir(sdist.parent / sdist.name[: -len(".tar.gz")])
     for package in ("chainer_sdtw", "sdtw_cpu"):
         shutil.rmtree(package)
-    session.run("pytest", *session.posargs)
+    parallel = ("-n", "logical", "--dist", "worksteal")
+    session.run("pytest", *parallel, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -122,6 +123,8 @@ def tests(session, major):
 @nox.session(python=PYTHONS[-1])
 def bare(session):
     """No optional package, and the newest NumPy and setuptools."""
-    sdist = install(session, "", "numpy", "hypothesis", "pytest")
+    sdist = install(
+        session, "", "numpy", "hypothesis", "pytest", "pytest-xdist"
+    )
     session.install("--upgrade", "setuptools")
     run_tests(session, sdist)

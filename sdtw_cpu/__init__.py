@@ -5,6 +5,10 @@ The sweeps
         soft-DTW of every pair of a batch
     :func:`adjoint`
         its gradient, from the tape that the value sweep kept
+    :func:`tangent`, :func:`tangent_from_cost`
+        its derivative along a direction
+    :func:`adjoint_tangent`
+        the product of its Hessian with the direction
 Bands
     :func:`sakoe_chiba_band`, :func:`band_from_mask`
         which columns each row may use
@@ -28,7 +32,10 @@ from sdtw_cpu._soft_dtw import SoftDTW
 from sdtw_cpu._sweeps import (
     Tape,
     adjoint,
+    adjoint_tangent,
     check_gamma,
+    tangent,
+    tangent_from_cost,
     value,
     value_from_cost,
 )
@@ -39,6 +46,7 @@ __all__ = [
     "Tape",
     "__version__",
     "adjoint",
+    "adjoint_tangent",
     "band_from_mask",
     "check_gamma",
     "distance",
@@ -48,6 +56,8 @@ __all__ = [
     "sakoe_chiba_band",
     "set_isa",
     "set_num_threads",
+    "tangent",
+    "tangent_from_cost",
     "value",
     "value_from_cost",
 ]

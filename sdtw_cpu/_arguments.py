@@ -9,7 +9,8 @@ import numpy as np
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
 
-# What sweeps compute from series themselves.
+# The costs of two series that the sweeps have: ||x - y||^2, ||x - y|| and
+# sum |x - y|. Slopes where elements coincide are 0.
 COSTS = ("sqeuclidean", "euclidean", "manhattan")
 
 
@@ -34,12 +35,12 @@ def check_cost(cost: Any) -> str:
     """Return the name of a cost.
 
     Raises:
-        ValueError: If it is not one of :data:`COSTS`.
+        ValueError: If it is none of ``COSTS``.
     """
-    if cost not in COSTS:
+    if not isinstance(cost, str) or cost not in COSTS:
         names = ", ".join(map(repr, COSTS))
         raise ValueError(f"cost must be one of {names}, got {cost!r}")
-    return str(cost)
+    return cost
 
 
 def check_array(name: str, a: Any) -> None:
@@ -120,11 +121,118 @@ def as_lengths(
     return np.ascontiguousarray(a, dtype=np.int64)
 
 
-def check_grad_shape(grad: Any, batch: int) -> None:
+def as_band(
+    band: Any, shape: tuple[int, ...], x_length: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Return a band as a contiguous array of int32, or None for None.
+
+    The shape is that of the costs, ``(B, m, n)``. Rows beyond ``x_length``
+    may hold anything.
+
+    Raises:
+        TypeError: If it is not made of integers.
+        ValueError: If the shape is wrong, a row has no columns or columns
+            that the table has not, or a bound goes back from a row to the
+            next.
+    """
+    if band is None:
+        return None
+    batch, m, n = shape
+    a = np.asarray(band)
+    if a.dtype.kind not in "iu":
+        raise TypeError(f"band must be integers, got {a.dtype}")
+    if a.shape not in ((batch, m, 2), (1, m, 2)):
+        raise ValueError(
+            f"band must have shape {(batch, m, 2)} or {(1, m, 2)}, got "
+            f"{a.shape}"
+        )
+    first, stop = a[..., 0], a[..., 1]
+    bad = (first < 0) | (first >= stop) | (stop > n)
+    back = (a[:, 1:] < a[:, :-1]).any(axis=2)
+    if x_length is not None:
+        rows = x_length if len(a) == batch else x_length.max(keepdims=True)
+        beyond = np.arange(m) >= rows[:, None]
+        bad &= ~beyond
+        back &= ~beyond[:, 1:]
+    if bad.any():
+        b, i = np.argwhere(bad)[0]
+        raise ValueError(
+            f"band must have 0 <= first < stop <= {n} in every row, got "
+            f"{a[b, i].tolist()} in row {i} of pair {b}"
+        )
+    if back.any():
+        b, i = np.argwhere(back)[0]
+        raise ValueError(
+            "band must not go back from a row to the next, got "
+            f"{a[b, i].tolist()} and {a[b, i + 1].tolist()} in rows {i} and "
+            f"{i + 1} of pair {b}"
+        )
+    return np.ascontiguousarray(a, dtype=np.int32)
+
+
+def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
     """Check the shape of the gradient with respect to the values.
 
     Raises:
         ValueError: If it is not ``(batch,)``.
     """
     if grad.shape != (batch,):
-        raise ValueError(f"grad must have shape {(batch,)}, got {grad.shape}")
+        raise ValueError(
+            f"{name} must have shape {(batch,)}, got {grad.shape}"
+        )
+
+
+def check_direction(direction: Any, like: tuple, shape: tuple) -> None:
+    """Check a direction of a tangent sweep, on any device.
+
+    Args:
+        direction: ``"cost"``, an array that can be broadcast to ``shape``,
+            or a pair of arrays, or None, of the shapes of ``like``.
+        like: The arrays ``x`` and ``y``, or one of costs.
+        shape: ``(B, m, n)``.
+
+    Raises:
+        TypeError: If the type is not that of the arrays.
+        ValueError: If it is another string or a shape is wrong.
+    """
+    if isinstance(direction, str):
+        if direction != "cost":
+            raise ValueError(
+                "direction must be an array, a pair of arrays or 'cost', got "
+                f"{direction!r}"
+            )
+        return
+    if isinstance(direction, tuple) and len(direction) == len(like) == 2:
+        for name, part, series in zip(("dx", "dy"), direction, like):
+            if part is None:
+                continue
+            if part.shape != series.shape:
+                raise ValueError(
+                    f"{name} in direction must have shape {series.shape}, "
+                    f"got {part.shape}"
+                )
+            _check_same_dtype(part, series)
+        return
+    if not hasattr(direction, "dtype"):
+        raise TypeError(
+            "direction must be an array"
+            + (", a pair of arrays" if len(like) == 2 else "")
+            + f" or 'cost', got {type(direction).__name__}"
+        )
+    _check_same_dtype(direction, like[0])
+    fits = len(direction.shape) == 3 and all(
+        a in (1, b) for a, b in zip(direction.shape, shape)
+    )
+    if not fits:
+        raise ValueError(
+            f"direction must have shape {shape}, or 1 in the place of some of "
+            f"it, got {direction.shape}"
+        )
+
+
+def _check_same_dtype(direction: Any, series: Any) -> None:
+    if direction.dtype != series.dtype:
+        raise TypeError(
+            f"direction must be {series.dtype} as the rest, got "
+            f"{direction.dtype}"
+        )

@@ -1,4 +1,8 @@
+from typing import Any
+
 import numpy as np
+
+COSTS: dict[str, int]
 
 def isa() -> str: ...
 def isa_levels() -> list[str]: ...
@@ -11,6 +15,8 @@ class Sweep:
     y: np.ndarray | None
     x_length: np.ndarray | None
     y_length: np.ndarray | None
+    direction: Any
+    band: np.ndarray | None
     fused: bool
     tape_bytes: int
 
@@ -18,15 +24,21 @@ class Sweep:
         self,
         x: np.ndarray,
         y: np.ndarray | None,
+        cost: str | None,
         gamma: float,
         x_length: np.ndarray | None,
         y_length: np.ndarray | None,
+        band: np.ndarray | None,
         tape: bool,
+        direction: Any = None,
     ) -> None: ...
-    def value(self, out: np.ndarray) -> None: ...
+    def value(
+        self, out: np.ndarray, tangent: np.ndarray | None = None
+    ) -> None: ...
     def adjoint(
         self,
         seed: np.ndarray,
+        seed_tangent: np.ndarray | None,
         gx: np.ndarray | None,
         gy: np.ndarray | None,
         e: np.ndarray | None,

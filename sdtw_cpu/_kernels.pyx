@@ -3,7 +3,7 @@
 # distutils: language=c++
 """Thin layer over the C++ driver; arguments are checked by the callers."""
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
@@ -12,22 +12,36 @@ from libcpp.vector cimport vector
 cdef extern from "driver.hpp" namespace "sdtw" nogil:
     cdef cppclass Input:
         cbool is_double
-        cbool fused
+        int cost, direction
         int64_t batch, m, n, d
         const char* x
         const char* y
         const char* c
+        const char* z
+        const char* dx
+        const char* dy
         ptrdiff_t* x_stride
         ptrdiff_t* y_stride
         ptrdiff_t* c_stride
+        ptrdiff_t* z_stride
+        ptrdiff_t* dx_stride
+        ptrdiff_t* dy_stride
         const int64_t* x_length
         const int64_t* y_length
+        const int32_t* band
+        ptrdiff_t band_stride
         double gamma
+
+    enum:
+        kGivenCost, kSqEuclideanCost, kEuclideanCost, kManhattanCost
+        kNoDirection, kGiven, kAlongCost, kAlongSeries
 
     cdef cppclass Batch:
         Batch(const Input&, cbool) except +
-        void value(double*) except +
-        void adjoint(const double*, void*, void*, void*) except +
+        void value(double*, double*) except +
+        void adjoint(
+            const double*, const double*, void*, void*, void*
+        ) except +
         size_t tape_bytes()
 
     vector[const char*] c_levels "sdtw::levels"()
@@ -57,62 +71,100 @@ def set_num_threads(int n):
     c_set_num_threads(n)
 
 
+COSTS = {
+    "sqeuclidean": kSqEuclideanCost,
+    "euclidean": kEuclideanCost,
+    "manhattan": kManhattanCost,
+}
+
+
 cdef inline void* address(a):
     return NULL if a is None else <void*><uintptr_t>a.ctypes.data
 
 
-cdef void set_strides(ptrdiff_t* to, a):
+cdef const char* array(a, ptrdiff_t* strides):
+    if a is None:
+        return NULL
     for i in range(3):
-        to[i] = a.strides[i]
+        strides[i] = a.strides[i]
+    return <const char*>address(a)
 
 
 cdef class Sweep:
     """One batch: its arrays, and after ``value`` its tape.
 
-    ``x`` and ``y`` are ``(B, m, d)`` and ``(B, n, d)``, or ``y`` is None and
-    ``x`` is a cost ``(B, m, n)``; float32 or float64, any strides. Lengths
-    are contiguous int64 or None. The arrays must not change until the tape
-    is dropped.
+    ``x`` and ``y`` are ``(B, m, d)`` and ``(B, n, d)`` with the name of a
+    cost, or ``y`` and ``cost`` are None and ``x`` is a cost ``(B, m, n)``;
+    float32 or float64, any strides. Lengths are contiguous int64 or None, the
+    band contiguous int32 ``(B or 1, m, 2)`` or None. The direction is None,
+    ``"cost"``, an array like costs, or a tuple of two like ``x`` and ``y``,
+    either of which may be None. The arrays must not change until the tape is
+    dropped.
     """
     cdef unique_ptr[Batch] batch
     cdef Input input
-    cdef readonly object x, y, x_length, y_length
+    cdef readonly object x, y, x_length, y_length, band, direction
     cdef readonly bint fused
 
-    def __cinit__(self, x, y, double gamma, x_length, y_length, cbool tape):
+    def __cinit__(
+        self, x, y, cost, double gamma, x_length, y_length, band, cbool tape,
+        direction=None,
+    ):
         cdef Input* c = &self.input
         self.x, self.y = x, y
         self.x_length, self.y_length = x_length, y_length
+        self.direction = direction
+        self.band = band
         self.fused = y is not None
         c.is_double = x.dtype.itemsize == 8
-        c.fused = self.fused
         c.batch, c.m = x.shape[0], x.shape[1]
         if self.fused:
+            c.cost = COSTS[cost]
             c.n, c.d = y.shape[1], x.shape[2]
-            c.x = <const char*>address(x)
-            c.y = <const char*>address(y)
-            set_strides(c.x_stride, x)
-            set_strides(c.y_stride, y)
+            c.x = array(x, c.x_stride)
+            c.y = array(y, c.y_stride)
         else:
+            c.cost = kGivenCost
             c.n, c.d = x.shape[2], 0
-            c.c = <const char*>address(x)
-            set_strides(c.c_stride, x)
+            c.c = array(x, c.c_stride)
+        if direction is None:
+            c.direction = kNoDirection
+        elif isinstance(direction, str):
+            c.direction = kAlongCost
+        elif isinstance(direction, tuple):
+            c.direction = kAlongSeries
+            c.dx = array(direction[0], c.dx_stride)
+            c.dy = array(direction[1], c.dy_stride)
+        else:
+            c.direction = kGiven
+            c.z = array(direction, c.z_stride)
         c.x_length = <const int64_t*>address(x_length)
         c.y_length = <const int64_t*>address(y_length)
+        c.band = <const int32_t*>address(band)
+        if band is not None and band.shape[0] > 1:
+            c.band_stride = 2 * c.m
         c.gamma = gamma
         with nogil:
             self.batch.reset(new Batch(self.input, tape))
 
-    def value(self, double[::1] out):
+    def value(self, double[::1] out, double[::1] tangent=None):
+        cdef double* second = NULL
+        if tangent is not None:
+            second = &tangent[0]
         with nogil:
-            self.batch.get().value(&out[0])
+            self.batch.get().value(&out[0], second)
 
-    def adjoint(self, const double[::1] seed, gx, gy, e):
+    def adjoint(
+        self, const double[::1] seed, const double[::1] seed_tangent, gx, gy, e
+    ):
         cdef void* pgx = address(gx)
         cdef void* pgy = address(gy)
         cdef void* pe = address(e)
+        cdef const double* second = NULL
+        if seed_tangent is not None:
+            second = &seed_tangent[0]
         with nogil:
-            self.batch.get().adjoint(&seed[0], pgx, pgy, pe)
+            self.batch.get().adjoint(&seed[0], second, pgx, pgy, pe)
 
     @property
     def tape_bytes(self):

@@ -1,4 +1,4 @@
-"""The value and adjoint sweeps on batches."""
+"""The four sweeps on batches."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._arguments import (
+    as_band,
     as_lengths,
     check_array,
+    check_cost,
+    check_direction,
     check_gamma,
     check_grad_shape,
     check_series,
@@ -19,10 +22,10 @@ Gradients = tuple[Optional[np.ndarray], Optional[np.ndarray]]
 
 
 class Tape:
-    """What a value sweep keeps for its adjoint sweep. Opaque.
+    """What a value or tangent sweep keeps for its adjoint. Opaque.
 
     It refers to the arrays that it was made from, which must not change
-    before :func:`adjoint` has been called.
+    before :func:`adjoint` or :func:`adjoint_tangent` has been called.
     """
 
     def __init__(self, sweep: _kernels.Sweep) -> None:
@@ -39,41 +42,55 @@ def value(
     y: Any,
     gamma: float = 1.0,
     *,
+    cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
-    """Compute soft-DTW under the squared Euclidean cost.
+    """Compute soft-DTW between batches of series.
 
     ``R[m, n]`` of ``R[i,j] = C[i,j] + softmin_gamma(R[i-1,j-1], R[i-1,j],
-    R[i,j-1])`` with ``C[i,j] = ||x[i] - y[j]||^2`` (Cuturi and Blondel, ICML
-    2017, Algorithm 1). The cost matrix is never stored.
+    R[i,j-1])`` with ``C[i,j]`` the cost of ``x[i]`` and ``y[j]`` (Cuturi and
+    Blondel, ICML 2017, Algorithm 1). The cost matrix is never stored.
 
     Args:
         x: ``(B, m, d)`` float32 or float64, any strides, not copied if it is
             aligned and in the machine's byte order.
         y: ``(B, n, d)``, same type.
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
+        cost: ``"sqeuclidean"``, ``||x[i] - y[j]||^2``; ``"euclidean"``, the
+            root of that; or ``"manhattan"``, the sum of ``|x[i] - y[j]|``.
+            Where elements coincide, the derivative of the last two is taken
+            to be 0.
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``.
         y_length: The same for ``y``.
+        band: The columns that each row may use: ``(B, m, 2)`` integers, or
+            ``(1, m, 2)`` for all pairs, the first and the one after the last.
+            Neither may go back from a row to the next. Rows beyond
+            ``x_length`` and columns beyond ``y_length`` are ignored. Time and
+            tape are those of the band, not of the whole table. See
+            :func:`sdtw_cpu.sakoe_chiba_band`.
         tape: Whether to keep what :func:`adjoint` needs: for long series
             about ``3/4 B m n`` bytes in float64, half of that in float32.
 
     Returns:
         ``(B,)`` values of the arrays' type, in units of the cost; with
         ``tape``, a pair of these and a :class:`Tape`. A pair of series with
-        a NaN or an infinity in it has the value NaN.
+        a NaN or an infinity in it has the value NaN, any other one that the
+        band leaves no path ``+inf``.
 
     Raises:
-        TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length or gamma is out of range.
+        TypeError: If the types are not float32 or float64, or differ, or
+            lengths or the band are not integers.
+        ValueError: If a shape, a length, gamma or a row of the band is out of
+            range, or the cost is unknown.
     """
     x, y = _native(x), _native(y)
     check_series(x, y)
-    x_length = as_lengths("x_length", x_length, x.shape[0], x.shape[1])
-    y_length = as_lengths("y_length", y_length, y.shape[0], y.shape[1])
-    return _value(x, y, gamma, x_length, y_length, tape)
+    limits = _limits(x, y, x_length, y_length, band)
+    return _value(x, y, check_cost(cost), gamma, limits, tape)
 
 
 def value_from_cost(
@@ -82,6 +99,7 @@ def value_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
 ) -> Any:
     """Compute soft-DTW from cost matrices.
@@ -92,6 +110,7 @@ def value_from_cost(
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
         x_length: ``(B,)`` integers, the number of valid rows per matrix.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: As for :func:`value`; costs outside of it are not read.
         tape: Whether to keep what :func:`adjoint` needs.
 
     Returns:
@@ -99,14 +118,110 @@ def value_from_cost(
         where the valid part of a matrix has a NaN or ``-inf``.
 
     Raises:
-        TypeError: If the type is not float32 or float64.
-        ValueError: If the shape, a length or gamma is out of range.
+        TypeError: If the type is not float32 or float64, or lengths or the
+            band are not integers.
+        ValueError: If the shape, a length, gamma or a row of the band is out
+            of range.
     """
     cost = _native(cost)
     check_array("cost", cost)
-    x_length = as_lengths("x_length", x_length, *cost.shape[:2])
-    y_length = as_lengths("y_length", y_length, *cost.shape[::2])
-    return _value(cost, None, gamma, x_length, y_length, tape)
+    limits = _limits(cost, None, x_length, y_length, band)
+    return _value(cost, None, None, gamma, limits, tape)
+
+
+def tangent(
+    x: Any,
+    y: Any,
+    direction: Any,
+    gamma: float = 1.0,
+    *,
+    cost: str = "sqeuclidean",
+    x_length: Any = None,
+    y_length: Any = None,
+    band: Any = None,
+    tape: bool = False,
+) -> Any:
+    """Compute soft-DTW and its derivative along a direction.
+
+    With ``Z`` the derivative of the costs, the tangent of ``R`` is ``Z[i,j]``
+    plus the mean of its predecessors' tangents under the softmin's weights;
+    in the last cell it is ``<E, Z>``, ``E`` being the expected alignment
+    (Mensch and Blondel, ICML 2018, Algorithm 2).
+
+    Args:
+        x: ``(B, m, d)``, as for :func:`value`.
+        y: ``(B, n, d)``.
+        direction: What the derivative is along:
+
+            - a pair ``(dx, dy)`` of the shapes of ``x`` and ``y``, either of
+              which may be None, zero: the series change;
+            - ``"cost"``: the costs grow in proportion, ``Z = C``, so that the
+              tangent is ``<E, C>``;
+            - an array ``Z`` of shape ``(B, m, n)``, or with 1 for some of it:
+              the costs change by given amounts.
+
+            Of the type of ``x``. What a direction has beyond the lengths and
+            outside of the band is ignored.
+        gamma: Smoothing, >= 0, in units of the cost.
+        cost: As for :func:`value`.
+        x_length: ``(B,)`` integers, as for :func:`value`.
+        y_length: The same for ``y``.
+        band: Columns that each row may use, as for :func:`value`.
+        tape: Whether to keep what :func:`adjoint_tangent` needs, half as much
+            again as for :func:`value`.
+
+    Returns:
+        ``(B,)`` values and ``(B,)`` tangents of the arrays' type; with
+        ``tape``, a :class:`Tape` as well. Both are NaN for a pair of series
+        with a NaN or an infinity in it.
+
+    Raises:
+        TypeError: If the types are not float32 or float64, or differ.
+        ValueError: If a shape, a length, gamma, the band or a name is wrong.
+    """
+    x, y = _native(x), _native(y)
+    check_series(x, y)
+    limits = _limits(x, y, x_length, y_length, band)
+    direction = _direction(direction, (x, y), (*x.shape[:2], y.shape[1]))
+    return _tangent(x, y, check_cost(cost), gamma, limits, direction, tape)
+
+
+def tangent_from_cost(
+    cost: Any,
+    direction: Any,
+    gamma: float = 1.0,
+    *,
+    x_length: Any = None,
+    y_length: Any = None,
+    band: Any = None,
+    tape: bool = False,
+) -> Any:
+    """Compute soft-DTW of cost matrices and its derivative along a direction.
+
+    Args:
+        cost: ``(B, m, n)``, as for :func:`value_from_cost`.
+        direction: ``Z`` of shape ``(B, m, n)``, or with 1 for some of it, or
+            ``"cost"`` for the costs themselves. What it has in forbidden
+            cells, outside of the band and beyond the lengths is ignored.
+        gamma: Smoothing, >= 0, in units of the cost.
+        x_length: ``(B,)`` integers, the number of valid rows per matrix.
+        y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: Columns that each row may use, as for :func:`value`.
+        tape: Whether to keep what :func:`adjoint_tangent` needs.
+
+    Returns:
+        As :func:`tangent`; where forbidden cells leave no path the value is
+        ``+inf`` and the tangent 0.
+
+    Raises:
+        TypeError: If the types are not float32 or float64, or differ.
+        ValueError: If a shape, a length, gamma or the band is out of range.
+    """
+    cost = _native(cost)
+    check_array("cost", cost)
+    limits = _limits(cost, None, x_length, y_length, band)
+    direction = _direction(direction, (cost,), cost.shape)
+    return _tangent(cost, None, None, gamma, limits, direction, tape)
 
 
 def adjoint(
@@ -130,44 +245,148 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path.
+        lengths and outside of the band, and everywhere for a pair that has
+        no path.
 
     Raises:
         ValueError: If ``grad`` has the wrong shape.
     """
     sweep = tape._sweep
+    if sweep.direction is not None:
+        raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
+    return _adjoint(sweep, _seed(sweep, "grad", grad, 1), None, x, y)
+
+
+def adjoint_tangent(
+    tape: Tape,
+    grad: Any = None,
+    grad_tangent: Any = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> np.ndarray | Gradients:
+    """Compute the tangent of the gradient of the values.
+
+    The derivative of what :func:`adjoint` returns, along the direction of the
+    tangent sweep: the product of the Hessian with the direction. The tangent
+    of the softmin's weight ``w_p`` is ``-w_p / gamma`` times how far its
+    predecessor's tangent is from their mean, and masses follow (Mensch and
+    Blondel, ICML 2018, Algorithm 2). For gamma 0 weights do not change.
+
+    Args:
+        tape: From :func:`tangent` or :func:`tangent_from_cost`.
+        grad: ``(B,)``, the gradient with respect to the values; None means 1.
+        grad_tangent: ``(B,)``, how that changes along the direction, which
+            adds its product with the gradient; None means 0.
+        x: Whether the tangent of the gradient for ``x`` is wanted.
+        y: Whether the tangent of the gradient for ``y`` is wanted.
+
+    Returns:
+        For a tape of :func:`tangent`, a pair of ``(B, m, d)`` and
+        ``(B, n, d)``, None where not wanted. How the derivatives of the costs
+        themselves change along ``(dx, dy)`` or ``"cost"`` is in it. For a
+        tape of :func:`tangent_from_cost`, ``(B, m, n)``, the tangent of the
+        expected alignment times ``grad``.
+
+    Raises:
+        ValueError: If ``grad`` or ``grad_tangent`` has the wrong shape.
+    """
+    sweep = tape._sweep
+    if sweep.direction is None:
+        raise ValueError("tape is of a value sweep: use adjoint")
+    seed = _seed(sweep, "grad", grad, 1)
+    seed_tangent = _seed(sweep, "grad_tangent", grad_tangent, 0)
+    return _adjoint(sweep, seed, seed_tangent, x, y)
+
+
+def _seed(
+    sweep: _kernels.Sweep, name: str, grad: Any, default: float
+) -> np.ndarray:
     batch = sweep.x.shape[0]
-    dtype = sweep.x.dtype
     if grad is None:
-        seed = np.ones(batch)
-    else:
-        seed = np.array(grad, dtype=np.float64, order="C")
-        check_grad_shape(seed, batch)
+        return np.full(batch, float(default))
+    seed = np.array(grad, dtype=np.float64, order="C")
+    check_grad_shape(seed, batch, name)
+    return seed
+
+
+def _adjoint(
+    sweep: _kernels.Sweep,
+    seed: np.ndarray,
+    seed_tangent: np.ndarray | None,
+    x: bool,
+    y: bool,
+) -> np.ndarray | Gradients:
+    dtype = sweep.x.dtype
     if not sweep.fused:
         e = np.zeros(sweep.x.shape, dtype)
-        sweep.adjoint(seed, None, None, e)
+        sweep.adjoint(seed, seed_tangent, None, None, e)
         return e
     gx = np.zeros(sweep.x.shape, dtype) if x else None
     gy = np.zeros_like(sweep.y, order="C", subok=False) if y else None
     if x or y:
-        sweep.adjoint(seed, gx, gy, None)
+        sweep.adjoint(seed, seed_tangent, gx, gy, None)
     return gx, gy
+
+
+def _limits(
+    x: Any, y: Any, x_length: Any, y_length: Any, band: Any
+) -> tuple[Any, Any, Any]:
+    """The lengths and the band, checked."""
+    batch, m = x.shape[:2]
+    n = x.shape[2] if y is None else y.shape[1]
+    x_length = as_lengths("x_length", x_length, batch, m)
+    y_length = as_lengths("y_length", y_length, batch, n)
+    return x_length, y_length, as_band(band, (batch, m, n), x_length)
+
+
+def _direction(direction: Any, like: tuple, shape: tuple) -> Any:
+    if isinstance(direction, tuple):
+        direction = tuple(a if a is None else _native(a) for a in direction)
+    elif hasattr(direction, "__array__"):
+        direction = _native(direction)
+    check_direction(direction, like, shape)
+    if isinstance(direction, np.ndarray):
+        return np.broadcast_to(direction, shape)
+    return direction
 
 
 def _value(
     x: np.ndarray,
     y: np.ndarray | None,
+    cost: str | None,
     gamma: float,
-    x_length: np.ndarray | None,
-    y_length: np.ndarray | None,
+    limits: tuple[Any, Any, Any],
     tape: bool,
 ) -> Any:
-    sweep = _kernels.Sweep(x, y, check_gamma(gamma), x_length, y_length, tape)
+    gamma = check_gamma(gamma)
+    sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape)
     out = np.empty(x.shape[0])
     sweep.value(out)
+    value = _rounded(out, x.dtype)
+    return (value, Tape(sweep)) if tape else value
+
+
+def _tangent(
+    x: np.ndarray,
+    y: np.ndarray | None,
+    cost: str | None,
+    gamma: float,
+    limits: tuple[Any, Any, Any],
+    direction: Any,
+    tape: bool,
+) -> Any:
+    gamma = check_gamma(gamma)
+    sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape, direction)
+    out, change = np.empty((2, x.shape[0]))
+    sweep.value(out, change)
+    values = _rounded(out, x.dtype), _rounded(change, x.dtype)
+    return (*values, Tape(sweep)) if tape else values
+
+
+def _rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
     with np.errstate(over="ignore"):  # beyond float32: inf
-        out = out.astype(x.dtype, copy=False)
-    return (out, Tape(sweep)) if tape else out
+        return a.astype(dtype, copy=False)
 
 
 def _native(a: Any) -> np.ndarray:

@@ -36,6 +36,12 @@ def squared_euclidean(x, y):
     return ((x[..., :, None, :] - y[..., None, :, :]) ** 2).sum(axis=-1)
 
 
+def inside(band, n):
+    """The mask (B, m, n) of a band."""
+    j = np.arange(n)
+    return (band[..., :1] <= j) & (j < band[..., 1:])
+
+
 def differences(x, y):
     """(..., m, n, d) of series (..., m, d) and (..., n, d)."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)

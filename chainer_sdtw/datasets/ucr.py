@@ -79,12 +79,12 @@ def get_ucr(
     its place, the data set is read from a local copy of the archive, and
     nowhere else.  The files are looked for in this order:
 
-    ==========================  ===========================================
+    ============================  =========================================
     ``ROOT/NAME/NAME_TRAIN.tsv``  layout of 2018: tabs, label first
     ``ROOT/NAME/NAME_TRAIN``      layout of 2015: commas, label first
     ``ROOT/NAME/NAME_TRAIN.ts``   layout of aeon, also for several channels;
                                   read by aeon
-    ==========================  ===========================================
+    ============================  =========================================
 
     (and the same for ``TEST``).  Without ``root``, aeon's loaders find the
     data set: GunPoint, ItalyPowerDemand, ArrowHead, OSULeaf, ACSF1,
@@ -137,11 +137,11 @@ def get_ucr(
 
     .. admonition:: Example
 
-        >>> train, test = get_ucr('GunPoint')
+        >>> train, test = chainer_sdtw.datasets.get_ucr('GunPoint')
         >>> len(train), len(test), train.classes
         (50, 150, (1, 2))
         >>> series, label = train[0]
-        >>> series.shape, series.dtype, label
+        >>> series.shape, series.dtype, int(label)
         ((150, 1), dtype('float32'), 1)
 
     See: H. A. Dau et al., *The UCR Time Series Archive*, IEEE/CAA Journal of

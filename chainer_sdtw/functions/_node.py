@@ -1,103 +1,368 @@
-"""What all soft-DTW function nodes share."""
+"""The function nodes that all losses are made of.
+
+Those of a problem's values and of its tangents call the sweeps, and so do
+their gradients and the Hessian products of the values. What is beyond that
+is the gradient of the same thing written in Chainer's functions.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import chainer
 import numpy as np
-from chainer import FunctionNode, config, is_debug, variable
+from chainer import FunctionNode, Variable
 from chainer import functions as F
+from chainer.backend import get_array_module
 from chainer.backends import cuda
 
 import sdtw_cpu
+from chainer_sdtw.functions import _composed, costs
 
 
-class SoftDTWNode(FunctionNode):
-    """A value sweep whose gradient is an adjoint sweep on the same tape.
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What a sweep is told besides the arrays.
 
-    Subclasses call ``_sweep`` with the arrays of the inputs and the module
-    that has the sweeps for their device. The output is one value per pair.
+    The arrays are ``x`` and ``y``; or ``x`` alone if the problem is
+    ``symmetric``, which pairs it with itself; or, where ``cost`` is None, a
+    batch of cost matrices.
     """
 
-    def __init__(
-        self, gamma: float, x_length: Any, y_length: Any, keep_tape: bool
-    ) -> None:
-        self.gamma = gamma
-        self.lengths = {"x_length": x_length, "y_length": y_length}
-        self.keep_tape = keep_tape
-        self._tape: Any = None
+    label: str
+    gamma: float
+    cost: str | None
+    x_length: Any = None
+    y_length: Any = None
+    band: np.ndarray | None = None
+    symmetric: bool = False
 
-    def _sweep(
-        self, sweeps: Any, arrays: tuple, lengths: dict, tape: bool
-    ) -> Any:
-        raise TypeError(f"{type(self).__name__} has no sweep")
+    def value(self, arrays: tuple, tape: bool) -> Any:
+        """Values, or these and a tape."""
+        options = self._options(arrays, tape)
+        sweeps = sweeps_for(arrays)
+        if self.cost is None:
+            return sweeps.value_from_cost(*arrays, self.gamma, **options)
+        x, y = self.series(arrays)
+        return sweeps.value(x, y, self.gamma, cost=self.cost, **options)
 
-    def forward_cpu(self, inputs: tuple) -> tuple:
-        return self._forward(inputs)
+    def tangent(self, arrays: tuple, direction: Any, tape: bool) -> Any:
+        """Values and tangents, or these and a tape."""
+        options = self._options(arrays, tape)
+        sweeps = sweeps_for(arrays)
+        if self.cost is None:
+            return sweeps.tangent_from_cost(
+                *arrays, direction, self.gamma, **options
+            )
+        x, y = self.series(arrays)
+        return sweeps.tangent(
+            *(x, y, direction, self.gamma), cost=self.cost, **options
+        )
 
-    def forward_gpu(self, inputs: tuple) -> tuple:
-        return self._forward(inputs)
+    def gradients(self, adjoint: Any, *args: Any, indexes: tuple) -> tuple:
+        """What an adjoint sweep gives for the arrays of these indexes."""
+        if self.cost is None:
+            return (adjoint(*args),)
+        if self.symmetric:
+            # The other gradient is the same.
+            gx, _ = adjoint(*args, x=True, y=False)
+            gx *= 2
+            return (gx,)
+        both = adjoint(*args, x=0 in indexes, y=1 in indexes)
+        return tuple(both[i] for i in indexes)
 
-    def _forward(self, inputs: tuple) -> tuple:
-        self.retain_inputs(tuple(range(len(inputs))))
-        swept = self._swept(inputs, self.keep_tape)
-        value, self._tape = swept if self.keep_tape else (swept, None)
-        return (value.astype(inputs[0].dtype, copy=False),)
+    def series(self, arrays: Any) -> Any:
+        """``x`` and ``y``, be they one or two."""
+        return (*arrays, *arrays) if self.symmetric else arrays
 
-    def _swept(self, inputs: tuple, tape: bool) -> Any:
-        lengths = self.lengths
-        if _sweeps_for(inputs) is sdtw_cpu or is_debug():
-            # On a GPU, checking lengths that are there means to wait for it.
-            lengths = {k: _on_host(v) for k, v in lengths.items()}
-        arrays = _computable(inputs)
-        return self._sweep(_sweeps_for(inputs), arrays, lengths, tape)
-
-    def backward(
-        self, target_input_indexes: tuple, grad_outputs: tuple
-    ) -> tuple:
-        node = _Adjoint(self, target_input_indexes)
-        return node.apply((*self.get_retained_inputs(), *grad_outputs))
-
-    def adjoint(self, inputs: tuple, grad: Any, indexes: tuple) -> tuple:
-        """Gradients with respect to the inputs of these indexes."""
-        sweeps = _sweeps_for(inputs)
-        tape = self._tape
-        if tape is None:
-            _, tape = self._swept(inputs, True)
-        wanted: Any
-        if len(inputs) == 1:
-            wanted = [sweeps.adjoint(tape, grad)]
+    def compose(self, inputs: list) -> tuple[Variable, Variable]:
+        """Values and cost matrices as a graph in Chainer's functions."""
+        inputs = [F.cast(v, np.float64) for v in inputs]
+        lengths = self.x_length, self.y_length
+        if self.cost is None:
+            (cost,) = inputs
         else:
-            both = sweeps.adjoint(tape, grad, x=0 in indexes, y=1 in indexes)
-            wanted = [both[i] for i in indexes]
-        return tuple(g.astype(inputs[0].dtype, copy=False) for g in wanted)
+            x, y = map(_composed.without_padding, self.series(inputs), lengths)
+            cost = costs.matrix(x, y, self.cost)
+        value = _composed.soft_dtw(cost, self.gamma, *lengths, self.band)
+        return value, cost
+
+    def _options(self, arrays: tuple, tape: bool) -> dict:
+        options = {"x_length": self.x_length, "y_length": self.y_length}
+        if sweeps_for(arrays) is sdtw_cpu or chainer.is_debug():
+            # On a GPU, checking lengths that are there means to wait for it.
+            options = {k: on_host(v) for k, v in options.items()}
+        if self.band is not None:
+            options["band"] = self.band
+        return {"tape": tape, **options}
 
 
-class _Adjoint(FunctionNode):
-    """The gradient as a function of the inputs and the values' gradient."""
+class Value(FunctionNode):
+    """One value per pair; its gradient is an adjoint sweep."""
 
-    def __init__(self, node: SoftDTWNode, indexes: tuple) -> None:
-        self.node = node
-        self.indexes = indexes
+    def __init__(self, problem: Problem, keep_tape: bool) -> None:
+        self.problem = problem
+        self.keep_tape = keep_tape
+        self.tape: Any = None
 
     @property
     def label(self) -> str:
-        return f"gradient of {self.node.label}"
+        return self.problem.label
 
     def forward(self, inputs: tuple) -> tuple:
-        *series, grad = inputs
-        return self.node.adjoint(tuple(series), grad, self.indexes)
+        self.retain_inputs(tuple(range(len(inputs))))
+        swept = self.problem.value(inputs, self.keep_tape)
+        value, self.tape = swept if self.keep_tape else (swept, None)
+        return (value,)
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
     ) -> tuple:
-        raise RuntimeError(
-            f"{self.node.label} can be differentiated once; its second "
-            "derivative is not implemented"
+        node = Gradient(self.problem, target_input_indexes, self.tape)
+        return node.apply((*self.get_retained_inputs(), *grad_outputs))
+
+
+class Gradient(FunctionNode):
+    """The gradient of the values, of the problem's arrays and a seed.
+
+    The seed is the gradient with respect to the values.
+    """
+
+    def __init__(self, problem: Problem, indexes: tuple, tape: Any) -> None:
+        self.problem = problem
+        self.indexes = indexes
+        self.tape = tape
+
+    @property
+    def label(self) -> str:
+        return f"gradient of {self.problem.label}"
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs(tuple(range(len(inputs))))
+        *arrays, seed = inputs
+        tape = self.tape
+        if tape is None:
+            _, tape = self.problem.value(tuple(arrays), True)
+        adjoint = sweeps_for(inputs).adjoint
+        return self.problem.gradients(
+            adjoint, tape, seed, indexes=self.indexes
         )
 
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        given = [
+            (i, g) for i, g in zip(self.indexes, grad_outputs) if g is not None
+        ]
+        indexes, directions = zip(*given)
+        node = HessianProduct(self.problem, indexes, target_input_indexes)
+        return node.apply((*self.get_retained_inputs(), *directions))
 
-def _sweeps_for(arrays: tuple) -> Any:
+
+class _Composed(FunctionNode):
+    """A node whose gradient is that of its expression in a graph."""
+
+    def expression(self, inputs: list) -> list:
+        """The outputs as variables, None for what is constant."""
+        raise NotImplementedError
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        twice = chainer.config.enable_backprop
+        with chainer.force_backprop_mode(), np.errstate(all="ignore"):
+            # Variables of its own: one input may depend on another.
+            inputs = [
+                F.identity(v) if v.requires_grad else Variable(v.array)
+                for v in self.get_retained_inputs()
+            ]
+            pairs = [
+                (y, g)
+                for y, g in zip(self.expression(inputs), grad_outputs)
+                if y is not None and g is not None
+            ]
+            found = chainer.grad(
+                [y for y, _ in pairs],
+                [inputs[i] for i in target_input_indexes],
+                [g for _, g in pairs],
+                enable_double_backprop=twice,
+            )
+        return tuple(found)
+
+
+class HessianProduct(_Composed):
+    """The gradient of :class:`Gradient`.
+
+    Of the problem's arrays, the seed and, for the gradients with respect to
+    the arrays of ``indexes``, the gradients with respect to these. The
+    outputs are for the inputs of :class:`Gradient` in ``targets``: Hessian
+    products for arrays, for the seed the tangent of the values.
+    """
+
+    def __init__(
+        self, problem: Problem, indexes: tuple, targets: tuple
+    ) -> None:
+        self.problem = problem
+        self.indexes = indexes
+        self.targets = targets
+
+    @property
+    def label(self) -> str:
+        return f"second derivative of {self.problem.label}"
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs(tuple(range(len(inputs))))
+        arrays, seed, directions = self._split(inputs)
+        problem = self.problem
+        if problem.cost is None:
+            (direction,) = directions
+        else:
+            given = dict(zip(self.indexes, directions))
+            direction = problem.series([given.get(i) for i in self._arrays()])
+            direction = tuple(direction)
+        arrays_wanted = tuple(i for i in self.targets if i < len(arrays))
+        outputs: tuple = ()
+        if arrays_wanted:
+            _, tangent, tape = problem.tangent(arrays, direction, True)
+            adjoint = sweeps_for(inputs).adjoint_tangent
+            outputs = problem.gradients(
+                adjoint, tape, seed, indexes=arrays_wanted
+            )
+        else:
+            _, tangent = problem.tangent(arrays, direction, False)
+        if len(arrays) in self.targets:
+            outputs += (tangent,)
+        return outputs
+
+    def expression(self, inputs: list) -> list:
+        arrays, seed, directions = self._split(inputs)
+        value, _ = self.problem.compose(arrays)
+        value = F.cast(value, seed.dtype)
+        first = chainer.grad(
+            [value],
+            [arrays[i] for i in self.indexes],
+            [seed],
+            enable_double_backprop=True,
+        )
+        return chainer.grad(
+            first,
+            [inputs[i] for i in self.targets],
+            directions,
+            enable_double_backprop=True,
+        )
+
+    def _arrays(self) -> range:
+        one = self.problem.cost is None or self.problem.symmetric
+        return range(1 if one else 2)
+
+    def _split(self, inputs: Any) -> tuple:
+        n = len(self._arrays())
+        return inputs[:n], inputs[n], inputs[n + 1 :]
+
+
+class Tangent(FunctionNode):
+    """Values, and their tangents along a direction of the costs.
+
+    The direction is an array that does not depend on anything, or 'cost' for
+    the costs themselves.
+    """
+
+    def __init__(
+        self, problem: Problem, direction: Any, keep_tape: bool
+    ) -> None:
+        self.problem = problem
+        self.direction = direction
+        self.keep_tape = keep_tape
+        self.tape: Any = None
+
+    @property
+    def label(self) -> str:
+        return self.problem.label
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs(tuple(range(len(inputs))))
+        value, tangent, *tape = self.problem.tangent(
+            inputs, self.direction, self.keep_tape
+        )
+        self.tape = tape[0] if tape else None
+        return value, tangent
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        seed_tangent, seed = grad_outputs
+        if seed is None:
+            seed = Variable(seed_tangent.xp.zeros_like(seed_tangent.array))
+        seeds = (seed,) if seed_tangent is None else (seed, seed_tangent)
+        node = TangentGradient(
+            self.problem, self.direction, target_input_indexes, self.tape
+        )
+        return node.apply((*self.get_retained_inputs(), *seeds))
+
+
+class TangentGradient(_Composed):
+    """The gradient of tangents, and of values if there is a second seed.
+
+    Of the problem's arrays and the gradients with respect to the tangents
+    and to the values.
+    """
+
+    def __init__(
+        self, problem: Problem, direction: Any, indexes: tuple, tape: Any
+    ) -> None:
+        self.problem = problem
+        self.direction = direction
+        self.indexes = indexes
+        self.tape = tape
+
+    @property
+    def label(self) -> str:
+        return f"gradient of {self.problem.label}"
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs(tuple(range(len(inputs))))
+        arrays, seeds = self._split(inputs)
+        problem = self.problem
+        tape = self.tape
+        if tape is None:
+            *_, tape = problem.tangent(arrays, self.direction, True)
+        seed, seed_tangent = (*seeds, None)[:2]
+        if problem.cost is None and _is_cost(self.direction):
+            # The direction changes with the cost as the cost itself does.
+            more = 0 if seed_tangent is None else seed_tangent
+            seed_tangent = seed + more
+        adjoint = sweeps_for(inputs).adjoint_tangent
+        return problem.gradients(
+            adjoint, tape, seed, seed_tangent, indexes=self.indexes
+        )
+
+    def expression(self, inputs: list) -> list:
+        arrays, seeds = self._split(inputs)
+        value, cost = self.problem.compose(arrays)
+        (e,) = chainer.grad([value], [cost], enable_double_backprop=True)
+        if _is_cost(self.direction):
+            allowed = cost.array != np.inf
+            zeros = get_array_module(cost.array).zeros_like(cost.array)
+            direction = F.where(allowed, cost, zeros)
+        else:
+            direction = self.direction.astype(cost.dtype)
+        tangent = F.sum(e * direction, axis=(1, 2))
+        outputs = [F.cast(v, seeds[0].dtype) for v in (tangent, value)]
+        return chainer.grad(
+            outputs[: len(seeds)],
+            [arrays[i] for i in self.indexes],
+            seeds,
+            enable_double_backprop=True,
+        )
+
+    def _split(self, inputs: Any) -> tuple:
+        one = self.problem.cost is None or self.problem.symmetric
+        n = 1 if one else 2
+        return inputs[:n], inputs[n:]
+
+
+def sweeps_for(arrays: tuple) -> Any:
     """The sweeps that take these arrays: sdtw_cpu's or those in CUDA."""
     if isinstance(arrays[0], np.ndarray):
         return sdtw_cpu
@@ -106,39 +371,10 @@ def _sweeps_for(arrays: tuple) -> Any:
     return sweeps
 
 
-def _computable(arrays: tuple) -> tuple:
-    """Arrays in the types that the sweeps have: float16 goes to float32."""
-    return tuple(
-        a.astype(np.float32) if a.dtype == np.float16 else a for a in arrays
-    )
+def on_host(a: Any) -> Any:
+    """An array of any device as one of NumPy; None stays None."""
+    return None if a is None else np.asarray(cuda.to_cpu(a))
 
 
-def needs_tape(*variables: variable.Variable) -> bool:
-    """Whether a backward pass through these inputs can follow."""
-    return config.enable_backprop and any(v.requires_grad for v in variables)
-
-
-def _on_host(length: Any) -> Any:
-    return None if length is None else np.asarray(cuda.to_cpu(length))
-
-
-def length_array(length: Any) -> Any:
-    """Lengths without the Variable around them; on any device, or None."""
-    return length.array if isinstance(length, variable.Variable) else length
-
-
-def check_reduce(reduce: Any) -> None:
-    """Raise ``ValueError`` unless ``reduce`` is a known option."""
-    if reduce not in ("mean", "sum", "no"):
-        raise ValueError(
-            f"reduce must be 'mean', 'sum' or 'no', got {reduce!r}"
-        )
-
-
-def reduced(value: variable.Variable, reduce: str, batched: bool) -> Any:
-    """Apply ``reduce``; the result for one pair has no batch axis."""
-    if reduce == "mean":
-        return F.mean(value)
-    if reduce == "sum":
-        return F.sum(value)
-    return value if batched else F.squeeze(value, 0)
+def _is_cost(direction: Any) -> bool:
+    return isinstance(direction, str)

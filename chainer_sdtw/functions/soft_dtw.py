@@ -4,42 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from chainer import Variable, as_variable
-from chainer import functions as F
-from chainer.utils import type_check
+from chainer import Variable
 
 import sdtw_cpu
-from chainer_sdtw.functions import _node
-
-
-class SoftDTW(_node.SoftDTWNode):
-    """Soft-DTW under the squared Euclidean cost, one value per pair."""
-
-    label = "soft_dtw"
-
-    def check_type_forward(self, in_types: Any) -> None:
-        type_check._argname(in_types, ("x", "y"))
-        x_type, y_type = in_types
-        type_check.expect(
-            x_type.dtype.kind == "f",
-            x_type.dtype == y_type.dtype,
-            x_type.ndim == 3,
-            y_type.ndim == 3,
-        )
-        type_check.expect(
-            x_type.shape[0] == y_type.shape[0],
-            x_type.shape[2] == y_type.shape[2],
-            x_type.shape[0] > 0,
-            x_type.shape[1] > 0,
-            y_type.shape[1] > 0,
-            x_type.shape[2] > 0,
-        )
-
-    def _sweep(
-        self, sweeps: Any, arrays: tuple, lengths: dict, tape: bool
-    ) -> Any:
-        return sweeps.value(*arrays, self.gamma, tape=tape, **lengths)
+from chainer_sdtw.functions._series import as_pairs, check_reduce
+from chainer_sdtw.functions._table import series_table
 
 
 def soft_dtw(
@@ -47,6 +16,9 @@ def soft_dtw(
     y: Any,
     gamma: float = 1.0,
     *,
+    cost: Any = "sqeuclidean",
+    bandwidth: Any = None,
+    mask: Any = None,
     x_length: Any = None,
     y_length: Any = None,
     reduce: str = "mean",
@@ -56,17 +28,22 @@ def soft_dtw(
     For each pair of series the value is
     :math:`-\\gamma \\log \\sum_A \\exp(-\\langle A, C \\rangle / \\gamma)`
     over all monotonic alignments :math:`A` of the two, with the cost
-    :math:`C_{ij} = \\|x_i - y_j\\|^2`; for :math:`\\gamma = 0` it is the
-    least :math:`\\langle A, C \\rangle`, which is DTW. Unlike a distance it
-    can be negative, and it is least near, not at, :math:`x = y`.
+    :math:`C_{ij} = \\|x_i - y_j\\|^2` unless another is chosen; for
+    :math:`\\gamma = 0` it is the least :math:`\\langle A, C \\rangle`, which
+    is DTW. Unlike a distance it can be negative, and it is least near, not
+    at, :math:`x = y`: see :func:`~chainer_sdtw.soft_dtw_divergence`.
 
     The gradient is that of the value with respect to ``x`` and ``y``, for
     whichever of them requires it; for :math:`\\gamma = 0` it is that of one
-    optimal alignment.
+    optimal alignment. It can be differentiated in its turn: a second
+    derivative costs one more sweep over the table and back. Third and higher
+    derivatives are slow.
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
     for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, equation
-    2 and Algorithms 1 and 2.
+    2 and Algorithms 1 and 2; for the second derivative A. Mensch and M.
+    Blondel, `Differentiable Dynamic Programming for Structured Prediction and
+    Attention <https://arxiv.org/abs/1802.03676>`_, ICML 2018.
 
     Args:
         x (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of them):
@@ -88,21 +65,38 @@ def soft_dtw(
             The second series of each pair, ``(B, n, d)`` and so on, of the
             same type: float16 (computed in float32), float32 or float64.
         gamma (float): Smoothing, >= 0, in units of the cost.
+        cost (str or callable): ``'sqeuclidean'``, ``'euclidean'``,
+            ``'manhattan'``, ``'cosine'``, or a function of two variables
+            ``(B, m, d)`` and ``(B, n, d)`` that returns a variable
+            ``(B, m, n)``; see :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int or :ref:`ndarray`): The radius of Sakoe and Chiba's
+            band, or ``(B,)`` of them: of the alignments only those count
+            that stay in :math:`|i - j| \\le` ``bandwidth``, for equal
+            lengths; for others the difference of the lengths is added on the
+            side of the longer. Time and memory shrink with it. None, the
+            default, means no band.
+        mask (:ref:`ndarray`): ``(m, n)`` or ``(B, m, n)`` booleans, true for
+            the cells that alignments may use; see
+            :func:`~chainer_sdtw.itakura_mask`. As cheap as a band where each
+            row is without holes; otherwise a matrix of all costs is made.
         x_length (:ref:`ndarray`): ``(B,)`` integers, the valid length of each
             padded series in ``x``; not with lists. What lies beyond is
-            ignored and has gradient zero.
+            ignored and has gradient zero. With a bandwidth or a mask,
+            lengths on a GPU are copied to the host.
         y_length (:ref:`ndarray`): The same for ``y``.
         reduce (str): ``'mean'`` or ``'sum'`` over the batch, or ``'no'``.
 
     Returns:
         ~chainer.Variable: A scalar; with ``reduce='no'`` of shape ``(B,)``,
         or ``()`` for one pair without a batch axis. The value of a pair with
-        a NaN or an infinity is NaN.
+        a NaN or an infinity is NaN; it is ``inf``, and the gradient zero,
+        where a mask leaves no alignment.
 
     Raises:
         chainer.utils.type_check.InvalidType: If types or shapes do not fit.
-        ValueError: If the shapes fit two readings, or ``gamma``, a length or
-            ``reduce`` is out of range.
+        TypeError: If ``cost``, ``bandwidth`` or a length is of a wrong type.
+        ValueError: If the shapes fit two readings, or any other argument is
+            out of range.
 
     .. admonition:: Example
 
@@ -112,65 +106,8 @@ def soft_dtw(
         array([0., 2.], dtype=float32)
 
     """
-    _node.check_reduce(reduce)
+    check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
-    x_length = _node.length_array(x_length)
-    y_length = _node.length_array(y_length)
-    x, x_length = _as_padded("x", x, x_length)
-    y, y_length = _as_padded("y", y, y_length)
-    batched = not _is_one_pair(x, y, x_length, y_length)
-    if not batched:
-        x, y = F.expand_dims(x, 0), F.expand_dims(y, 0)
-    if x.ndim == y.ndim == 2:
-        x, y = F.expand_dims(x, 2), F.expand_dims(y, 2)
-    node = SoftDTW(gamma, x_length, y_length, _node.needs_tape(x, y))
-    return _node.reduced(node.apply((x, y))[0], reduce, batched)
-
-
-def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
-    """One padded variable and the lengths that go with it."""
-    if not isinstance(a, (list, tuple)):
-        return as_variable(a), length
-    if length is not None:
-        raise ValueError(f"{name}_length does not go with a list of series")
-    series = [as_variable(s) for s in a]
-    if not series:
-        raise ValueError(f"{name} must not be an empty list")
-    first = series[0]
-    for i, s in enumerate(series):
-        if s.ndim not in (1, 2) or 0 in s.shape:
-            raise ValueError(
-                f"{name}[{i}] must be a series of shape (length, features) "
-                f"or (length,), not empty; got shape {s.shape}"
-            )
-        if s.shape[1:] != first.shape[1:] or s.dtype != first.dtype:
-            raise ValueError(
-                f"the series of {name} must agree in features and dtype: "
-                f"{name}[0] has shape {first.shape} and {first.dtype}, "
-                f"{name}[{i}] has {s.shape} and {s.dtype}"
-            )
-    padded = F.pad_sequence(series)
-    if padded.ndim == 2:
-        padded = F.expand_dims(padded, 2)
-    return padded, np.array([len(s) for s in series])
-
-
-def _is_one_pair(
-    x: Variable, y: Variable, x_length: Any, y_length: Any
-) -> bool:
-    """Whether the arrays are one pair of series, without a batch axis."""
-    if x.ndim == y.ndim == 1:
-        return True
-    if not x.ndim == y.ndim == 2:
-        return False
-    same_first = x.shape[0] == y.shape[0]
-    same_last = x.shape[1] == y.shape[1]
-    if same_first and (x_length is not None or y_length is not None):
-        return False
-    if same_first and same_last and x.shape != (1, 1):
-        raise ValueError(
-            f"x and y of shape {x.shape} can be {x.shape[0]} pairs of "
-            f"univariate series or one pair with {x.shape[1]} features: give "
-            "(B, m, 1) for the former, (1, m, d) for the latter"
-        )
-    return same_last and not same_first
+    pairs = as_pairs("soft_dtw", x, y, x_length, y_length)
+    table = series_table("soft_dtw", pairs, gamma, cost, bandwidth, mask)
+    return pairs.finished(table.values(), reduce)

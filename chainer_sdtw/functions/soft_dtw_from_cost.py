@@ -9,39 +9,16 @@ from chainer import functions as F
 from chainer.utils import type_check
 
 import sdtw_cpu
-from chainer_sdtw.functions import _node
-
-
-class SoftDTWFromCost(_node.SoftDTWNode):
-    """Soft-DTW of explicit cost matrices, one value per matrix."""
-
-    label = "soft_dtw_from_cost"
-
-    def check_type_forward(self, in_types: Any) -> None:
-        type_check._argname(in_types, ("cost",))
-        (cost_type,) = in_types
-        type_check.expect(
-            cost_type.dtype.kind == "f",
-            cost_type.ndim == 3,
-        )
-        type_check.expect(
-            cost_type.shape[0] > 0,
-            cost_type.shape[1] > 0,
-            cost_type.shape[2] > 0,
-        )
-
-    def _sweep(
-        self, sweeps: Any, arrays: tuple, lengths: dict, tape: bool
-    ) -> Any:
-        return sweeps.value_from_cost(
-            *arrays, self.gamma, tape=tape, **lengths
-        )
+from chainer_sdtw.functions import _series
+from chainer_sdtw.functions._table import cost_table
 
 
 def soft_dtw_from_cost(
     cost: Any,
     gamma: float = 1.0,
     *,
+    bandwidth: Any = None,
+    mask: Any = None,
     x_length: Any = None,
     y_length: Any = None,
     reduce: str = "mean",
@@ -50,7 +27,7 @@ def soft_dtw_from_cost(
 
     As :func:`~chainer_sdtw.soft_dtw`, for any cost :math:`C` that one can
     compute; differentiable with respect to it. The gradient is the expected
-    alignment :math:`E`.
+    alignment :math:`E`, the gradient of that a product with the Hessian.
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
     for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, equation
@@ -61,6 +38,10 @@ def soft_dtw_from_cost(
             ``(m, n)`` for one pair; float16 (computed in float32), float32 or
             float64. ``+inf`` forbids a cell.
         gamma (float): Smoothing, >= 0, in units of the cost.
+        bandwidth (int or :ref:`ndarray`): The radius of Sakoe and Chiba's
+            band, as for :func:`~chainer_sdtw.soft_dtw`.
+        mask (:ref:`ndarray`): ``(m, n)`` or ``(B, m, n)`` booleans, true for
+            the cells that alignments may use.
         x_length (:ref:`ndarray`): ``(B,)`` integers, the number of valid rows
             of each matrix. What lies beyond is ignored and has gradient zero.
         y_length (:ref:`ndarray`): The same for columns.
@@ -74,7 +55,8 @@ def soft_dtw_from_cost(
 
     Raises:
         chainer.utils.type_check.InvalidType: If the type or shape is wrong.
-        ValueError: If ``gamma``, a length or ``reduce`` is out of range.
+        TypeError: If ``bandwidth`` or a length is not made of integers.
+        ValueError: If any other argument is out of range.
 
     .. admonition:: Example
 
@@ -83,16 +65,33 @@ def soft_dtw_from_cost(
         array(0.)
 
     """
-    _node.check_reduce(reduce)
+    label = "soft_dtw_from_cost"
+    _series.check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
     cost = as_variable(cost)
     batched = cost.ndim != 2
     if not batched:
         cost = F.expand_dims(cost, 0)
-    node = SoftDTWFromCost(
+    _series.check_types(label, _expect_matrices, cost=cost)
+    table = cost_table(
+        label,
+        _series.computable(cost),
         gamma,
-        _node.length_array(x_length),
-        _node.length_array(y_length),
-        _node.needs_tape(cost),
+        bandwidth,
+        mask,
+        _series.array_of(x_length),
+        _series.array_of(y_length),
     )
-    return _node.reduced(node.apply((cost,))[0], reduce, batched)
+    return _series.finished(table.values(), reduce, batched, cost.dtype)
+
+
+def _expect_matrices(cost_type: Any) -> None:
+    type_check.expect(
+        cost_type.dtype.kind == "f",
+        cost_type.ndim == 3,
+    )
+    type_check.expect(
+        cost_type.shape[0] > 0,
+        cost_type.shape[1] > 0,
+        cost_type.shape[2] > 0,
+    )

@@ -98,9 +98,10 @@ struct Range<double> {
 struct Pair {
   int64_t index;
   int m, n;
-  bool nan = false;  // NaN somewhere, or an infinity that is not a cost
-  double most = 0;   // bound on the finite costs' absolute values
-  double reach = 0;  // largest absolute value in x and y
+  bool nan = false;      // NaN somewhere, or an infinity that is not a cost
+  bool blocked = false;  // the band leaves no path
+  double most = 0;       // bound on the finite costs' absolute values
+  double reach = 0;      // largest absolute value in x and y
 };
 
 const double kLn2 = 0.693147180559945309417232121458;
@@ -132,6 +133,7 @@ Scale make_scale(bool hard, double gamma) {
       1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.rate) / 2));
   s.floor = Range<T>::kFloor;
   s.infeasible = -2 * Range<T>::kSum;
+  s.curvature = -1 / gamma;
   return s;
 }
 
@@ -154,9 +156,31 @@ bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
   return bad;
 }
 
+// Columns of row i of a table of n columns, in whose last cell a pair ends
+// that begins in row row0 and column col0. Only the diagonal leads to it.
+Span columns(const Input& in, int64_t index, int row0, int col0, int n,
+             int i) {
+  if (i < row0) return {i - row0 + col0, i - row0 + col0 + 1};
+  if (!in.band) return {col0, n};
+  const int32_t* p = in.band + index * in.band_stride + 2 * (i - row0);
+  return {p[0] + col0, std::min(p[1] + col0, n)};
+}
+
+// Whether a band has a path.
+bool connected(const Input& in, const Pair& p) {
+  int stop = 0;  // of the row above
+  for (int i = 0; i < p.m; ++i) {
+    const Span row = columns(in, p.index, 0, 0, p.n, i);
+    if (row.begin > stop || row.begin >= row.end) return false;
+    stop = row.end;
+  }
+  return stop == p.n;
+}
+
 template <class C>
 void scan(const Input& in, Pair& p) {
-  if (in.fused) {
+  p.blocked = in.band && !connected(in, p);
+  if (in.fused()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
     std::vector<C> bounds(4 * in.d);
@@ -165,10 +189,11 @@ void scan(const Input& in, Pair& p) {
     p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh);
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
-      p.most += a * a;
+      p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
         p.reach = std::max(p.reach, std::abs((double)v));
     }
+    if (in.cost == kEuclideanCost) p.most = std::sqrt(p.most);
     return;
   }
   const char* row = in.c + p.index * in.c_stride[0];
@@ -176,8 +201,9 @@ void scan(const Input& in, Pair& p) {
   C most = 0;
   bool bad = false;
   for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
-    const char* c = row;
-    for (int j = 0; j < p.n; ++j, c += in.c_stride[2]) {
+    const Span at = columns(in, p.index, 0, 0, p.n, i);
+    const char* c = row + at.begin * in.c_stride[2];
+    for (int j = at.begin; j < at.end; ++j, c += in.c_stride[2]) {
       const C v = *(const C*)c;
       const C a = v < 0 ? -v : v;
       bad |= !(v > -inf);
@@ -330,17 +356,23 @@ class Family {
     int64_t index[kMaxLanes];
     double pad = 0;  // step between padding values
     Buffer<T> edges, states;
-    int strips = 0, segments = 0, slots = 0, planes = 2;
+    std::vector<Span> steps;         // of each strip
+    std::vector<ptrdiff_t> slot_at;  // entry of each slot's column 0
+    std::vector<size_t> state_at;    // first of each strip's states
+    size_t entries = 0;              // of all slots
+    int strips = 0, slots = 0, planes = 2;
     double work = 0;
   };
 
   // Buffers that follow a group while it is worked on.
   struct Desk {
-    Buffer<T> x, y, gx, gy, top, mass;
+    Buffer<T> x, y, dx, dy, gx, gy, top, mass;
+    Buffer<int> open, close;
   };
   // Scratch memory of one thread.
   struct Bench {
     Buffer<T> fraction, exponent, choice, edge, state, mass, grad;
+    Buffer<T> direction, change, distance;
     Scratch<T> scratch;
   };
 
@@ -365,8 +397,8 @@ class Family {
       const size_t end = std::min(pairs.size(), i + lanes);
       double alone = 0;
       for (size_t k = i; k < end; ++k)
-        alone += steps(sweeps_.along, pairs[k].m, pairs[k].n) *
-                 sweeps_.along.rows / sweeps_.along.lanes;
+        alone += steps(sweeps_.along, pairs[k]) * sweeps_.along.rows /
+                 sweeps_.along.lanes;
       // Pairs left alone spread over threads that would otherwise be idle.
       const size_t groups = (pairs.size() + lanes - 1) / lanes;
       if (groups < (size_t)nthreads)
@@ -393,7 +425,7 @@ class Family {
   size_t tape_bytes() const {
     size_t n = 0;
     if (!keep_) return n;
-    for (auto& m : members) n += plane(*m) * m->planes + states_size(*m);
+    for (auto& m : members) n += plane(*m) * planes(*m) + states_size(*m);
     return n * sizeof(T);
   }
 
@@ -403,21 +435,12 @@ class Family {
              const int nthreads) {
     Group<T>& g = mb.g;
     pack(mb, desk, false, false);
-    const Geometry& geo = geometry(g);
     Edge<T> top = edge(desk.top, mb);
     sweeps_.begin(g, top);
     g.top = top;
     if (keep_) {
-      mb.edges.get(plane(mb) * mb.planes);
+      mb.edges.get(plane(mb) * planes(mb));
       mb.states.get(states_size(mb));
-      // What lies after the first slot is read as columns beyond the last.
-      if (mb.slots) {
-        const Edge<T> first = slot(mb, 0);
-        const size_t from = (size_t)g.n * geo.entry;
-        const size_t count = (size_t)geo.rows * geo.entry;
-        std::copy_n(top.m + from, count, first.m + from);
-        if (mb.planes == 2) std::copy_n(top.e + from, count, first.e + from);
-      }
     }
     std::vector<std::atomic<int>> done(mb.strips);
     for (auto& d : done) d = 0;
@@ -438,9 +461,7 @@ class Family {
         const int count = segments(mb, s);
         for (int q = 0; q < count; ++q) {
           if (s > 0 && nthreads > 1)
-            if (!wait(done[s - 1], std::min(q + 2, segments(mb, s - 1)),
-                      failed))
-              return;
+            if (!wait(done[s - 1], needed(mb, s, q), failed)) return;
           const bool stored = keep_ && q + 1 < count;
           sweeps_.value(g, bench.scratch, s, q, in, out,
                         keep_ && q ? state(mb, s, q) : bench.scratch.state,
@@ -454,20 +475,23 @@ class Family {
   // --- adjoint ---
 
   void adjoint(Member& mb, Desk& desk, std::vector<Bench>& benches,
-               const int nthreads, const double* seed, void* gx, void* gy,
-               void* e) {
+               const int nthreads, const double* seed,
+               const double* seed_tangent, void* gx, void* gy, void* e) {
     Group<T>& g = mb.g;
     pack(mb, desk, gx != nullptr, gy != nullptr);
     const Geometry& geo = geometry(g);
     g.top = edge(desk.top, mb);
     sweeps_.begin(g, g.top);
     const size_t margin = (size_t)geo.rows * geo.entry;
-    g.mass_edge =
-        desk.mass.zeros((size_t)g.n * geo.entry + 2 * margin) + margin;
+    const size_t edge_size = (size_t)g.n * geo.entry + 2 * margin;
+    g.mass_edge = desk.mass.zeros((tangent() ? 2 : 1) * edge_size) + margin;
+    g.mass_edge_tangent = g.mass_edge + edge_size;
+    for (T& mass : g.mass) mass = 1;
     const ptrdiff_t size = in_.is_double ? 8 : 4;
     for (int l = 0; l < g.pairs; ++l) {
       const int64_t b = mb.index[l];
       g.seed[l] = std::isinf(g.value[l]) ? 0 : seed[b];
+      if (tangent()) set_seeds(g, l, seed[b], seed_tangent[b]);
       g.e[l] = (char*)e + b * in_.m * in_.n * size;
     }
     g.e_row = in_.n * size;
@@ -492,30 +516,104 @@ class Family {
         const int count = segments(mb, std::min(b * g.block, mb.strips - 1));
         for (int q = count - 1; q >= 0; --q) {
           if (b + 1 < blocks && nthreads > 1)
-            if (!wait(done[b + 1], segments(mb, b + 1) - std::max(q - 1, 0),
-                      failed))
-              return;
+            if (!wait(done[b + 1], needed_back(mb, b, q), failed)) return;
           sweeps_.adjoint(g, bench.scratch, b, q, in,
                           q ? state(mb, b, q) : nullptr);
           done[b].store(count - q, std::memory_order_release);
         }
       }
     });
-    if (gx)
-      in_.is_double ? unpack_x<double>(mb, seed, gx)
-                    : unpack_x<float>(mb, seed, gx);
-    if (gy)
-      in_.is_double ? unpack_y<double>(mb, seed, gy)
-                    : unpack_y<float>(mb, seed, gy);
+    if (gx) in_.is_double ? unpack_x<double>(mb, gx) : unpack_x<float>(mb, gx);
+    if (gy) in_.is_double ? unpack_y<double>(mb, gy) : unpack_y<float>(mb, gy);
   }
 
   bool can_split(const Member& mb) const {
-    return !mb.g.across && mb.strips > 1 && mb.segments > 1;
+    return !mb.g.across && mb.strips > 1 && mb.g.width < longest(mb);
   }
 
  private:
+  bool tangent() const { return in_.direction != kNoDirection; }
+
+  // Numbers per entry of an edge.
+  int planes(const Member& mb) const { return mb.planes + tangent(); }
+
+  // Two seeds as masses that are at most 1 and the factor on what comes of
+  // them, so that neither small nor large ones leave the range of T.
+  static void set_seeds(Group<T>& g, int l, double seed, double tangent) {
+    const double sum = std::abs(seed) + std::abs(tangent);
+    const bool none = sum == 0 || std::isinf(g.value[l]);
+    g.seed[l] = none ? 0 : sum;
+    g.mass[l] = (T)(none ? 0 : seed / sum);
+    g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
+  }
+
   static double steps(const Geometry& geo, int m, int n) {
     return (double)((m + geo.rows - 1) / geo.rows) * (n + geo.lag);
+  }
+
+  // The same of a pair with its band.
+  double steps(const Geometry& geo, const Pair& p) const {
+    if (!in_.band) return steps(geo, p.m, p.n);
+    double sum = 0;
+    for (int i = 0; i < p.m; i += geo.rows) {
+      const int last = std::min(i + geo.rows, p.m) - 1;
+      sum += columns(in_, p.index, 0, 0, p.n, last).end + last - i -
+             columns(in_, p.index, 0, 0, p.n, i).begin;
+    }
+    return sum;
+  }
+
+  // Steps of the longest strip.
+  static int longest(const Member& mb) {
+    int most = 0;
+    for (const Span& s : mb.steps) most = std::max(most, s.end - s.begin);
+    return most;
+  }
+
+  // Find the steps of the strips: all that a row of a pair has cells at.
+  void set_steps(Member& mb) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    mb.steps.resize(mb.strips);
+    for (int s = 0; s < mb.strips; ++s) {
+      const int i = s * geo.rows;
+      const int last = std::min(i + geo.rows, g.m) - 1;
+      Span& at = mb.steps[s] = {0, g.n + last - i};
+      if (!in_.band) continue;
+      at = {g.n, 0};
+      for (int l = 0; l < g.pairs; ++l) {
+        at.begin = std::min(at.begin, row(mb, l, i).begin);
+        at.end = std::max(at.end, row(mb, l, last).end + last - i);
+      }
+    }
+  }
+
+  Span row(const Member& mb, int l, int i) const {
+    const Group<T>& g = mb.g;
+    return columns(in_, mb.index[l], g.row0[l], g.col0[l], g.n, i);
+  }
+
+  // Edges follow each other from the last to the first, each with the columns
+  // that are read again. Those before them land in the slots of the strips
+  // below while a strip is being started; these write them later.
+  void set_slots(Member& mb) const {
+    const Geometry& geo = geometry(mb.g);
+    mb.slots = (mb.strips + mb.g.block - 1) / mb.g.block - 1;
+    mb.slot_at.resize(mb.slots);
+    ptrdiff_t size = 0, margin = 0;
+    for (int b = mb.slots - 1; b >= 0; --b) {
+      const int below = (b + 1) * mb.g.block;
+      const Span above = mb.steps[below - 1];
+      const int first = std::max(mb.steps[below].begin - 1, 0);
+      mb.slot_at[b] = size - first;
+      margin = std::max(margin, first - (above.begin - geo.lag) - size);
+      size += above.end - geo.lag - first;
+    }
+    for (ptrdiff_t& at : mb.slot_at) at += margin;
+    mb.entries = size + margin;
+    mb.state_at.resize(mb.strips + 1);
+    for (int s = 0; s < mb.strips; ++s)
+      mb.state_at[s + 1] = mb.state_at[s] + segments(mb, s) - 1;
   }
 
   const Geometry& geometry(const Group<T>& g) const {
@@ -533,38 +631,66 @@ class Family {
     g.pairs = count;
     g.across = across;
     g.scale = scale_;
-    g.cost = in_.fused       ? Cost::kSqEuclidean
-             : in_.is_double ? Cost::kExplicitF64
-                             : Cost::kExplicitF32;
+    g.cost = kernel_cost();
+    g.direction = kernel_direction();
     g.c_row = in_.c_stride[1];
     g.c_col = in_.c_stride[2];
+    // The costs as a direction are given, if they are.
+    const bool same = in_.direction == kAlongCost && !in_.fused();
+    const char* z = same ? in_.c : in_.z;
+    const ptrdiff_t* z_stride = same ? in_.c_stride : in_.z_stride;
+    g.z_row = z_stride[1];
+    g.z_col = z_stride[2];
+    g.limit = scale_.forbidden / 2;
     for (int l = 0; l < count; ++l) {
       mb->index[l] = pairs[l].index;
       g.row0[l] = m - pairs[l].m;
       g.col0[l] = n - pairs[l].n;
       g.padded |= g.row0[l] || g.col0[l];
-      if (!in_.fused) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
+      if (!in_.fused()) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
+      if (z) g.z[l] = z + pairs[l].index * z_stride[0];
     }
     const Geometry& geo = geometry(g);
-    const int total = n + geo.lag;
     mb->planes = scale_.hard ? 1 : 2;
     mb->strips = (m + geo.rows - 1) / geo.rows;
+    set_steps(*mb);
+    g.steps = mb->steps.data();
+    const int total = in_.band ? longest(*mb) : n + geo.lag;
     if (across) {
-      mb->segments = 1;
       g.width = total;
-      const size_t strip =
-          (size_t)total * geo.rows * geo.lanes * 3 * sizeof(T);
+      const size_t strip = (size_t)total * geo.rows * geo.lanes * sizeof(T) *
+                           (tangent() ? 6 : 3);
       g.block =
           (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
-      mb->work = steps(geo, m, n) * geo.rows;
     } else {
-      mb->segments = std::max(1, (total + kSegment / 2) / kSegment);
-      g.width = (total + mb->segments - 1) / mb->segments;
+      const int segments = std::max(1, (total + kSegment / 2) / kSegment);
+      g.width = (total + segments - 1) / segments;
       g.block = 1;
-      mb->work = steps(geo, m, n) * geo.rows / geo.lanes;
     }
-    mb->slots = (mb->strips + g.block - 1) / g.block - 1;
+    double all = 0;
+    for (const Span& s : mb->steps) all += s.end - s.begin;
+    mb->work = all * geo.rows * geo.entry / geo.lanes;
+    set_slots(*mb);
     return mb;
+  }
+
+  Cost kernel_cost() const {
+    switch (in_.cost) {
+      case kSqEuclideanCost:
+        return Cost::kSqEuclidean;
+      case kEuclideanCost:  // of single numbers they are the same
+        return in_.d == 1 ? Cost::kManhattan : Cost::kEuclidean;
+      case kManhattanCost:
+        return Cost::kManhattan;
+    }
+    return in_.is_double ? Cost::kExplicitF64 : Cost::kExplicitF32;
+  }
+
+  Direction kernel_direction() const {
+    if (in_.direction == kNoDirection) return Direction::kNone;
+    if (in_.direction == kAlongSeries) return Direction::kSeries;
+    if (in_.direction == kAlongCost && in_.fused()) return Direction::kCost;
+    return in_.is_double ? Direction::kExplicitF64 : Direction::kExplicitF32;
   }
 
   std::unique_ptr<Member> along(const Pair& p) const {
@@ -582,15 +708,20 @@ class Family {
     }
     for (int l = 0; l < count; ++l)
       n = std::max(n, pairs[l].n + m - pairs[l].m);
-    if (n > kAcrossColumns) return nullptr;
+    if (!in_.band && n > kAcrossColumns) return nullptr;
     auto mb = make(pairs, count, m, n, true);
-    if (mb->g.padded && in_.fused) {
+    if (mb->g.width > kAcrossColumns + geometry(mb->g).lag) return nullptr;
+    if (mb->g.padded && in_.fused()) {
       // Padding must cost more than any path of the pairs' own cells.
       const double cost =
           scale_.hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
       if (!(cost < Range<double>::kHuge)) return nullptr;
+      const bool square = in_.cost == kSqEuclideanCost;
       mb->pad = std::ldexp(
-          1.0, std::ilogb(std::max(4 * reach, std::sqrt(cost))) + 1);
+          1.0,
+          std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) +
+              1);
+      if (scale_.hard) mb->g.limit = cost / 2;
       if (!(mb->pad * (m + n) < Range<T>::kHuge)) return nullptr;
     }
     return mb;
@@ -599,40 +730,33 @@ class Family {
   // --- the tape ---
 
   size_t plane(const Member& mb) const {
-    const Geometry& geo = geometry(mb.g);
-    return ((size_t)mb.slots * mb.g.n + 2 * geo.rows) * geo.entry;
+    return mb.entries * geometry(mb.g).entry;
   }
 
   size_t state_size(const Member& mb) const {
     const Geometry& geo = geometry(mb.g);
-    return (size_t)2 * mb.planes * geo.rows * geo.entry;
+    return (size_t)2 * planes(mb) * geo.rows * geo.entry;
   }
 
   size_t states_size(const Member& mb) const {
-    return (size_t)(mb.segments - 1) * mb.strips * state_size(mb);
+    return mb.state_at[mb.strips] * state_size(mb);
   }
 
-  // Edges follow each other from the last to the first: while a strip is
-  // being started, the entries before its first column land in the slot of
-  // the strip below, which writes them later; and the entries after a last
-  // column that are read are another edge's first, which are finite.
   Edge<T> slot(Member& mb, int b) const {
-    const Geometry& geo = geometry(mb.g);
-    T* p = mb.edges.data() +
-           ((size_t)(mb.slots - 1 - b) * mb.g.n + geo.rows) * geo.entry;
-    return {p, mb.planes == 2 ? p + plane(mb) : nullptr};
+    T* p = mb.edges.data() + mb.slot_at[b] * geometry(mb.g).entry;
+    return {p, mb.planes == 2 ? p + plane(mb) : nullptr,
+            tangent() ? p + mb.planes * plane(mb) : nullptr};
   }
 
   T* state(Member& mb, int strip, int q) const {
-    return mb.states.data() +
-           ((size_t)strip * (mb.segments - 1) + q - 1) * state_size(mb);
+    return mb.states.data() + (mb.state_at[strip] + q - 1) * state_size(mb);
   }
 
   Edge<T> edge(Buffer<T>& buffer, const Member& mb) const {
     const Geometry& geo = geometry(mb.g);
     const size_t size = ((size_t)mb.g.n + 2 * geo.rows) * geo.entry;
-    T* p = buffer.get(2 * size) + geo.rows * geo.entry;
-    return {p, p + size};
+    T* p = buffer.get(3 * size) + geo.rows * geo.entry;
+    return {p, p + size, p + 2 * size};
   }
 
   // The edge that strip s reads, s > 0. Without a tape one edge serves all
@@ -652,9 +776,24 @@ class Family {
   }
 
   int segments(const Member& mb, int s) const {
-    const Geometry& geo = geometry(mb.g);
-    const int lag = s == mb.strips - 1 ? (mb.g.m - 1) % geo.rows : geo.lag;
-    return (mb.g.n + lag + mb.g.width - 1) / mb.g.width;
+    return (mb.steps[s].end - mb.steps[s].begin - 1) / mb.g.width + 1;
+  }
+
+  // Segments of the strip above without which segment q cannot be swept: its
+  // last row has the columns of the segment `lag` steps later.
+  int needed(const Member& mb, int s, int q) const {
+    const Span at = mb.steps[s], above = mb.steps[s - 1];
+    const int end =
+        std::min(at.begin + (q + 1) * mb.g.width, at.end) + geometry(mb.g).lag;
+    return end < above.end ? (end - above.begin - 1) / mb.g.width + 1
+                           : segments(mb, s - 1);
+  }
+
+  // The same of the strip below and the way back.
+  int needed_back(const Member& mb, int s, int q) const {
+    const int begin = mb.steps[s].begin + q * mb.g.width - geometry(mb.g).lag;
+    const int rest = std::max(begin - mb.steps[s + 1].begin, 0);
+    return segments(mb, s + 1) - rest / mb.g.width;
   }
 
   // False if another thread failed meanwhile.
@@ -676,58 +815,118 @@ class Family {
     Scratch<T>& s = bench.scratch;
     s.fraction = bench.fraction.get(steps * tile);
     s.exponent = bench.exponent.get(steps * tile);
-    s.state = bench.state.get(4 * tile);
+    s.state = bench.state.get(6 * tile);
     s.edge = edge(bench.edge, mb);
+    if (tangent()) s.direction = bench.direction.get(steps * tile);
+    if (mb.g.cost == Cost::kEuclidean)
+      s.distance = bench.distance.get(steps * tile);
+    const size_t choices = mb.g.block * steps * 3 * tile;
+    if (back || tangent()) s.choice = bench.choice.get(choices);
     if (!back) return;
-    s.choice = bench.choice.get(mb.g.block * steps * 3 * tile);
-    s.mass = bench.mass.get(3 * tile);
+    if (tangent()) s.change = bench.change.get(choices);
+    s.mass = bench.mass.get(6 * tile);
     s.grad = bench.grad.get(tile * mb.g.d);
   }
 
   void pack(Member& mb, Desk& desk, bool want_gx, bool want_gy) const {
     Group<T>& g = mb.g;
-    g.x = g.y = g.gx = g.gy = nullptr;
-    if (!in_.fused) return;
+    g.x = g.y = g.dx = g.dy = nullptr;
+    g.gx = g.gy = nullptr;
+    g.open = g.close = nullptr;
+    if (in_.band) pack_band(mb, desk);
+    if (!in_.fused()) return;
     const Geometry& geo = geometry(g);
-    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
-    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
-    T* x = desk.x.get(xs * g.d);
-    T* y = desk.y.get(ys * g.d);
-    in_.is_double ? pack_series<double>(mb, x, y)
-                  : pack_series<float>(mb, x, y);
+    const size_t xs = (size_t)mb.strips * geo.rows * geo.entry * g.d;
+    const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry * g.d;
+    T* x = desk.x.get(xs);
+    T* y = desk.y.get(ys);
     g.x = x;
     g.y = y;
-    if (want_gx) g.gx = desk.gx.zeros(xs * g.d);
-    if (want_gy) g.gy = desk.gy.zeros(ys * g.d);
+    pack_x(mb, in_.x, in_.x_stride, mb.pad, x);
+    pack_y(mb, in_.y, in_.y_stride, mb.pad, y);
+    if (in_.direction == kAlongSeries) {
+      T* dx = in_.dx ? desk.dx.get(xs) : desk.dx.zeros(xs);
+      T* dy = in_.dy ? desk.dy.get(ys) : desk.dy.zeros(ys);
+      g.dx = dx;
+      g.dy = dy;
+      if (in_.dx) pack_x(mb, in_.dx, in_.dx_stride, 0, dx);
+      if (in_.dy) pack_y(mb, in_.dy, in_.dy_stride, 0, dy);
+    }
+    if (want_gx) g.gx = desk.gx.zeros(xs);
+    if (want_gy) g.gy = desk.gy.zeros(ys);
+  }
+
+  void pack_x(const Member& mb, const char* from, const ptrdiff_t* stride,
+              double pad, T* to) const {
+    in_.is_double ? pack_x_of<double>(mb, from, stride, pad, to)
+                  : pack_x_of<float>(mb, from, stride, pad, to);
+  }
+
+  void pack_y(const Member& mb, const char* from, const ptrdiff_t* stride,
+              double pad, T* to) const {
+    in_.is_double ? pack_y_of<double>(mb, from, stride, pad, to)
+                  : pack_y_of<float>(mb, from, stride, pad, to);
+  }
+
+  void pack_band(Member& mb, Desk& desk) const {
+    Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const size_t size = (size_t)mb.strips * geo.rows * geo.entry;
+    int* open = desk.open.get(size);
+    int* close = desk.close.get(size);
+    g.open = open;
+    g.close = close;
+    for (int i = 0; i < mb.strips * geo.rows; ++i) {
+      const int lag = i % geo.rows;
+      for (int l = 0; l < geo.entry; ++l) {
+        const Span at = row(mb, l < g.pairs ? l : 0, std::min(i, g.m - 1));
+        *open++ = at.begin + lag;
+        *close++ = at.end + lag;
+      }
+    }
   }
 
   template <class C>
-  void pack_series(const Member& mb, T* x, T* y) const {
+  void pack_x_of(const Member& mb, const char* x, const ptrdiff_t* stride,
+                 double pad, T* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
-    const int rows = mb.strips * geo.rows, margin = geo.rows;
-    const int columns = g.n + 2 * margin;
+    const int rows = mb.strips * geo.rows;
     for (int k = 0; k < g.d; ++k) {
       for (int l = 0; l < geo.entry; ++l) {
         const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
-        const int row0 = g.row0[p], col0 = g.col0[p];
-        const char* from =
-            in_.x + mb.index[p] * in_.x_stride[0] + k * in_.x_stride[2];
-        T* to = x + (size_t)k * rows * geo.entry + l;
+        const int row0 = g.row0[p];
+        const char* from = x + mb.index[p] * stride[0] + k * stride[2];
+        T* to = out + (size_t)k * rows * geo.entry + l;
         for (int i = 0; i < rows; ++i) {
           const int s = std::min(i, g.m - 1) - row0;
           to[(size_t)i * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * in_.x_stride[1])
-                     : padding(mb, k, -s);
+              s >= 0 ? (T) * (const C*)(from + s * stride[1])
+                     : padding(pad, k, -s);
         }
-        from = in_.y + mb.index[p] * in_.y_stride[0] + k * in_.y_stride[2];
-        to = y + (size_t)k * columns * geo.entry + l;
+      }
+    }
+  }
+
+  template <class C>
+  void pack_y_of(const Member& mb, const char* y, const ptrdiff_t* stride,
+                 double pad, T* out) const {
+    const Group<T>& g = mb.g;
+    const Geometry& geo = geometry(g);
+    const int margin = geo.rows;
+    const int columns = g.n + 2 * margin;
+    for (int k = 0; k < g.d; ++k) {
+      for (int l = 0; l < geo.entry; ++l) {
+        const int p = l < g.pairs ? l : 0;
+        const int col0 = g.col0[p];
+        const char* from = y + mb.index[p] * stride[0] + k * stride[2];
+        T* to = out + (size_t)k * columns * geo.entry + l;
         for (int j = -margin; j < g.n + margin; ++j) {
           const int s = std::min(std::max(j, 0), g.n - 1) - col0;
           const int at = g.across ? j + margin : g.n - 1 + margin - j;
           to[(size_t)at * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * in_.y_stride[1])
-                     : padding(mb, k, -s);
+              s >= 0 ? (T) * (const C*)(from + s * stride[1])
+                     : padding(pad, k, -s);
         }
       }
     }
@@ -735,17 +934,20 @@ class Family {
 
   // The value `distance` places before a series starts: equal for x and y at
   // equal distances, far from everything else.
-  static T padding(const Member& mb, int k, int distance) {
-    return k ? T(0) : (T)(mb.pad * (distance + 1));
+  static T padding(double pad, int k, int distance) {
+    return k ? T(0) : (T)(pad * (distance + 1));
   }
 
+  // What the kernels leave out of the derivative of a cost.
+  double slope() const { return in_.cost == kSqEuclideanCost ? 2 : 1; }
+
   template <class C>
-  void unpack_x(const Member& mb, const double* seed, void* out) const {
+  void unpack_x(const Member& mb, void* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
     const size_t xs = (size_t)mb.strips * geo.rows * geo.entry;
     for (int l = 0; l < g.pairs; ++l) {
-      const double factor = 2 * seed[mb.index[l]];
+      const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.m * in_.d;
       for (int i = g.row0[l]; i < g.m; ++i)
         for (int k = 0; k < g.d; ++k)
@@ -754,12 +956,12 @@ class Family {
   }
 
   template <class C>
-  void unpack_y(const Member& mb, const double* seed, void* out) const {
+  void unpack_y(const Member& mb, void* out) const {
     const Group<T>& g = mb.g;
     const Geometry& geo = geometry(g);
     const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
     for (int l = 0; l < g.pairs; ++l) {
-      const double factor = 2 * seed[mb.index[l]];
+      const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.n * in_.d;
       for (int j = g.col0[l]; j < g.n; ++j)
         for (int k = 0; k < g.d; ++k)
@@ -801,7 +1003,7 @@ void set_num_threads(int n) { threads = n; }
 
 struct Batch::Impl {
   Input in;
-  std::vector<int64_t> nans;
+  std::vector<int64_t> nans, blocked;
   std::mutex busy;  // groups hold what a sweep is working on
   std::vector<std::unique_ptr<Family<float>>> f32;
   std::vector<std::unique_ptr<Family<double>>> f64;
@@ -811,7 +1013,7 @@ struct Batch::Impl {
     const int nthreads = threads;
     std::vector<Pair> pairs(in.batch);
     const double cells =
-        (double)in.batch * (in.fused ? (in.m + in.n) * in.d : in.m * in.n);
+        (double)in.batch * (in.fused() ? (in.m + in.n) * in.d : in.m * in.n);
     parallel(in.batch, cells, [&](int64_t b) {
       Pair& p = pairs[b];
       p.index = b;
@@ -825,6 +1027,8 @@ struct Batch::Impl {
     for (const Pair& p : pairs) {
       if (p.nan)
         nans.push_back(p.index);
+      else if (p.blocked)
+        blocked.push_back(p.index);
       else if (!in.is_double && fits<float>(p, in.gamma))
         narrow.push_back(p);
       else if (in.gamma > 0 && !fits<double>(p, in.gamma))
@@ -885,22 +1089,27 @@ struct Batch::Impl {
   }
 
   template <class T>
-  static void value(Family<T>& f, double* out) {
+  static void value(Family<T>& f, double* out, double* tangent) {
     using F = Family<T>;
     each(f, [&](typename F::Member& m, typename F::Desk& desk,
                 std::vector<typename F::Bench>& benches, int n) {
       f.value(m, desk, benches, n);
-      for (int l = 0; l < m.g.pairs; ++l) out[m.index[l]] = m.g.value[l];
+      for (int l = 0; l < m.g.pairs; ++l) {
+        const double v = out[m.index[l]] = m.g.value[l];
+        if (tangent) tangent[m.index[l]] = std::isinf(v) ? 0 : m.g.tangent[l];
+      }
     });
   }
 
   template <class T>
-  static void adjoint(Family<T>& f, const double* seed, void* gx, void* gy,
+  static void adjoint(Family<T>& f, const double* seed,
+                      const double* seed_tangent, void* gx, void* gy,
                       void* e) {
     using F = Family<T>;
     each(f, [&](typename F::Member& m, typename F::Desk& desk,
-                std::vector<typename F::Bench>& benches,
-                int n) { f.adjoint(m, desk, benches, n, seed, gx, gy, e); });
+                std::vector<typename F::Bench>& benches, int n) {
+      f.adjoint(m, desk, benches, n, seed, seed_tangent, gx, gy, e);
+    });
   }
 
   template <class C>
@@ -928,20 +1137,27 @@ Batch::Batch(const Input& input, bool keep_tape)
     : impl_(new Impl(input, keep_tape)) {}
 Batch::~Batch() {}
 
-void Batch::value(double* out) {
+void Batch::value(double* out, double* tangent) {
   std::lock_guard<std::mutex> hold(impl_->busy);
-  for (int64_t b : impl_->nans)
+  for (int64_t b : impl_->nans) {
     out[b] = std::numeric_limits<double>::quiet_NaN();
-  for (auto& f : impl_->f32) Impl::value(*f, out);
-  for (auto& f : impl_->f64) Impl::value(*f, out);
+    if (tangent) tangent[b] = out[b];
+  }
+  for (int64_t b : impl_->blocked) {
+    out[b] = std::numeric_limits<double>::infinity();
+    if (tangent) tangent[b] = 0;
+  }
+  for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
+  for (auto& f : impl_->f64) Impl::value(*f, out, tangent);
 }
 
-void Batch::adjoint(const double* seed, void* gx, void* gy, void* e) {
+void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
+                    void* gy, void* e) {
   std::lock_guard<std::mutex> hold(impl_->busy);
   impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
                       : impl_->nan_gradients<float>(gx, gy, e);
-  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, gx, gy, e);
-  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, gx, gy, e);
+  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
+  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
 }
 
 size_t Batch::tape_bytes() const {

@@ -9,18 +9,34 @@
 
 namespace sdtw {
 
+// The costs, in the order of sdtw_cpu/_arguments.py, and the directions.
+enum Costs { kGivenCost, kSqEuclideanCost, kEuclideanCost, kManhattanCost };
+enum Directions { kNoDirection, kGiven, kAlongCost, kAlongSeries };
+
 // The arrays of one call, with strides in bytes. They must outlive the Batch.
 struct Input {
   bool is_double = true;
-  bool fused = true;  // x and y, else c
+  int cost = kGivenCost;  // of c, else of x and y
+  int direction = kNoDirection;
   int64_t batch = 0, m = 0, n = 0, d = 0;
   const char* x = nullptr;  // (batch, m, d)
   const char* y = nullptr;  // (batch, n, d)
   const char* c = nullptr;  // (batch, m, n)
   ptrdiff_t x_stride[3] = {}, y_stride[3] = {}, c_stride[3] = {};
+  // The direction: z, or dx and dy, of which one may be null, which is zero.
+  const char* z = nullptr;   // (batch, m, n)
+  const char* dx = nullptr;  // (batch, m, d)
+  const char* dy = nullptr;  // (batch, n, d)
+  ptrdiff_t z_stride[3] = {}, dx_stride[3] = {}, dy_stride[3] = {};
   const int64_t* x_length = nullptr;  // (batch,) or null
   const int64_t* y_length = nullptr;
+  // Columns [first, stop) of each row, (batch, m, 2), or null for all; numbers
+  // from one pair's to the next.
+  const int32_t* band = nullptr;
+  ptrdiff_t band_stride = 0;
   double gamma = 1;
+
+  bool fused() const { return cost != kGivenCost; }
 };
 
 // Instruction sets built in and usable on this processor, slowest first.
@@ -38,11 +54,14 @@ class Batch {
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  void value(double* out);
+  // The values, and with a direction their tangents.
+  void value(double* out, double* tangent);
   // Gradients of sum(seed * value). gx (batch, m, d) and gy (batch, n, d), or
   // e (batch, m, n): contiguous, of the input's type, zero on entry; gx or gy
-  // may be null.
-  void adjoint(const double* seed, void* gx, void* gy, void* e);
+  // may be null. With a direction the tangent of these, for seeds that have
+  // tangents themselves.
+  void adjoint(const double* seed, const double* seed_tangent, void* gx,
+               void* gy, void* e);
   size_t tape_bytes() const;
 
  private:

@@ -6,6 +6,14 @@
 // computed on pairs (mantissa, exponent): no logarithm, no loss of digits
 // however large R / gamma is. Algorithm 2 hands the mass of each cell to its
 // three predecessors in proportion to their Z.
+//
+// The tangent sweeps differentiate both along a direction. With the softmin's
+// weights w_p they are linear: the tangent of R is its direction plus the
+// weighted mean of its predecessors' tangents, and that of a weight is
+// -w_p / gamma times how far its predecessor's tangent is from that mean
+// (Blondel, Mensch and Vert, "Differentiable Divergences Between Time Series",
+// AISTATS 2021; Mensch and Blondel, "Differentiable Dynamic Programming for
+// Structured Prediction and Attention", ICML 2018, Algorithm 2).
 #include "kernels.hpp"
 
 #include <math.h>
@@ -133,6 +141,12 @@ struct Soft {
     return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
   }
   static SDTW_INLINE void renorm(Val& v) { F::renorm(v.m, v.e); }
+  // The exponent of a forbidden cell.
+  static T forbidden(const Scale& s) {
+    T all[F::L];
+    F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.rate)));
+    return all[0];
+  }
   static double result(const Scale& s, const T* p, int stride) {
     const double exponent = F::number(p + stride);
     if (exponent < s.infeasible) return HUGE_VAL;
@@ -184,6 +198,7 @@ struct Hard {
     return {F::add(least, w.c)};
   }
   static SDTW_INLINE void renorm(Val&) {}
+  static T forbidden(const Scale& s) { return (T)s.forbidden; }
   static double result(const Scale&, const T* p, int) { return (double)*p; }
 };
 
@@ -215,6 +230,32 @@ SDTW_INLINE F32::V square_rest(F32::V a, F32::V c) {
 }
 SDTW_INLINE F64::V square_rest(F64::V, F64::V c) { return c; }
 
+// --- Costs of series -------------------------------------------------------
+
+// Each is a sum over features of a function of the difference, and the root
+// of it or not; `slope` is the function's derivative, or half of it.
+
+template <class F>
+struct Squares {
+  using V = typename F::V;
+  static constexpr bool kSquare = true;
+  static SDTW_INLINE V add(V a, V sum) { return F::fma(a, a, sum); }
+  static SDTW_INLINE V slope(V a) { return a; }
+};
+
+template <class F>
+struct Absolutes {
+  using V = typename F::V;
+  static constexpr bool kSquare = false;
+  static SDTW_INLINE V add(V a, V sum) {
+    return F::add(sum, F::max(a, F::sub(F::set1(0), a)));
+  }
+  static SDTW_INLINE V slope(V a) {
+    const V zero = F::set1(0);
+    return F::sub(F::leq(zero, a), F::leq(a, zero));
+  }
+};
+
 template <class F, class G, class S>
 struct Kernel {
   using T = typename F::T;
@@ -223,14 +264,17 @@ struct Kernel {
   static constexpr int L = F::L;
   static constexpr int R = G::R;
   static constexpr int kTile = R * L;  // numbers per step
+  // Of a state; the tangents come after.
   static constexpr int kState = 2 * S::kPlanes * kTile;
 
   static int strips(const Group<T>& g) {
     return (g.m + G::kRows - 1) / G::kRows;
   }
-  static int steps(const Group<T>& g, int strip) {
-    const bool last = strip == strips(g) - 1;
-    return g.n + (last ? (g.m - 1) % G::kRows : G::kLag);
+  // Steps of a segment.
+  static Span steps(const Group<T>& g, int strip, int segment) {
+    const Span all = g.steps[strip];
+    const int t0 = all.begin + segment * g.width;
+    return {t0, t0 + g.width < all.end ? t0 + g.width : all.end};
   }
 
   static void begin(const Group<T>& g, Edge<T> edge) {
@@ -242,6 +286,7 @@ struct Kernel {
     for (ptrdiff_t i = first; i < last; ++i) {
       edge.m[i] = none[0];
       if (S::kPlanes == 2) edge.e[i] = none[L];
+      if (g.direction != Direction::kNone) edge.t[i] = 0;
     }
     for (int l = 0; G::kAcross && l < g.pairs; ++l) {
       const int c = g.col0[l] - g.row0[l];
@@ -255,19 +300,35 @@ struct Kernel {
     if (S::kPlanes == 2) edge.e[i] = T(0);  // all bits zero in both formats
   }
 
-  static void start(const Group<T>& g, int strip, Val* cur, Val* diag) {
+  static void start(const Group<T>& g, int strip, Edge<T> in, Val* cur,
+                    Val* diag) {
     const S s(g.scale);
     for (int r = 0; r < R; ++r) cur[r] = diag[r] = s.none();
-    if (strip > 0) return;
+    if (strip > 0) {
+      const ptrdiff_t t = g.steps[strip].begin;
+      if (t > 0) diag[0] = S::up(diag[0], S::get(in, (t - 1) * G::kEntry));
+      return;
+    }
     T corner[2 * L];
     S::store(corner, L, s.none());
     for (int l = 0; l < (G::kAcross ? g.pairs : 1); ++l)
       if (!G::kAcross || g.col0[l] == g.row0[l])
-        put_one({corner, corner + L}, l);
+        put_one({corner, corner + L, nullptr}, l);
     diag[0] = S::load(corner, L);
   }
 
   // --- costs ---
+
+  // Columns of the steps [t0, t1) at which a row of a strip has cells.
+  static Span columns(const Group<T>& g, int row, int r, int l, int t0,
+                      int t1) {
+    if (g.open) {
+      const ptrdiff_t i = (ptrdiff_t)(row + r) * G::kEntry + l;
+      t0 = t0 > g.open[i] ? t0 : g.open[i];
+      t1 = t1 < g.close[i] ? t1 : g.close[i];
+    }
+    return {t0 - r, t1 - r};
+  }
 
   template <class C>
   static void explicit_costs(const Group<T>& g, int row, int t0, int t1,
@@ -280,8 +341,9 @@ struct Kernel {
       const int col0 = G::kAcross ? g.col0[l] : 0;
       for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
         const int i = row + r - row0;
-        const int from = t0 - r > 0 ? t0 - r : 0;
-        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const Span in = columns(g, row, r, l, t0, t1);
+        const int from = in.begin > 0 ? in.begin : 0;
+        const int to = in.end < g.n ? in.end : g.n;
         T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
                  r * (G::kAcross ? L : 1) + l;
         int col = from;
@@ -297,11 +359,21 @@ struct Kernel {
     }
   }
 
-  // Weights of the squared Euclidean cost of univariate series.
-  static void squares(const Group<T>& g, int row, int t0, int t1,
-                      const Rate<F>& rate, T* f, T* n) {
-    const V root = F::set1((T)sqrt(g.scale.forbidden));
+  // The largest difference that padding may have. Differences beyond are cut
+  // so that no cost and no exponent overflows.
+  template <template <class> class N>
+  static V cut(const Group<T>& g) {
+    const double most = g.scale.forbidden;
+    return F::set1((T)(N<F>::kSquare ? sqrt(most) : most));
+  }
+
+  // Weights of the costs of univariate series.
+  template <template <class> class N>
+  static void univariate(const Group<T>& g, int row, int t0, int t1,
+                         const Rate<F>& rate, T* f, T* n) {
+    const V root = cut<N>(g);
     const V minus_root = F::sub(F::set1(0), root);
+    const V zero = F::set1(0);
     V x[R];
     for (int r = 0; r < R; ++r)
       x[r] = F::load(g.x + (ptrdiff_t)row * G::kEntry + r * L);
@@ -310,19 +382,21 @@ struct Kernel {
       for (int r = 0; r < R; ++r, f += L, n += L) {
         V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
         if (g.padded) a = F::max(F::min(a, root), minus_root);
-        const V c = F::mul(a, a);
+        const V c = N<F>::kSquare ? F::mul(a, a) : N<F>::add(a, zero);
+        const V rest = N<F>::kSquare ? square_rest(a, c) : zero;
         if (S::kHard)
           F::store(f, c);
         else
-          put_weight(rate, c, square_rest(a, c), g.padded, f, n);
+          put_weight(rate, c, rest, g.padded, f, n);
       }
     }
   }
 
   // The same with features, a few at a time so that the elements of x stay in
   // registers while the columns pass.
-  static void sums_of_squares(const Group<T>& g, int row, int t0, int t1,
-                              const Rate<F>& rate, T* f, T* n) {
+  template <template <class> class N>
+  static void multivariate(const Group<T>& g, int row, int t0, int t1,
+                           const Rate<F>& rate, T* f, T* n) {
     constexpr int kFeatures = R < 16 ? 16 / R : 1;
     const V zero = F::set1(0);
     const V forbidden = F::set1((T)g.scale.forbidden);
@@ -334,8 +408,9 @@ struct Kernel {
       const int count = g.d - k < kFeatures ? g.d - k : kFeatures;
       const bool last = k + count == g.d;
       V xr[kFeatures][R];
-      for (int i = 0; i < count; ++i)
-        for (int r = 0; r < R; ++r) xr[i][r] = F::load(x + i * xs + r * L);
+      for (int i = 0; i < kFeatures; ++i)
+        for (int r = 0; r < R; ++r)
+          xr[i][r] = F::load(x + (i < count ? i : 0) * xs + r * L);
       T* c = f;
       for (int t = t0; t < t1; ++t) {
         SDTW_UNROLL
@@ -346,15 +421,16 @@ struct Kernel {
             SDTW_UNROLL
             for (int i = 0; i < kFeatures; ++i) {
               const V a = F::sub(xr[i][r], F::load(yr + i * ys));
-              sum = F::fma(a, a, sum);
+              sum = N<F>::add(a, sum);
             }
           } else {
             for (int i = 0; i < count; ++i) {
               const V a =
                   F::sub(F::load(x + i * xs + r * L), F::load(yr + i * ys));
-              sum = F::fma(a, a, sum);
+              sum = N<F>::add(a, sum);
             }
           }
+          if (last && g.cost == Cost::kEuclidean) sum = F::sqrt(sum);
           if (last && g.padded) sum = F::min(sum, forbidden);
           F::store(c, sum);
         }
@@ -365,19 +441,26 @@ struct Kernel {
       put_weight(rate, F::load(f), zero, g.padded, f, n);
   }
 
-  static void weights(const Group<T>& g, int strip, int t0, int t1,
-                      const Scratch<T>& scratch) {
+  static void cell_weights(const Group<T>& g, int strip, int t0, int t1,
+                           const Scratch<T>& scratch) {
     const int row = strip * G::kRows;
     const Rate<F> rate = {F::set1((T)-g.scale.rate),
                           F::set1((T)(-g.scale.rate + (T)g.scale.rate))};
     const V zero = F::set1(0);
     T* f = scratch.fraction;
     T* n = scratch.exponent;
-    if (g.cost == Cost::kSqEuclidean) {
+    if (g.cost == Cost::kManhattan) {
       if (g.d == 1)
-        squares(g, row, t0, t1, rate, f, n);
+        univariate<Absolutes>(g, row, t0, t1, rate, f, n);
       else
-        sums_of_squares(g, row, t0, t1, rate, f, n);
+        multivariate<Absolutes>(g, row, t0, t1, rate, f, n);
+      return;
+    }
+    if (g.cost == Cost::kSqEuclidean || g.cost == Cost::kEuclidean) {
+      if (g.d == 1)
+        univariate<Squares>(g, row, t0, t1, rate, f, n);
+      else
+        multivariate<Squares>(g, row, t0, t1, rate, f, n);
       return;
     }
     if (g.cost == Cost::kExplicitF32)
@@ -389,6 +472,130 @@ struct Kernel {
       put_weight(rate, F::load(f), zero, true, f, n);
   }
 
+  // Give the cells outside of the band the weight of forbidden ones.
+  static void forbid(const Group<T>& g, int strip, int t0, int t1, T* tile) {
+    const int* open = g.open + (ptrdiff_t)strip * kTile;
+    const int* close = g.close + (ptrdiff_t)strip * kTile;
+    int opened = t0, closing = t1;  // all rows are in the band in between
+    for (int i = 0; i < kTile; ++i) {
+      opened = opened > open[i] ? opened : open[i];
+      closing = closing < close[i] ? closing : close[i];
+    }
+    const T weight = S::forbidden(g.scale);
+    for (int t = t0; t < t1; ++t, tile += kTile) {
+      if (opened <= t && t < closing) continue;
+      for (int i = 0; i < kTile; ++i)
+        tile[i] = (t < open[i]) | (t >= close[i]) ? weight : tile[i];
+    }
+  }
+
+  static void weights(const Group<T>& g, int strip, int t0, int t1,
+                      const Scratch<T>& scratch) {
+    cell_weights(g, strip, t0, t1, scratch);
+    if (g.open)
+      forbid(g, strip, t0, t1, S::kHard ? scratch.fraction : scratch.exponent);
+  }
+
+  // --- directions ---
+
+  // Those that are given; zero where a cell is forbidden or is
+  // padding.
+  template <class C>
+  static void explicit_directions(const Group<T>& g, int row, int t0, int t1,
+                                  T* tile) {
+    const bool costs = g.c[0] != nullptr;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * kTile; ++i) tile[i] = 0;
+    for (int l = 0; l < g.pairs; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
+        const int i = row + r - row0;
+        if (i < 0) continue;
+        const Span at = columns(g, row, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
+        T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
+                 r * (G::kAcross ? L : 1) + l;
+        const ptrdiff_t j = from - col0;
+        const char* z = g.z[l] + i * g.z_row + j * g.z_col;
+        const char* c = costs ? g.c[l] + i * g.c_row + j * g.c_col : z;
+        const ptrdiff_t c_col = costs ? g.c_col : g.z_col;
+        for (int col = from; col < to;
+             ++col, out += kTile, z += g.z_col, c += c_col)
+          *out =
+              !costs || *(const C*)c < (C)HUGE_VAL ? (T) * (const C*)z : T(0);
+      }
+    }
+  }
+
+  // Distances (of the Euclidean cost), and what the direction of the series
+  // or of the costs makes of the costs; zero in padding.
+  template <template <class> class N>
+  static void series_directions(const Group<T>& g, int row, int t0, int t1,
+                                const Scratch<T>& scratch) {
+    const bool euclidean = g.cost == Cost::kEuclidean;
+    const bool series = g.direction == Direction::kSeries;
+    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
+    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    const ptrdiff_t first = (ptrdiff_t)row * G::kEntry;
+    const V root = cut<N>(g);
+    const V minus_root = F::sub(F::set1(0), root);
+    const V zero = F::set1(0);
+    const V limit = F::set1((T)g.limit);
+    const V factor = F::set1(N<F>::kSquare && !euclidean ? T(2) : T(1));
+    T* z = scratch.direction;
+    for (int t = t0; t < t1; ++t, z += kTile) {
+      V sum[R], dot[R];
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) sum[r] = dot[r] = zero;
+      for (int k = 0; k < g.d; ++k) {
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) {
+          V a = F::sub(F::load(g.x + k * xs + first + r * L),
+                       F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          if (g.padded) a = F::max(F::min(a, root), minus_root);
+          sum[r] = N<F>::add(a, sum[r]);
+          if (!series) continue;
+          const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
+                             F::load(G::columns(g.dy + k * ys, g.n, t, r)));
+          dot[r] = F::fma(N<F>::slope(a), v, dot[r]);
+        }
+      }
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) {
+        V c = sum[r];
+        V d = F::mul(dot[r], factor);
+        if (euclidean) {
+          c = F::sqrt(c);
+          F::store(scratch.distance + (ptrdiff_t)(t - t0) * kTile + r * L, c);
+          d = F::mul(d, inverse(c));
+        }
+        if (!series) d = c;
+        if (g.padded) d = F::mul(d, F::leq(c, limit));
+        F::store(z + r * L, d);
+      }
+    }
+  }
+
+  // 1 / c, or 0 for 0.
+  static SDTW_INLINE V inverse(V c) {
+    const V none = F::leq(c, F::set1(0));
+    return F::mul(F::recip(F::add(c, none)), F::sub(F::set1(1), none));
+  }
+
+  static void directions(const Group<T>& g, int strip, int t0, int t1,
+                         const Scratch<T>& scratch) {
+    const int row = strip * G::kRows;
+    if (g.direction == Direction::kExplicitF32)
+      explicit_directions<float>(g, row, t0, t1, scratch.direction);
+    else if (g.direction == Direction::kExplicitF64)
+      explicit_directions<double>(g, row, t0, t1, scratch.direction);
+    else if (g.cost == Cost::kManhattan)
+      series_directions<Absolutes>(g, row, t0, t1, scratch);
+    else
+      series_directions<Squares>(g, row, t0, t1, scratch);
+  }
+
   // --- value ---
 
   template <bool kStore>
@@ -397,18 +604,21 @@ struct Kernel {
                     const Scratch<T>& scratch, T* choice) {
     const S s(g.scale);
     Val cur[R], diag[R];
-    if (t0 == 0) {
-      start(g, strip, cur, diag);
+    if (t0 == g.steps[strip].begin) {
+      start(g, strip, in, cur, diag);
     } else {
       for (int r = 0; r < R; ++r) {
         cur[r] = S::load(state_in + r * L, kTile);
         diag[r] = S::load(state_in + kState / 2 + r * L, kTile);
       }
     }
+    // The row above has no cells from here on.
+    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
     const T* f = scratch.fraction;
     const T* n = scratch.exponent;
     for (int t = t0; t < t1; ++t, f += kTile, n += kTile) {
-      const Val below = S::get(in, (ptrdiff_t)t * G::kEntry);
+      const Val below =
+          t < limit ? S::get(in, (ptrdiff_t)t * G::kEntry) : s.none();
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const Val upper =
@@ -436,79 +646,239 @@ struct Kernel {
     }
   }
 
+  // The tangent of the segment that `choice` is of; and of `choice` itself.
+  // Differences keep the digits that the tangents have in common.
+  template <bool kStore>
+  static void tangent(const Group<T>& g, int strip, int t0, int t1, Edge<T> in,
+                      Edge<T> out, const T* state_in, T* state_out,
+                      const Scratch<T>& scratch, const T* choice, T* change) {
+    V cur[R], diag[R];
+    const bool first = t0 == g.steps[strip].begin;
+    for (int r = 0; r < R; ++r) {
+      const T* from = state_in + kState + r * L;
+      cur[r] = first ? F::set1(0) : F::load(from);
+      diag[r] = first ? F::set1(0) : F::load(from + kTile);
+    }
+    if (first && strip && t0)
+      diag[0] = G::up(diag[0], G::get(in.t + (ptrdiff_t)(t0 - 1) * G::kEntry));
+    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
+    const V curvature = F::set1((T)g.scale.curvature);
+    const T* z = scratch.direction;
+    for (int t = t0; t < t1; ++t, z += kTile, choice += 3 * kTile) {
+      const V below =
+          t < limit ? G::get(in.t + (ptrdiff_t)t * G::kEntry) : F::set1(0);
+      SDTW_UNROLL
+      for (int r = R - 1; r >= 0; --r) {
+        const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
+        const T* p = choice + r * 3 * L;
+        const V l = F::load(p), u = F::load(p + L);
+        const V left = F::sub(cur[r], diag[r]);
+        const V up = F::sub(upper, diag[r]);
+        const V mean = F::fma(l, left, F::mul(u, up));
+        if (kStore) {
+          // How far each is from the mean, from differences alone: what the
+          // weights are tiny of stays exact.
+          T* to = change + r * 3 * L;
+          const V g = F::load(p + 2 * L);
+          const V across = F::sub(left, up);
+          const V lc = F::mul(l, curvature), uc = F::mul(u, curvature);
+          F::store(to, F::mul(lc, F::fma(u, across, F::mul(g, left))));
+          F::store(to + L, F::mul(uc, F::fnma(l, across, F::mul(g, up))));
+          F::store(to + 2 * L,
+                   F::mul(F::mul(g, curvature), F::sub(F::set1(0), mean)));
+        }
+        cur[r] = F::add(F::add(diag[r], mean), F::load(z + r * L));
+        diag[r] = upper;
+      }
+      if (kStore) change += 3 * kTile;
+      G::put_last(out.t + (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
+    }
+    if (!state_out) return;
+    for (int r = 0; r < R; ++r) {
+      T* to = state_out + kState + r * L;
+      F::store(to, cur[r]);
+      F::store(to + kTile, diag[r]);
+    }
+  }
+
   static void value(Group<T>& g, const Scratch<T>& scratch, int strip,
                     int segment, Edge<T> in, Edge<T> out, const T* state_in,
                     T* state_out) {
     const FlushSubnormals flush;
-    const int end = steps(g, strip);
-    const int t0 = segment * g.width;
-    const int t1 = t0 + g.width < end ? t0 + g.width : end;
-    weights(g, strip, t0, t1, scratch);
-    sweep<false>(g, strip, t0, t1, in, out, state_in, state_out, scratch,
-                 nullptr);
-    if (t1 < end || strip < strips(g) - 1) return;
+    const Span at = steps(g, strip, segment);
+    weights(g, strip, at.begin, at.end, scratch);
+    const bool along = g.direction != Direction::kNone;
+    if (along) {
+      directions(g, strip, at.begin, at.end, scratch);
+      sweep<true>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                  scratch, scratch.choice);
+      tangent<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                     scratch, scratch.choice, nullptr);
+    } else {
+      sweep<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
+                   scratch, nullptr);
+    }
+    if (at.end < g.steps[strip].end || strip < strips(g) - 1) return;
     const T* last = state_out + (g.m - 1) % G::kRows * G::kEntry;
-    for (int l = 0; l < g.pairs; ++l)
+    for (int l = 0; l < g.pairs; ++l) {
       g.value[l] = S::result(g.scale, last + l, kTile);
+      if (along) g.tangent[l] = (double)last[kState + l];
+    }
   }
 
   // --- adjoint ---
 
-  // Sweep the mass back; the alignment replaces the weights in scratch.
-  static void back(Group<T>& g, int strip, int t0, int t1, bool first,
-                   const Scratch<T>& scratch, const T* choice, T* mass) {
-    V keep[R], hand[R], diag[R];  // to the left, up, and up one step later
-    if (first) {
-      T one[kTile] = {};
-      if (strip == strips(g) - 1)
-        for (int l = 0; l < G::kEntry; ++l)
-          one[(g.m - 1) % G::kRows * G::kEntry + l] = 1;
+  // The mass that cells keep for their left, hand up, and hand up one step
+  // later.
+  struct Mass {
+    V keep[R], hand[R], diag[R];
+
+    void start(const T* last) {
       for (int r = 0; r < R; ++r) {
-        keep[r] = F::load(one + r * L);
+        keep[r] = F::load(last + r * L);
         hand[r] = diag[r] = F::set1(0);
       }
-    } else {
+    }
+    void load(const T* p) {
       for (int r = 0; r < R; ++r) {
-        keep[r] = F::load(mass + r * L);
-        hand[r] = F::load(mass + kTile + r * L);
-        diag[r] = F::load(mass + 2 * kTile + r * L);
+        keep[r] = F::load(p + r * L);
+        hand[r] = F::load(p + kTile + r * L);
+        diag[r] = F::load(p + 2 * kTile + r * L);
       }
     }
-    T* tile = scratch.fraction + (ptrdiff_t)(t1 - t0) * kTile;
-    choice += (ptrdiff_t)(t1 - t0) * 3 * kTile;
+    void store(T* p) const {
+      for (int r = 0; r < R; ++r) {
+        F::store(p + r * L, keep[r]);
+        F::store(p + kTile + r * L, hand[r]);
+        F::store(p + 2 * kTile + r * L, diag[r]);
+      }
+    }
+    SDTW_INLINE V arrived(int r, V above) const {
+      return F::add(
+          keep[r],
+          G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : above));
+    }
+  };
+
+  // Sweep the mass back, and its tangent; the alignment replaces the weights
+  // in scratch, and its tangent the direction.
+  template <bool kTangent>
+  static void back(Group<T>& g, int strip, int t0, int t1, bool first,
+                   const Scratch<T>& scratch, const T* choice,
+                   const T* change) {
+    Mass mass, tangents;
+    if (first) {
+      T one[kTile] = {}, other[kTile] = {};
+      const int last = (g.m - 1) % G::kRows * G::kEntry;
+      for (int l = 0; strip == strips(g) - 1 && l < G::kEntry; ++l) {
+        one[last + l] = g.mass[l];
+        other[last + l] = g.mass_tangent[l];
+      }
+      mass.start(one);
+      if (kTangent) tangents.start(other);
+    } else {
+      mass.load(scratch.mass);
+      if (kTangent) tangents.load(scratch.mass + 3 * kTile);
+    }
+    const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+    T* tile = scratch.fraction + size;
+    T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
+    choice += 3 * size;
+    if (kTangent) change += 3 * size;
     for (int t = t1 - 1; t >= t0; --t) {
+      const ptrdiff_t in = (ptrdiff_t)(t - G::kLag) * G::kEntry;
+      const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
       tile -= kTile;
       choice -= 3 * kTile;
-      const V above =
-          G::get(g.mass_edge + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+      const V above = G::get(g.mass_edge + in);
+      V above_tangent = above;
+      if (kTangent) {
+        above_tangent = G::get(g.mass_edge_tangent + in);
+        tangent_tile -= kTile;
+        change -= 3 * kTile;
+      }
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
-        const V e = F::add(
-            keep[r],
-            G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : above));
+        const V e = mass.arrived(r, above);
         F::store(tile + r * L, e);
         const T* p = choice + r * 3 * L;
-        keep[r] = F::mul(F::load(p), e);
-        hand[r] = F::fma(F::load(p + L), e, diag[r]);
-        diag[r] = F::mul(F::load(p + 2 * L), e);
+        if (kTangent) {
+          const V et = tangents.arrived(r, above_tangent);
+          F::store(tangent_tile + r * L, et);
+          const T* q = change + r * 3 * L;
+          tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
+          tangents.hand[r] = F::fma(
+              F::load(q + L), e, F::fma(F::load(p + L), et, tangents.diag[r]));
+          tangents.diag[r] =
+              F::fma(F::load(q + 2 * L), e, F::mul(F::load(p + 2 * L), et));
+        }
+        mass.keep[r] = F::mul(F::load(p), e);
+        mass.hand[r] = F::fma(F::load(p + L), e, mass.diag[r]);
+        mass.diag[r] = F::mul(F::load(p + 2 * L), e);
       }
-      G::put_first(g.mass_edge + (ptrdiff_t)t * G::kEntry, hand[0]);
+      G::put_first(g.mass_edge + out, mass.hand[0]);
+      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.hand[0]);
     }
-    for (int r = 0; r < R; ++r) {
-      F::store(mass + r * L, keep[r]);
-      F::store(mass + kTile + r * L, hand[r]);
-      F::store(mass + 2 * kTile + r * L, diag[r]);
+    if (t0 == g.steps[strip].begin) {
+      const ptrdiff_t out = (ptrdiff_t)(t0 - 1) * G::kEntry;
+      G::put_first(g.mass_edge + out, mass.diag[0]);
+      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.diag[0]);
+    }
+    mass.store(scratch.mass);
+    if (kTangent) tangents.store(scratch.mass + 3 * kTile);
+  }
+
+  // From the alignment E and its tangent, in place, to the factors of the
+  // gradient's terms: of differences of the series (in the place of the
+  // tangent, if there is one), and of differences of their directions.
+  static void factors(const Group<T>& g, int strip, int t0, int t1,
+                      const Scratch<T>& scratch) {
+    const bool euclidean = g.cost == Cost::kEuclidean;
+    const bool along = g.direction != Direction::kNone;
+    const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+    T* e = scratch.fraction;
+    T* et = scratch.direction;
+    if (!euclidean) {
+      if (g.direction == Direction::kCost)
+        for (ptrdiff_t i = 0; i < size; i += L)
+          F::store(et + i, F::add(F::load(et + i), F::load(e + i)));
+      return;
+    }
+    // The direction is made again, one segment's at a time.
+    Scratch<T> other = scratch;
+    other.direction = scratch.exponent;
+    series_directions<Squares>(g, strip * G::kRows, t0, t1, other);
+    const T* distance = scratch.distance;
+    const T* z = scratch.exponent;
+    const bool series = g.direction == Direction::kSeries;
+    const bool cost = g.direction == Direction::kCost;
+    for (ptrdiff_t i = 0; i < size; i += L) {
+      const V by = inverse(F::load(distance + i));
+      const V mass = F::load(e + i);
+      const V p = F::mul(mass, by);
+      F::store(e + i, p);
+      if (!along) continue;
+      V q = F::load(et + i);
+      if (series) q = F::fnma(p, F::load(z + i), q);
+      if (cost) q = F::add(q, mass);
+      F::store(et + i, F::mul(q, by));
     }
   }
 
-  // Add one segment's E (x - y) to gx and subtract it from gy. The sums for a
-  // column travel with it from the strip's last row to its first.
-  template <bool kX, bool kY>
+  // Add one segment's sums of a factor times the slope of x - y to gx and
+  // subtract them from gy; with kSeries another factor times dx - dy as well.
+  // The sums for a column travel with it from the strip's last row to its
+  // first.
+  template <template <class> class N, bool kX, bool kY, bool kSeries>
   static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
                         const Scratch<T>& scratch) {
+    const bool along = g.direction != Direction::kNone;
     const int row = strip * G::kRows;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    // Columns from here on only have cells of strips below.
+    const int lag = g.m - row < G::kRows ? g.m - row - 1 : G::kLag;
+    const int limit = g.steps[strip].end - lag;
     for (int k = 0; k < g.d; ++k) {
       const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
       T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
@@ -520,29 +890,54 @@ struct Kernel {
         sx[r] = kX ? F::load(gx + r * L) : F::set1(0);
         sy[r] = !kY || first ? F::set1(0) : F::load(travel + r * L);
       }
-      const T* tile = scratch.fraction + (ptrdiff_t)(t1 - t0) * kTile;
+      const T* dx =
+          kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
+      const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+      const T* tile = (along ? scratch.direction : scratch.fraction) + size;
+      const T* more = scratch.fraction + size;
       for (int t = t1 - 1; t >= t0; --t) {
         tile -= kTile;
+        more -= kTile;
         V above = F::set1(0);
         if (kY) above = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
           const V a =
               F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          const V slope = N<F>::slope(a);
           const V e = F::load(tile + r * L);
-          if (kX) sx[r] = F::fma(e, a, sx[r]);
+          if (kX) sx[r] = F::fma(e, slope, sx[r]);
           if (kY)
             sy[r] = F::fnma(
-                e, a,
+                e, slope,
                 G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : above));
+          if (kSeries) {
+            const V v = F::sub(F::load(dx + r * L),
+                               F::load(G::columns(g.dy + k * ys, g.n, t, r)));
+            const V p = F::load(more + r * L);
+            if (kX) sx[r] = F::fma(p, v, sx[r]);
+            if (kY) sy[r] = F::fnma(p, v, sy[r]);
+          }
         }
-        if (kY) G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+        if (kY && t < limit)
+          G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
       }
       for (int r = 0; r < R; ++r) {
         if (kX) F::store(gx + r * L, sx[r]);
         if (kY) F::store(travel + r * L, sy[r]);
       }
     }
+  }
+
+  template <template <class> class N, bool kSeries>
+  static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
+                        const Scratch<T>& scratch) {
+    if (g.gx && g.gy)
+      gradients<N, true, true, kSeries>(g, strip, t0, t1, first, scratch);
+    else if (g.gx)
+      gradients<N, true, false, kSeries>(g, strip, t0, t1, first, scratch);
+    else
+      gradients<N, false, true, kSeries>(g, strip, t0, t1, first, scratch);
   }
 
   // Scatter one segment of the alignment into the caller's arrays.
@@ -555,8 +950,9 @@ struct Kernel {
       for (int r = 0; r < G::kRows; ++r) {
         const int row = strip * G::kRows + r;
         if (row >= g.m || row < row0) continue;
-        const int from = t0 - r > col0 ? t0 - r : col0;
-        const int to = t1 - r < g.n ? t1 - r : g.n;
+        const Span at = columns(g, strip * G::kRows, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
         const T* in = tile + (ptrdiff_t)(from + r - t0) * kTile +
                       r * (G::kAcross ? L : 1) + l;
         const ptrdiff_t j = from - col0;
@@ -575,32 +971,48 @@ struct Kernel {
     const int first = block * g.block;
     const int count =
         g.block < strips(g) - first ? g.block : strips(g) - first;
-    const int t0 = segment * g.width;
     const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
+    const bool along = g.direction != Direction::kNone;
     for (int q = 0; q < count; ++q) {
-      const int end = steps(g, first + q);
-      const int t1 = t0 + g.width < end ? t0 + g.width : end;
-      weights(g, first + q, t0, t1, scratch);
-      sweep<true>(g, first + q, t0, t1, q ? scratch.edge : in, scratch.edge,
-                  state_in, nullptr, scratch, scratch.choice + q * size);
+      const Span at = steps(g, first + q, segment);
+      const Edge<T> upper = q ? scratch.edge : in;
+      T* choice = scratch.choice + q * size;
+      weights(g, first + q, at.begin, at.end, scratch);
+      sweep<true>(g, first + q, at.begin, at.end, upper, scratch.edge,
+                  state_in, nullptr, scratch, choice);
+      if (!along) continue;
+      directions(g, first + q, at.begin, at.end, scratch);
+      tangent<true>(g, first + q, at.begin, at.end, upper, scratch.edge,
+                    state_in, nullptr, scratch, choice,
+                    scratch.change + q * size);
     }
     for (int q = count - 1; q >= 0; --q) {
       const int strip = first + q;
-      const int end = steps(g, strip);
-      const int t1 = t0 + g.width < end ? t0 + g.width : end;
-      const bool last = t1 == end;
-      back(g, strip, t0, t1, last, scratch, scratch.choice + q * size,
-           scratch.mass);
-      if (g.cost == Cost::kExplicitF32)
-        alignment<float>(g, strip, t0, t1, scratch.fraction);
-      else if (g.cost == Cost::kExplicitF64)
-        alignment<double>(g, strip, t0, t1, scratch.fraction);
-      else if (g.gx && g.gy)
-        gradients<true, true>(g, strip, t0, t1, last, scratch);
-      else if (g.gx)
-        gradients<true, false>(g, strip, t0, t1, last, scratch);
+      const int t0 = steps(g, strip, segment).begin;
+      const int t1 = steps(g, strip, segment).end;
+      const bool last = t1 == g.steps[strip].end;
+      const T* choice = scratch.choice + q * size;
+      if (along)
+        back<true>(g, strip, t0, t1, last, scratch, choice,
+                   scratch.change + q * size);
       else
-        gradients<false, true>(g, strip, t0, t1, last, scratch);
+        back<false>(g, strip, t0, t1, last, scratch, choice, nullptr);
+      const T* result = along ? scratch.direction : scratch.fraction;
+      if (g.cost == Cost::kExplicitF32) {
+        alignment<float>(g, strip, t0, t1, result);
+        continue;
+      }
+      if (g.cost == Cost::kExplicitF64) {
+        alignment<double>(g, strip, t0, t1, result);
+        continue;
+      }
+      factors(g, strip, t0, t1, scratch);
+      if (g.cost == Cost::kManhattan)
+        gradients<Absolutes, false>(g, strip, t0, t1, last, scratch);
+      else if (g.direction == Direction::kSeries)
+        gradients<Squares, true>(g, strip, t0, t1, last, scratch);
+      else
+        gradients<Squares, false>(g, strip, t0, t1, last, scratch);
     }
   }
 };

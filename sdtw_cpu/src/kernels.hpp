@@ -5,7 +5,8 @@
 // its row r is at column t - r * (steps between rows) at step t, so that a
 // step touches an anti-diagonal and all cells of a step are independent.
 // Lanes of a vector are either rows of one pair ("along" the anti-diagonal)
-// or different pairs ("across" the batch). Steps are cut into segments.
+// or different pairs ("across" the batch). Steps are cut into segments. With a
+// band, a strip only has the steps at which one of its rows has cells.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,18 @@ namespace sdtw {
 
 constexpr int kMaxLanes = 16;  // float32 lanes of AVX-512
 
-enum class Cost { kExplicitF32, kExplicitF64, kSqEuclidean };
+enum class Cost {
+  kExplicitF32,
+  kExplicitF64,
+  kSqEuclidean,
+  kEuclidean,
+  kManhattan
+};
+
+// Along what the tangent sweeps differentiate: nothing (there is none of
+// them), given changes of the costs, the costs themselves, or changes of the
+// series.
+enum class Direction { kNone, kExplicitF32, kExplicitF64, kCost, kSeries };
 
 // Numbers per vector, rows per strip, steps by which the last row of a strip
 // lags behind the first, and numbers per entry of a strip's edge.
@@ -31,13 +43,21 @@ struct Scale {
                           // every sum that the pair can reach; hard: +inf
   double floor = 0;       // exponents never fall below
   double infeasible = 0;  // exponents below mean that no path exists
+  double curvature = 0;   // -1 / gamma; hard: 0
 };
 
-// An edge between two strips, one entry per column: mantissas and exponents.
+// Steps or columns, `end` excluded.
+struct Span {
+  int begin, end;
+};
+
+// An edge between two strips, one entry per column: mantissas, exponents and
+// tangents.
 template <class T>
 struct Edge {
   T* m;
   T* e;
+  T* t;
 };
 
 // Pairs that are swept together.
@@ -55,26 +75,41 @@ struct Group {
   int block;    // strips between two edges that the tape keeps
   int width;    // steps between two states that the tape keeps
   int row0[kMaxLanes], col0[kMaxLanes];
+  const Span* steps;  // of each strip
+  // The steps from which on and before which the rows of all strips have
+  // cells in the band, an entry per row; null without a band.
+  const int* open;
+  const int* close;
   Scale scale;
-  double value[kMaxLanes];  // out
+  double value[kMaxLanes];    // out
+  double tangent[kMaxLanes];  // out
 
   Cost cost;
+  double limit;  // costs of padding are above, those of a pair below
+  Direction direction;
   // Explicit costs and alignments: first elements, strides in bytes.
   const char* c[kMaxLanes];
   char* e[kMaxLanes];
   ptrdiff_t c_row, c_col, e_row, e_col;
   double seed[kMaxLanes];  // factor on e
+  // The direction, as c; and the mass and its tangent in a pair's last cell.
+  const char* z[kMaxLanes];
+  ptrdiff_t z_row, z_col;
+  T mass[kMaxLanes], mass_tangent[kMaxLanes];
 
   // Series, packed feature by feature. Along: x by row, y by column in
   // reversed order; across: an entry is one number per lane. x has strips *
   // rows entries, y and gy have n + 2 * rows (margins on both sides).
   const T* x;
   const T* y;
+  const T* dx;  // the direction, packed as x and y
+  const T* dy;
   T* gx;  // out, or null: sum of E (x - y) over columns
   T* gy;  // out, or null: sum of E (y - x) over rows, not reversed
 
   Edge<T> top;   // above the first strip
   T* mass_edge;  // mass handed from a strip to the one above, by column
+  T* mass_edge_tangent;
 };
 
 // Scratch memory of one thread, in numbers of T.
@@ -82,12 +117,16 @@ template <class T>
 struct Scratch {
   T* fraction;  // a segment's weights, later its alignment
   T* exponent;
-  double* sum;   // a segment's costs, needed if d > 1
   T* choice;     // softmin weights of a segment, for every strip of a block
   Edge<T> edge;  // between the strips of a block
-  T* state;      // two states of the value sweep
+  T* state;      // a state of the value sweep
   T* mass;       // running state of the adjoint sweep
   T* grad;       // running state of gy
+  // For the tangent sweeps: a segment's direction, later its alignment's
+  // tangent; the tangents of choice; a segment's distances (kEuclidean).
+  T* direction;
+  T* change;
+  T* distance;
 };
 
 template <class T>

@@ -18,6 +18,8 @@
 //   weight   2**(-c / (gamma ln 2)) as (fraction, exponent)
 #pragma once
 
+#include <math.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -137,6 +139,7 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V fnma(V a, V b, V c) {
     return _mm512_fnmadd_pd(a, b, c);
   }
+  static SDTW_INLINE V sqrt(V a) { return _mm512_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm512_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm512_max_pd(a, b); }
   // 1 where a <= b, else 0.
@@ -196,6 +199,7 @@ struct F32 : Exponent32 {
     return _mm512_fnmadd_ps(a, b, c);
   }
   static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
+  static SDTW_INLINE V sqrt(V a) { return _mm512_sqrt_ps(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm512_min_ps(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm512_max_ps(a, b); }
   static SDTW_INLINE V leq(V a, V b) {
@@ -271,6 +275,7 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V fnma(V a, V b, V c) {
     return _mm256_fnmadd_pd(a, b, c);
   }
+  static SDTW_INLINE V sqrt(V a) { return _mm256_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm256_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_pd(a, b); }
   static SDTW_INLINE V leq(V a, V b) {
@@ -335,6 +340,7 @@ struct F32 : Exponent32 {
     return _mm256_fnmadd_ps(a, b, c);
   }
   static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
+  static SDTW_INLINE V sqrt(V a) { return _mm256_sqrt_ps(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm256_min_ps(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_ps(a, b); }
   static SDTW_INLINE V leq(V a, V b) {
@@ -434,6 +440,9 @@ struct Plain {
   }
   static SDTW_INLINE V fnma(V a, V b, V c) {
     return map([&](int l) { return c.a[l] - a.a[l] * b.a[l]; });
+  }
+  static SDTW_INLINE V sqrt(V a) {
+    return map([&](int l) { return (T)::sqrt((double)a.a[l]); });
   }
   static SDTW_INLINE V min(V a, V b) {
     return map([&](int l) { return a.a[l] < b.a[l] ? a.a[l] : b.a[l]; });

@@ -124,6 +124,70 @@ def test_lengths(name, longest, lengths, error, message):
         sdtw_cpu.value_from_cost(COST, **{name: lengths})
 
 
+def band(*rows):
+    return np.array([rows])
+
+
+BANDS = [
+    (np.zeros((1, 5, 2)), TypeError, "must be integers, got float64"),
+    (np.zeros((1, 5, 2), bool), TypeError, "must be integers, got bool"),
+    (
+        np.zeros((5, 2), int),
+        ValueError,
+        "must have shape (2, 5, 2) or (1, 5, 2), got (5, 2)",
+    ),
+    (np.zeros((3, 5, 2), int), ValueError, "(1, 5, 2), got (3, 5, 2)"),
+    (np.zeros((1, 4, 2), int), ValueError, "(1, 5, 2), got (1, 4, 2)"),
+    (
+        band([0, 4], [-1, 4], [0, 4], [0, 4], [0, 4]),
+        ValueError,
+        "must have 0 <= first < stop <= 4 in every row, got [-1, 4] in row 1 "
+        "of pair 0",
+    ),
+    (
+        band([0, 4], [0, 4], [2, 2], [2, 4], [2, 4]),
+        ValueError,
+        "got [2, 2] in row 2 of pair 0",
+    ),
+    (
+        np.array([[[0, 4]] * 5, [[0, 4]] * 4 + [[0, 5]]], np.uint8),
+        ValueError,
+        "got [0, 5] in row 4 of pair 1",
+    ),
+    (
+        band([0, 2], [1, 3], [0, 4], [1, 4], [1, 4]),
+        ValueError,
+        "must not go back from a row to the next, got [1, 3] and [0, 4] in "
+        "rows 1 and 2 of pair 0",
+    ),
+    (
+        band([0, 3], [0, 2], [0, 4], [0, 4], [0, 4]),
+        ValueError,
+        "got [0, 3] and [0, 2] in rows 0 and 1 of pair 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "error", "message"), BANDS)
+def test_band(rows, error, message):
+    for call in (
+        lambda: sdtw_cpu.value(X, Y, band=rows),
+        lambda: sdtw_cpu.value_from_cost(COST, band=rows),
+    ):
+        with raises(error, message) as caught:
+            call()
+        assert str(caught.value).startswith("band must ")
+
+
+def test_band_beyond_the_lengths_can_be_anything():
+    rows = np.array([[[0, 4]] * 3 + [[-7, 99], [5, 1]]])
+    lengths = {"x_length": [3, 2], "band": rows}
+    np.testing.assert_array_equal(sdtw_cpu.value(X, Y, 0, **lengths), 0)
+    lengths["x_length"] = [3, 4]
+    with raises(ValueError, "got [-7, 99] in row 3 of pair 0"):
+        sdtw_cpu.value(X, Y, **lengths)
+
+
 GAMMAS = [
     (-1, ValueError, "gamma must be >= 0 and finite, got -1"),
     (-1e-300, ValueError, "gamma must be >= 0 and finite, got -1e-300"),

@@ -13,12 +13,6 @@ def ragged(rng, m, n):
     return rng.integers(1, m + 1, 3), rng.integers(1, n + 1, 3)
 
 
-def inside(band, n):
-    """The mask (B, m, n) of a band."""
-    j = np.arange(n)
-    return (band[..., :1] <= j) & (j < band[..., 1:])
-
-
 @pytest.mark.parametrize(("m", "n"), SHAPES)
 def test_sakoe_chiba_is_the_stated_rule(m, n):
     rng = np.random.default_rng(m * 10 + n)
@@ -33,7 +27,7 @@ def test_sakoe_chiba_is_the_stated_rule(m, n):
         low = -bandwidth[b] + min(columns - rows, 0)
         high = bandwidth[b] + max(columns - rows, 0)
         expected = (low <= j - i) & (j - i <= high)
-        actual = inside(band[b], n)
+        actual = reference.inside(band[b], n)
         np.testing.assert_array_equal(
             actual[:rows, :columns], expected[:rows, :columns]
         )
@@ -47,7 +41,9 @@ def test_sakoe_chiba_of_equal_lengths():
     band = sdtw_cpu.sakoe_chiba_band(50, 50, 3)
     assert band.shape == (1, 50, 2)
     i, j = np.mgrid[:50, :50]
-    np.testing.assert_array_equal(inside(band, 50)[0], abs(i - j) <= 3)
+    np.testing.assert_array_equal(
+        reference.inside(band, 50)[0], abs(i - j) <= 3
+    )
 
 
 def test_sakoe_chiba_wider_than_the_table_is_all_of_it():
@@ -88,7 +84,10 @@ def test_band_from_mask_has_the_paths_of_the_mask(m, n):
         assert (np.diff(band, axis=1) >= 0).all()
         assert (band[..., 0] < band[..., 1]).all()
         actual, _ = reference.soft_dtw(
-            np.where(inside(band, n), costs, np.inf), 1.0, x_length, y_length
+            np.where(reference.inside(band, n), costs, np.inf),
+            1.0,
+            x_length,
+            y_length,
         )
         assert np.isfinite(actual).all()
         np.testing.assert_allclose(actual, expected, rtol=1e-12)

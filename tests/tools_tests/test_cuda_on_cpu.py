@@ -1,5 +1,7 @@
 """tools/cuda_on_cpu: what it computes, and what it finds."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -680,4 +682,35 @@ def test_builds_are_kept(monkeypatch, tmp_path):
         cuda_on_cpu.Module(source, (f"-DN={n}",)).names for n in (1, 2, 1)
     ]
     assert names == [["one"], ["many"], ["one"]]
-    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert len(list((tmp_path / "cache").glob("*.so"))) == 2
+
+
+def test_processes_that_want_the_same_build_share_one(tmp_path):
+    """One compiles, the others wait for it."""
+    program = (
+        "import cuda_on_cpu\n"
+        "run = cuda_on_cpu._run\n"
+        "def counted(command):\n"
+        "    print('library' if '-shared' in command else '')\n"
+        "    return run(command)\n"
+        "cuda_on_cpu._run = counted\n"
+        "source = '#include \"device.cuh\"\\nSDTW_KERNEL void one() {}'\n"
+        "print(cuda_on_cpu.Module(source).names)\n"
+    )
+    environ = {
+        **os.environ,
+        "CUDA_ON_CPU_CACHE": str(tmp_path),
+        "PYTHONPATH": str(Path(cuda_on_cpu.__file__).parents[1]),
+    }
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env=environ,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    printed = "".join(child.communicate()[0] for child in children)
+    assert printed.count("['one']") == 3
+    assert printed.count("library") == 1

@@ -110,6 +110,21 @@ def test_every_architecture(library, architecture):
     assert kernels["sharing"].shared == 1200
 
 
+def test_reports_are_kept(library, tmp_path, monkeypatch):
+    compiled = library.compile(PLAIN, 80)
+    first = library.report(PLAIN, 80, ("-DN=1",), tmp_path)
+    assert first.kernels == compiled.kernels
+    monkeypatch.setattr(nvrtc.Library, "compile", None)
+    assert library.report(PLAIN, 80, ("-DN=1",), tmp_path) == first
+    for other in (
+        (INDEXED, 80, ("-DN=1",)),
+        (PLAIN, 90, ("-DN=1",)),
+        (PLAIN, 80, ("-DN=2",)),
+    ):
+        with pytest.raises(TypeError):
+            library.report(*other, tmp_path)
+
+
 def test_functions_called(library):
     assert library.compile(CALLING, 80).kernels["calling"].stack >= 120
 

@@ -12,6 +12,7 @@ as with CuPy's ``RawModule``, with arrays of NumPy.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -38,6 +39,7 @@ __all__ = [
     "OutOfBoundsError",
     "RaceError",
     "UninitializedError",
+    "cache",
     "compiler",
     "unsupported",
 ]
@@ -125,8 +127,8 @@ def _has_fma() -> bool:
     return re.search(r"^flags\s*:.*\bfma\b", flags, re.M) is not None
 
 
-def _cache() -> Path:
-    """A folder that no other user can write to."""
+def cache() -> Path:
+    """The folder of what is kept, which no other user can write to."""
     own = os.environ.get("CUDA_ON_CPU_CACHE")
     if own:
         folder = Path(own)
@@ -139,6 +141,16 @@ def _cache() -> Path:
     if folder.is_symlink() or status.st_uid != user or status.st_mode & 0o022:
         return Path(tempfile.mkdtemp(prefix="cuda_on_cpu-"))
     return folder
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> tp.Iterator[None]:
+    """Lets one process at a time make a file."""
+    import fcntl  # not on Windows, where this is not called
+
+    with open(path.with_suffix(".lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(command: list[str]) -> str:
@@ -375,7 +387,7 @@ def _build(
     defines = "".join(_directive(o) for o in options)
     flags = [
         "-std=c++17",
-        "-O2",
+        "-O1",
         "-ffp-contract=off",
         "-fPIC",
         "-shared",
@@ -394,11 +406,13 @@ def _build(
         defines,
     ):
         key.update(part.encode() + b"\0")
-    cache = _cache()
-    library = cache / f"{key.hexdigest()}.so"
+    library = cache() / f"{key.hexdigest()}.so"
     if library.exists():
         return library
-    with tempfile.TemporaryDirectory(dir=cache) as name:
+    parent = library.parent
+    with _lock(library), tempfile.TemporaryDirectory(dir=parent) as name:
+        if library.exists():  # another process has been faster
+            return library
         folder = Path(name)
         (folder / "kernels.cuh").write_text(source, encoding="utf-8")
         # Which kernels there are, after the preprocessor: with a device.cuh

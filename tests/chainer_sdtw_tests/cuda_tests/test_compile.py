@@ -1,8 +1,6 @@
 """The kernels in machine code, by the compilers that CuPy may find."""
 
-import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
+import cuda_on_cpu
 import nvrtc
 
 from chainer_sdtw.cuda import _modules
@@ -43,6 +42,17 @@ NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}
 CHOSEN = {(NEWEST[a], a) for a in nvrtc.ARCHITECTURES if a in NEWEST}
 CHOSEN |= {(lib, 90) for lib in LIBRARIES}
 MORE = {(NEWEST[a], a) for a in (70, 90, 100) if a in NEWEST}
+CASES = [
+    pytest.param(library, architecture, options, id=" ".join(map(str, name)))
+    for library, architecture in sorted(
+        CHOSEN, key=lambda c: (c[0].version, c[1])
+    )
+    for options in (
+        *VARIANTS,
+        *(MORE_VARIANTS if (library, architecture) in MORE else ()),
+    )
+    for name in [(library, architecture, *options)]
+]
 
 
 def test_every_architecture_has_a_compiler():
@@ -50,31 +60,22 @@ def test_every_architecture_has_a_compiler():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("library", "architecture"),
-    sorted(CHOSEN, key=lambda c: (c[0].version, c[1])),
-    ids=str,
-)
-def test_nothing_spills(library, architecture):
-    def compiled(options):
-        return library.compile(_modules.source(), architecture, options)
-
-    chosen = list(VARIANTS)
-    if (library, architecture) in MORE:
-        chosen += MORE_VARIANTS
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for options, found in zip(chosen, pool.map(compiled, chosen)):
-            assert not found.warnings, options
-            assert set(found.kernels) == {
-                "soft_dtw_adjoint",
-                "soft_dtw_survey_cost",
-                "soft_dtw_survey_series",
-                "soft_dtw_value",
-            }
-            for name, used in found.kernels.items():
-                kernel = name, options, used
-                assert used.stack == 0, kernel
-                assert used.spill_loads == used.spill_stores == 0, kernel
-                assert 0 < used.registers <= 255, kernel
-                # More than that must be asked for at every launch.
-                assert 0 < used.shared <= 48 * 1024, kernel
+@pytest.mark.parametrize(("library", "architecture", "options"), CASES)
+def test_nothing_spills(library, architecture, options):
+    found = library.report(
+        _modules.source(), architecture, options, cuda_on_cpu.cache()
+    )
+    assert not found.warnings
+    assert set(found.kernels) == {
+        "soft_dtw_adjoint",
+        "soft_dtw_survey_cost",
+        "soft_dtw_survey_series",
+        "soft_dtw_value",
+    }
+    for kernel in found.kernels.items():
+        _, used = kernel
+        assert used.stack == 0, kernel
+        assert used.spill_loads == used.spill_stores == 0, kernel
+        assert 0 < used.registers <= 255, kernel
+        # More than that must be asked for at every launch.
+        assert 0 < used.shared <= 48 * 1024, kernel

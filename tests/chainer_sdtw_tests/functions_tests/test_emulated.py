@@ -1,5 +1,6 @@
 """The losses on the CUDA kernels without a GPU, and their ways to a GPU."""
 
+import functools
 import sys
 from pathlib import Path
 from unittest import mock
@@ -8,10 +9,11 @@ import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
 import chainer
 import chainer.functions as F
+import checks
 import numpy as np
 import pytest
 import reference
-from chainer import Variable, gradient_check
+from chainer import Variable
 from chainer.backends import cuda as chainer_cuda
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
@@ -21,7 +23,6 @@ import cuda_on_cpu
 import sdtw_cpu
 from chainer_sdtw import cuda, soft_dtw, soft_dtw_from_cost
 from chainer_sdtw.functions import _node
-from chainer_sdtw.functions.soft_dtw import SoftDTW
 
 DTYPES = [np.float16, np.float32, np.float64]
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
@@ -32,16 +33,16 @@ class Emulated:
     """chainer_sdtw.cuda, on the CPU."""
 
     def __init__(self, device):
-        self.device = device
-        self.value = mock.Mock(wraps=self._value)
-        self.value_from_cost = mock.Mock(wraps=self._value_from_cost)
-        self.adjoint = mock.Mock(wraps=cuda.adjoint)
-
-    def _value(self, *args, **options):
-        return cuda.value(*args, device=self.device, **options)
-
-    def _value_from_cost(self, *args, **options):
-        return cuda.value_from_cost(*args, device=self.device, **options)
+        for name in ("adjoint", "adjoint_tangent"):
+            setattr(self, name, mock.Mock(wraps=getattr(cuda, name)))
+        for name in (
+            "value",
+            "value_from_cost",
+            "tangent",
+            "tangent_from_cost",
+        ):
+            sweep = functools.partial(getattr(cuda, name), device=device)
+            setattr(self, name, mock.Mock(wraps=sweep))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def device():
 def sweeps(device, monkeypatch):
     """What the losses call: the kernels, in the place of sdtw_cpu."""
     emulated = Emulated(device)
-    monkeypatch.setattr(_node, "_sweeps_for", lambda arrays: emulated)
+    monkeypatch.setattr(_node, "sweeps_for", lambda arrays: emulated)
     return emulated
 
 
@@ -199,14 +200,18 @@ def test_numerical_gradients(sweeps, rng):
         (lambda a, b: soft_dtw(a, b, 0.5, reduce="no", **lengths), (x, y)),
         (lambda c: soft_dtw_from_cost(c, 0.5, reduce="no"), (cost,)),
     ):
-        gradient_check.check_backward(
-            function,
-            inputs,
-            rng.standard_normal(2),
-            dtype=np.float64,
-            atol=1e-6,
-            rtol=1e-6,
-        )
+        checks.check_derivatives(function, *inputs)
+
+
+@pytest.mark.parametrize("name", checks.LOSSES)
+def test_family(sweeps, monkeypatch, name):
+    """Values and derivatives of all losses, as from sdtw_cpu."""
+    actual = checks.derivatives(name, *checks.pair())
+    called = sweeps.value, sweeps.value_from_cost, sweeps.tangent
+    assert any(sweep.called for sweep in called)
+    monkeypatch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+    for a, b in zip(actual, checks.derivatives(name, *checks.pair())):
+        np.testing.assert_allclose(a, b, atol=1e-11)
 
 
 def test_nan_stays_in_its_pair(sweeps, pair):
@@ -237,27 +242,21 @@ def cupy_array(monkeypatch):
     return CuPyArray()
 
 
-def test_arrays_of_cupy_go_to_a_gpu(cupy_array, monkeypatch):
-    both = cupy_array, cupy_array
-    assert _node._sweeps_for(both) is cuda
-    node = SoftDTW(1.0, None, None, False)
-    monkeypatch.setattr(node, "forward_gpu", lambda inputs: ("gpu", inputs))
-    assert node.forward(both) == ("gpu", both)
+def test_arrays_of_cupy_go_to_a_gpu(cupy_array):
+    assert _node.sweeps_for((cupy_array, cupy_array)) is cuda
 
 
-def test_arrays_of_numpy_do_not(rng, monkeypatch):
+def test_arrays_of_numpy_do_not(rng):
     both = rng.random((2, 3, 1)), rng.random((2, 4, 1))
-    assert _node._sweeps_for(both) is sdtw_cpu
-    node = SoftDTW(1.0, None, None, False)
-    monkeypatch.setattr(node, "forward_cpu", lambda inputs: ("cpu", inputs))
-    assert node.forward(both) == ("cpu", both)
+    assert _node.sweeps_for(both) is sdtw_cpu
 
 
 def test_arrays_of_both(cupy_array, rng):
     x = rng.random((2, 3, 1)).astype(np.float32)
+    problem = _node.Problem("soft_dtw", 1.0, "sqeuclidean")
     for inputs in ((x, cupy_array), (cupy_array, x)):
         with pytest.raises(TypeError, match=r"mixed .* \(soft_dtw\)"):
-            SoftDTW(1.0, None, None, False).apply(inputs)
+            _node.Value(problem, False).apply(inputs)
 
 
 def test_to_gpu_without_cupy(rng):

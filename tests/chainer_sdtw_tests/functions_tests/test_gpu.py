@@ -1,10 +1,11 @@
 """The losses on a GPU."""
 
-import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
+import chainer_sdtw  # isort: skip  (makes Chainer work)
 
 import chainer
 import chainer.functions as F
 import chainer.links as L
+import checks
 import numpy as np
 import pytest
 import reference
@@ -40,12 +41,11 @@ OPTIONS = {
 @testing.inject_backend_tests(None, [{"use_cuda": True}])
 @testing.fix_random()
 class TestSoftDTW(testing.FunctionTestCase):
-    skip_double_backward_test = True
-
     def setUp(self):
         self.rng = np.random.default_rng(0)
         self.check_forward_options = OPTIONS[self.dtype]
         self.check_backward_options = OPTIONS[self.dtype]
+        self.check_double_backward_options = OPTIONS[self.dtype]
         size, m, n, _ = self.shape
         self.lengths = {}
         if self.ragged:
@@ -75,12 +75,11 @@ class TestSoftDTW(testing.FunctionTestCase):
 @testing.inject_backend_tests(None, [{"use_cuda": True}])
 @testing.fix_random()
 class TestSoftDTWFromCost(testing.FunctionTestCase):
-    skip_double_backward_test = True
-
     def setUp(self):
         self.rng = np.random.default_rng(0)
         self.check_forward_options = OPTIONS[self.dtype]
         self.check_backward_options = OPTIONS[self.dtype]
+        self.check_double_backward_options = OPTIONS[self.dtype]
 
     def generate_inputs(self):
         return (self.rng.uniform(-1, 1, (4, 5, 6)).astype(self.dtype),)
@@ -91,6 +90,10 @@ class TestSoftDTWFromCost(testing.FunctionTestCase):
     def forward_expected(self, inputs):
         values, _ = reference.soft_dtw(*inputs, 0.5)
         return (np.asarray(REDUCE[self.reduce](values), self.dtype),)
+
+
+def gradients(value, *variables):
+    return chainer.grad([value], variables, enable_double_backprop=True)
 
 
 def to_gpu(a):
@@ -301,13 +304,60 @@ def test_numerical_gradients(rng, lengths):
 
 
 @attr.gpu
-def test_differentiated_once(pair):
-    x, y = map(to_gpu, pair)
-    loss = soft_dtw(x, y, 0.5)
-    (gx,) = chainer.grad([loss], [x], enable_double_backprop=True)
-    assert type(gx.array) is cupy.ndarray
-    with pytest.raises(RuntimeError, match="can be differentiated once"):
-        F.sum(gx * gx).backward()
+@pytest.mark.parametrize("name", checks.LOSSES)
+def test_family(name):
+    """Values and derivatives of all losses, as on the CPU."""
+    pair = checks.pair()
+    expected = checks.derivatives(name, *pair)
+    found = checks.derivatives(name, *map(cupy.asarray, pair))
+    for actual, wanted in zip(found, expected):
+        assert type(actual) is cupy.ndarray
+        np.testing.assert_allclose(actual.get(), wanted, atol=1e-10)
+
+
+@attr.gpu
+def test_third_derivative(pair):
+    found = []
+    for kind in (np.asarray, cupy.asarray):
+        x, y = (Variable(kind(a[:2, :5])) for a in pair)
+        (gx,) = gradients(soft_dtw(x, y, 0.5), x)
+        (h,) = gradients(F.sum(gx * gx), x)
+        (third,) = gradients(F.sum(h * h), y)
+        found.append(third.array)
+    assert reference.error(found[1].get(), found[0]) <= 1e-9
+
+
+@attr.gpu
+def test_where_arguments_are(pair):
+    """Masks, bandwidths, lengths and y-terms may be on either side."""
+    x, y = pair
+    mask = np.ones((3, 40, 35), dtype=bool)
+    mask[:, 20, 17] = False
+    for loss, name, value in (
+        (soft_dtw, "mask", mask),
+        (soft_dtw, "mask", chainer_sdtw.itakura_mask(40, 35)),
+        (soft_dtw, "bandwidth", np.array([3, 1, 9])),
+        (chainer_sdtw.soft_dtw_divergence, "y_term", np.ones(3)),
+    ):
+        lengths = {"x_length": np.array([40, 40, 33])}
+        if name == "mask" and value.ndim == 2:
+            lengths = {}
+        expected = loss(x, y, reduce="no", **{name: value}, **lengths)
+        for kind in (np.asarray, cupy.asarray):
+            options = {k: kind(v) for k, v in lengths.items()}
+            options[name] = kind(value)
+            actual = loss(*map(to_gpu, pair), reduce="no", **options)
+            assert type(actual.array) is cupy.ndarray
+            error = reference.error(actual.array.get(), expected.array)
+            assert error <= 1e-10
+
+
+@attr.gpu
+def test_alignment_path_is_on_the_host(pair):
+    expected = chainer_sdtw.alignment_path(*pair)
+    found = chainer_sdtw.alignment_path(*map(cupy.asarray, pair))
+    for actual, wanted in zip(found, expected):
+        np.testing.assert_array_equal(actual, wanted)
 
 
 @attr.gpu

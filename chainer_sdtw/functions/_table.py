@@ -1,0 +1,176 @@
+"""The problem that a loss poses for a batch, and its variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import chainer
+import numpy as np
+from chainer import Variable
+from chainer import functions as F
+from chainer.backend import get_array_module
+
+import sdtw_cpu
+from chainer_sdtw.functions import _composed, _node, costs
+from chainer_sdtw.functions._series import Pairs, array_of
+from sdtw_cpu._arguments import as_lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A problem, the variables it is about, and what its costs stand for.
+
+    The loss' costs are ``scale`` times those of the problem.
+    """
+
+    problem: _node.Problem
+    inputs: tuple[Variable, ...]
+    scale: float = 1.0
+
+    def values(self) -> Variable:
+        """Soft-DTW of every pair."""
+        node = _node.Value(self.problem, self._needs_tape())
+        return self._scaled(node.apply(self.inputs)[0])
+
+    def tangents(self, direction: Any) -> tuple[Any, Any]:
+        """Soft-DTW, and the expected sum of a constant along alignments."""
+        value, tangent = self._tangent(direction)
+        return self._scaled(value), tangent
+
+    def expected_costs(self) -> Variable:
+        """The expected cost of alignments."""
+        return self._scaled(self._tangent("cost")[1])
+
+    def alignments(self) -> Variable:
+        """The gradient with respect to the matrices of an explicit cost."""
+        (cost,) = self.inputs
+        node = _node.Gradient(self.problem, (0,), None)
+        with chainer.using_device(cost.device):
+            xp = get_array_module(cost.array)
+            seed = xp.ones(len(cost), cost.dtype)
+        return node.apply((cost, seed))[0]
+
+    def _tangent(self, direction: Any) -> tuple[Variable, Variable]:
+        node = _node.Tangent(self.problem, direction, self._needs_tape())
+        value, tangent = node.apply(self.inputs)
+        if self.problem.cost is None:
+            # Only here there may be no alignment at all.
+            with chainer.using_device(value.device):
+                none = value.array == np.inf
+                tangent = F.where(none, value.array, tangent)
+        return value, tangent
+
+    def _scaled(self, value: Any) -> Any:
+        return value if self.scale == 1 else self.scale * value
+
+    def _needs_tape(self) -> bool:
+        needed = any(v.requires_grad for v in self.inputs)
+        return chainer.config.enable_backprop and needed
+
+
+def series_table(
+    label: str,
+    pairs: Pairs,
+    gamma: float,
+    cost: Any = "sqeuclidean",
+    bandwidth: Any = None,
+    mask: Any = None,
+    *,
+    symmetric: bool = False,
+    explicit: bool = False,
+) -> Table:
+    """The table of pairs of series.
+
+    Args:
+        label: The loss, for messages and pictures of graphs.
+        pairs: The series.
+        gamma: Smoothing, checked.
+        cost: A name or a function. One that depends on lengths has a method
+            ``for_lengths``, which takes them and returns a function.
+        bandwidth: As the losses take it.
+        mask: As the losses take it.
+        symmetric: Whether the pairs are of series with themselves.
+        explicit: Whether a matrix of costs is wanted in any case.
+    """
+    costs.check_cost(cost)
+    x, y, x_length, y_length = pairs[:4]
+    lengths = x_length, y_length
+    shape = len(x), x.shape[1], y.shape[1]
+    band, mask = _band(shape, bandwidth, mask, *lengths)
+    if explicit or mask is not None or callable(cost):
+        if hasattr(cost, "for_lengths"):
+            cost = cost.for_lengths(x_length, y_length)
+        with chainer.using_device(x.device):
+            x = _composed.without_padding(x, x_length)
+            y = _composed.without_padding(y, y_length)
+            matrices = _masked(costs.matrix(x, y, cost), mask)
+        problem = _node.Problem(label, gamma, None, *lengths, band)
+        return Table(problem, (matrices,))
+    scale = 1.0
+    if cost == "cosine":
+        # Half the squared Euclidean cost of unit vectors.
+        cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
+        with chainer.using_device(x.device):
+            units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
+        x, y = units[0], units[-1]
+    problem = _node.Problem(label, gamma, cost, *lengths, band, symmetric)
+    return Table(problem, (x,) if symmetric else (x, y), scale)
+
+
+def cost_table(
+    label: str,
+    cost: Variable,
+    gamma: float,
+    bandwidth: Any = None,
+    mask: Any = None,
+    x_length: Any = None,
+    y_length: Any = None,
+) -> Table:
+    """The table of cost matrices."""
+    band, mask = _band(cost.shape, bandwidth, mask, x_length, y_length)
+    problem = _node.Problem(label, gamma, None, x_length, y_length, band)
+    with chainer.using_device(cost.device):
+        return Table(problem, (_masked(cost, mask),))
+
+
+def _band(
+    shape: tuple, bandwidth: Any, mask: Any, x_length: Any, y_length: Any
+) -> tuple:
+    """A band, and the mask if it is not the same as the band."""
+    if bandwidth is None and mask is None:
+        return None, None
+    size, m, n = shape
+    lengths = (
+        as_lengths("x_length", _node.on_host(x_length), size, m),
+        as_lengths("y_length", _node.on_host(y_length), size, n),
+    )
+    band = None
+    if bandwidth is not None:
+        radius = _node.on_host(array_of(bandwidth))
+        if radius.ndim == 1 and radius.size not in (1, size):
+            raise ValueError(
+                f"bandwidth must be one number or {(size,)} of them, got "
+                f"shape {radius.shape}"
+            )
+        band = sdtw_cpu.sakoe_chiba_band(m, n, radius, *lengths)
+    if mask is None:
+        return band, None
+    given = _node.on_host(array_of(mask))
+    allowed = given[None] if given.ndim == 2 else given
+    if allowed.dtype != bool or allowed.shape not in (shape, (1, m, n)):
+        raise ValueError(
+            f"mask must be booleans of shape {(m, n)} or {shape}, got "
+            f"{given.dtype} of shape {given.shape}"
+        )
+    if band is not None:
+        allowed = allowed & _composed.inside(band, n)
+    band = sdtw_cpu.band_from_mask(allowed, *lengths)
+    return band, allowed if band is None else None
+
+
+def _masked(cost: Variable, mask: Any) -> Variable:
+    if mask is None:
+        return cost
+    xp = get_array_module(cost.array)
+    return F.where(xp.asarray(mask), cost, xp.array(np.inf, cost.dtype))

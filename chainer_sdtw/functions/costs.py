@@ -1,0 +1,164 @@
+"""The costs between elements of series, and matrices of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chainer
+import numpy as np
+from chainer import FunctionNode, Variable, as_variable
+from chainer import functions as F
+from chainer.backend import get_array_module
+
+from chainer_sdtw.functions import _series
+
+FUSED = ("sqeuclidean", "euclidean", "manhattan")
+"""Costs that the sweeps compute themselves."""
+
+NAMES = (*FUSED, "cosine")
+
+
+def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
+    """Costs between all elements of two series.
+
+    =================  =====================================================
+    ``'sqeuclidean'``  :math:`C_{ij} = \\|x_i - y_j\\|^2`
+    ``'euclidean'``    :math:`C_{ij} = \\|x_i - y_j\\|`
+    ``'manhattan'``    :math:`C_{ij} = \\sum_k |x_{ik} - y_{jk}|`
+    ``'cosine'``       :math:`C_{ij} = 1 - \\langle x_i, y_j \\rangle /
+                       (\\|x_i\\| \\|y_j\\|)`; a zero vector has the cost 1 to
+                       any other, 0 to another zero vector
+    a function         what it returns
+    =================  =====================================================
+
+    Differentiable any number of times. Where the Euclidean and the Manhattan
+    cost have no gradient, at :math:`x_i = y_j` (in one feature, for the
+    latter), it is 0, and so is that of the cosine cost at zero vectors.
+
+    The losses need no such matrix for a cost that has a name. Making one
+    takes memory for ``B m n d`` numbers.
+
+    Args:
+        x (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, m, d)``, or
+            another form that :func:`~chainer_sdtw.soft_dtw` takes.
+        y (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, n, d)`` and so
+            on, of the same type.
+        cost (str or callable): One of the names above, or a function of two
+            variables ``(B, m, d)`` and ``(B, n, d)`` that returns a variable
+            ``(B, m, n)`` of their type. float16 comes to it as float32.
+
+    Returns:
+        ~chainer.Variable: ``(B, m, n)``, or ``(m, n)`` for one pair without a
+        batch axis.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: If types or shapes do not fit.
+        TypeError: If ``cost`` is neither a name nor a function.
+        ValueError: If there is no cost of that name, or the function returns
+            something of another shape or type.
+
+    .. admonition:: Example
+
+        >>> x = np.array([[0, 1], [2, 0]], np.float32)[None]
+        >>> y = np.array([[0, 1], [0, 3], [1, 1]], np.float32)[None]
+        >>> chainer_sdtw.cost_matrix(x, y, 'manhattan').array
+        array([[[0., 2., 1.],
+                [3., 5., 2.]]], dtype=float32)
+
+    """
+    check_cost(cost)
+    pairs = _series.as_pairs("cost_matrix", x, y)
+    with chainer.using_device(pairs.x.device):
+        return pairs.finished(matrix(pairs.x, pairs.y, cost))
+
+
+def check_cost(cost: Any) -> None:
+    """Raise an error unless ``cost`` is a known name or a function."""
+    if callable(cost):
+        return
+    names = ", ".join(map(repr, NAMES))
+    message = f"cost must be {names} or a function, got {cost!r}"
+    if not isinstance(cost, str):
+        raise TypeError(message)
+    if cost not in NAMES:
+        raise ValueError(message)
+
+
+def matrix(x: Variable, y: Variable, cost: Any) -> Any:
+    """The cost matrices ``(B, m, n)`` of padded batches of series."""
+    if callable(cost):
+        return _checked(as_variable(cost(x, y)), x, y)
+    if cost == "cosine":
+        x, y = unit_vectors(x, y)
+        return matrix(x, y, "sqeuclidean") / 2
+    xp = get_array_module(x.array)
+    difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
+    if cost == "manhattan":
+        return F.sum(abs(difference), axis=3)
+    squared = F.sum(F.square(difference), axis=3)
+    if cost == "sqeuclidean":
+        return squared
+    same = squared.array == 0
+    ones = xp.ones_like(squared.array)
+    root = F.sqrt(F.where(same, ones, squared))
+    return F.where(same, xp.zeros_like(ones), root)
+
+
+def unit_vectors(*series: Variable) -> tuple[Variable, ...]:
+    """Batches of series ``(B, m, d)`` with elements scaled to length 1.
+
+    Half their squared Euclidean cost is the cosine cost. If there are zero
+    vectors, all series get another feature, 0 but for these, which it keeps
+    apart from all others. On a GPU, where to look means to wait, they always
+    get it.
+    """
+    units = tuple(_UnitVectors().apply((a,))[0] for a in series)
+    arrays: list[Any] = [a.array for a in series]
+    zeros = [~a.any(axis=2, keepdims=True) for a in arrays]
+    on_host = isinstance(zeros[0], np.ndarray)
+    if on_host and not any(zero.any() for zero in zeros):
+        return units
+    return tuple(
+        F.concat([unit, zero.astype(unit.dtype)], axis=2)
+        for unit, zero in zip(units, zeros)
+    )
+
+
+class _UnitVectors(FunctionNode):
+    """Elements of series scaled to length 1; zero vectors stay."""
+
+    label = "unit_vectors"
+
+    def forward(self, inputs: tuple) -> tuple:
+        (a,) = inputs
+        xp = get_array_module(a)
+        self.retain_inputs((0,))
+        self.retain_outputs((0,))
+        # Squares of float32 may be beyond its range.
+        squares = xp.square(a, dtype=np.float64).sum(axis=2, keepdims=True)
+        norm = xp.sqrt(squares)
+        norm[norm == 0] = np.inf
+        return ((a * (1 / norm)).astype(a.dtype, copy=False),)
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        (a,), (unit,) = self.get_retained_inputs(), self.get_retained_outputs()
+        (g,) = grad_outputs
+        norm = F.sum(a * unit, axis=2, keepdims=True)
+        zero = norm.array == 0
+        ones = norm.xp.ones_like(norm.array)
+        inverse = (~zero).astype(a.dtype) / F.where(zero, ones, norm)
+        along = F.sum(unit * g, axis=2, keepdims=True)
+        g = g - unit * F.broadcast_to(along, unit.shape)
+        return (g * F.broadcast_to(inverse, unit.shape),)
+
+
+def _checked(c: Variable, x: Variable, y: Variable) -> Variable:
+    shape = x.shape[0], x.shape[1], y.shape[1]
+    if c.shape != shape or c.dtype != x.dtype:
+        raise ValueError(
+            f"cost must return an array of shape {shape} and type {x.dtype}, "
+            f"got {c.shape} and {c.dtype}"
+        )
+    return c

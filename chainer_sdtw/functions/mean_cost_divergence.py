@@ -1,0 +1,88 @@
+"""The mean-cost divergence of two batches of series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainer import Variable
+
+from chainer_sdtw.functions._divergence import divergence
+from chainer_sdtw.functions._series import as_pairs
+from chainer_sdtw.functions._table import Table
+from chainer_sdtw.functions.mean_cost import GAMMA
+
+
+def mean_cost_divergence(
+    x: Any,
+    y: Any,
+    *,
+    cost: Any = "sqeuclidean",
+    bandwidth: Any = None,
+    x_length: Any = None,
+    y_length: Any = None,
+    y_term: Any = None,
+    reduce: str = "mean",
+) -> Variable:
+    """Mean-cost divergence between batches of time series.
+
+    For each pair of series
+
+    .. math::
+        M(x, y) = \\mathrm{mean}(x, y)
+                  - \\tfrac{1}{2} \\mathrm{mean}(x, x)
+                  - \\tfrac{1}{2} \\mathrm{mean}(y, y)
+
+    with :math:`\\mathrm{mean}` as in :func:`~chainer_sdtw.mean_cost`. It is
+    zero for :math:`x = y`.
+
+    See: M. Blondel, A. Mensch and J.-P. Vert, `Differentiable Divergences
+    Between Time Series <https://arxiv.org/abs/2010.08354>`_, AISTATS 2021.
+
+    Args:
+        x (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of them):
+            The first series of each pair, ``(B, m, d)`` or another form that
+            :func:`~chainer_sdtw.soft_dtw` takes.
+        y (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of them):
+            The second series of each pair, ``(B, n, d)`` and so on, of the
+            same type: float16 (computed in float32), float32 or float64.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int or :ref:`ndarray`): The radius of Sakoe and Chiba's
+            band, or ``(B,)`` of them, as for
+            :func:`~chainer_sdtw.soft_dtw`. None means no band.
+        x_length (:ref:`ndarray`): ``(B,)`` integers, the valid length of each
+            padded series in ``x``; not with lists.
+        y_length (:ref:`ndarray`): The same for ``y``.
+        y_term (str or :ref:`ndarray`): What to do about the term of ``y``
+            with itself. None computes it. ``'skip'`` leaves it out, which
+            changes the value by a constant and the gradient with respect to
+            ``x`` not at all. An array ``(B,)`` has the values of
+            ``mean_cost(y, y, ..., reduce='no')``, once computed; they count as
+            constants.
+        reduce (str): ``'mean'`` or ``'sum'`` over the batch, or ``'no'``.
+
+    Returns:
+        ~chainer.Variable: A scalar; with ``reduce='no'`` of shape ``(B,)``,
+        or ``()`` for one pair without a batch axis. The value of a pair with
+        a NaN or an infinity is NaN.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: If types or shapes do not fit.
+        TypeError: If ``cost``, ``bandwidth`` or a length is of a wrong type.
+        ValueError: If the shapes fit two readings, or any other argument is
+            out of range.
+
+    .. admonition:: Example
+
+        >>> x = np.array([[0, 1]], np.float64)[:, :, None]
+        >>> y = np.array([[0, 0]], np.float64)[:, :, None]
+        >>> float(chainer_sdtw.mean_cost_divergence(x, x).array)
+        0.0
+        >>> round(float(chainer_sdtw.mean_cost_divergence(x, y).array), 6)
+        1.0
+
+    """
+    label = "mean_cost_divergence"
+    pairs = as_pairs(label, x, y, x_length, y_length)
+    options = GAMMA, cost, bandwidth, y_term, reduce
+    return divergence(label, Table.expected_costs, pairs, *options)

@@ -1,0 +1,5 @@
+"""Links: losses that have a state."""
+
+from chainer_sdtw.links.soft_dtw_loss import SoftDTWLoss
+
+__all__ = ["SoftDTWLoss"]

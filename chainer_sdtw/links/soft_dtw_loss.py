@@ -1,0 +1,179 @@
+"""A loss between series whose smoothing goes into snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Callable
+
+import chainer
+from chainer import Variable, backend
+
+import sdtw_cpu
+from chainer_sdtw.functions.costs import cost_matrix
+from chainer_sdtw.functions.diagonal_prior import diagonal_prior
+from chainer_sdtw.functions.soft_alignment import soft_alignment
+from chainer_sdtw.functions.soft_dtw import soft_dtw
+
+
+class SoftDTWLoss(chainer.Link):
+    """A loss between series, with its smoothing and other options.
+
+    A link without parameters. Its ``gamma`` and the weight of its diagonal
+    prior are persistent values: they are in what
+    :mod:`chainer.serializers` save, so that a training which changes them
+    (:class:`~chainer_sdtw.training.AttributeShift`) and is interrupted goes
+    on with those it had. Set both by assignment.
+
+    With a weight other than 0, the costs are those of ``cost`` plus the
+    weight times :func:`~chainer_sdtw.diagonal_prior`, and a matrix of them is
+    made; with 0 nothing of the prior is computed.
+
+    Args:
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        loss (callable): :func:`~chainer_sdtw.soft_dtw`, or another function
+            of ``x``, ``y`` and the keyword ``gamma``, and of ``cost`` for the
+            prior: :func:`~chainer_sdtw.soft_dtw_divergence`,
+            :func:`~chainer_sdtw.sharp_soft_dtw`,
+            :func:`~chainer_sdtw.sharp_soft_dtw_divergence`,
+            :func:`~chainer_sdtw.dilate_loss`.
+        prior (float): Weight of the diagonal prior, >= 0, in units of the
+            cost.
+        nu (float): Square of the prior's width, in steps.
+        options: Keyword arguments for the loss, such as ``cost``,
+            ``bandwidth`` or ``reduce``.
+
+    Attributes:
+        gamma (float): Smoothing.
+        prior (float): Weight of the diagonal prior.
+        loss (callable): The function.
+        nu (float): Square of the prior's width.
+        options (dict): Keyword arguments for the loss.
+
+    Raises:
+        ValueError: If ``gamma`` or ``prior`` is negative or not finite.
+
+    .. admonition:: Example
+
+        >>> x = np.array([[0, 1, 2]], np.float32)[:, :, None]
+        >>> y = np.array([[0, 1, 1, 2]], np.float32)[:, :, None]
+        >>> loss = chainer_sdtw.links.SoftDTWLoss(gamma=0)
+        >>> float(loss(x, y).array)
+        0.0
+        >>> loss.gamma = 1
+        >>> float(loss(x, y).array) < 0
+        True
+
+    """
+
+    gamma: float
+    prior: float
+
+    def __init__(
+        self,
+        gamma: float = 1.0,
+        loss: Callable[..., Variable] = soft_dtw,
+        *,
+        prior: float = 0.0,
+        nu: float = 1e3,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.prior = prior
+        self.register_persistent("gamma")
+        self.register_persistent("prior")
+        self.loss = loss
+        self.nu = nu
+        self.options = options
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Numbers of Python: these can be loaded from any snapshot.
+        if name == "gamma":
+            value = sdtw_cpu.check_gamma(value)
+        elif name == "prior":
+            value = float(value)
+            if not 0 <= value < float("inf"):
+                raise ValueError(
+                    f"prior must be >= 0 and finite, got {value!r}"
+                )
+        super().__setattr__(name, value)
+
+    @property
+    def printable_specs(self) -> Iterator[tuple[str, Any]]:
+        yield "gamma", self.gamma
+        yield "loss", getattr(self.loss, "__name__", self.loss)
+        if self.prior:
+            yield "prior", self.prior
+            yield "nu", self.nu
+        yield from self.options.items()
+
+    def forward(self, x: Any, y: Any, **options: Any) -> Variable:
+        """The loss.
+
+        Args:
+            x (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of \
+                them): The first series of each pair, ``(B, m, d)`` or
+                another form that :func:`~chainer_sdtw.soft_dtw` takes.
+            y (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of \
+                them): The second series of each pair.
+            options: More keyword arguments for the loss, such as
+                ``x_length``; they take precedence.
+
+        Returns:
+            ~chainer.Variable: What the loss returns.
+
+        """
+        options = self._with_prior({**self.options, **options})
+        return self.loss(x, y, gamma=self.gamma, **options)
+
+    def alignment(self, x: Any, y: Any, **options: Any) -> Variable:
+        """The expected alignments for the present smoothing and prior.
+
+        Args:
+            x (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of \
+                them): The first series of each pair.
+            y (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of \
+                them): The second series of each pair.
+            options: More keyword arguments, such as ``x_length``.
+
+        Returns:
+            ~chainer.Variable: See :func:`~chainer_sdtw.soft_alignment`.
+
+        """
+        options = self._with_prior({**self.options, **options})
+        options = {k: v for k, v in options.items() if k in _OF_ALIGNMENTS}
+        return soft_alignment(x, y, self.gamma, **options)
+
+    def _with_prior(self, options: dict) -> dict:
+        if self.prior == 0:
+            return options
+        cost = options.get("cost", "sqeuclidean")
+        return {**options, "cost": _Penalized(cost, self.prior, self.nu)}
+
+
+_OF_ALIGNMENTS = ("cost", "bandwidth", "mask", "x_length", "y_length")
+
+
+class _Penalized:
+    """A cost plus a diagonal prior."""
+
+    def __init__(self, cost: Any, weight: float, nu: float) -> None:
+        self.cost = cost
+        self.weight = weight
+        self.nu = nu
+
+    def for_lengths(self, x_length: Any, y_length: Any) -> Callable:
+        return partial(self, x_length=x_length, y_length=y_length)
+
+    def __call__(
+        self, x: Variable, y: Variable, *, x_length: Any, y_length: Any
+    ) -> Variable:
+        prior = diagonal_prior(
+            *(x.shape[1], y.shape[1], self.nu),
+            x_length=x_length,
+            y_length=y_length,
+        )
+        xp = backend.get_array_module(x.array)
+        penalty = (self.weight * xp.asarray(prior)).astype(x.dtype)
+        return cost_matrix(x, y, self.cost) + penalty

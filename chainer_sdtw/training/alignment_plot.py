@@ -1,0 +1,112 @@
+"""Pictures of what a loss aligns in the course of a training."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+import chainer
+from chainer import training
+from chainer.dataset import convert
+from chainer.training import extensions
+
+from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.links import SoftDTWLoss
+from chainer_sdtw.visualization import plot_alignment
+
+
+class AlignmentPlot(training.Extension):
+    """Trainer extension to draw alignments of predictions and targets.
+
+    Writes a picture into the trainer's folder after each epoch, unless
+    another trigger is given: for a few examples, how the loss aligns the
+    model's prediction with the target. Without matplotlib it warns and does
+    nothing, as :class:`chainer.training.extensions.PlotReport` does.
+
+    Args:
+        examples (sequence of tuples): A few examples of a data set, such as
+            ``dataset[:4]``. The last item of each is its target.
+        predict (callable): A model, or another function, of the batches of
+            all other items, which returns predictions ``(1, m, d)`` or
+            ``(1, m)``, or a list of one. It is called with one example at a
+            time, in test mode.
+        loss (~chainer_sdtw.links.SoftDTWLoss): What aligns them.
+        converter (callable): Makes arrays of a list of examples.
+        device: Where to send the arrays.
+        filename (str): Name of the picture, a format string for the trainer.
+
+    .. admonition:: Example
+
+        .. code-block:: python
+
+            trainer.extend(AlignmentPlot(test[:4], model, loss))
+
+    """
+
+    trigger = 1, "epoch"
+
+    def __init__(
+        self,
+        examples: Any,
+        predict: Callable[..., Any],
+        loss: SoftDTWLoss,
+        *,
+        converter: Callable[..., Any] = chainer.dataset.concat_examples,
+        device: Any = None,
+        filename: str = "alignment_epoch_{.updater.epoch}.png",
+    ) -> None:
+        self.available()  # for its warning
+        self.examples = list(examples)
+        if not self.examples:
+            raise ValueError("examples must not be empty")
+        self.predict = predict
+        self.loss = loss
+        self.converter = converter
+        self.device = None if device is None else chainer.get_device(device)
+        self.filename = filename
+
+    @staticmethod
+    def available() -> bool:
+        """Whether there is a matplotlib; warns if there is none."""
+        return extensions.PlotReport.available()
+
+    def __call__(self, trainer: Any) -> None:
+        if not self.available():
+            return
+        # Without pyplot there is nothing to close, nor a display to find.
+        from matplotlib.figure import Figure
+
+        n_columns = min(len(self.examples), 4)
+        n_rows = -(-len(self.examples) // n_columns)
+        figure = Figure(
+            figsize=(4 * n_columns, 4 * n_rows + 0.4), layout="constrained"
+        )
+        cells = figure.subfigures(n_rows, n_columns, squeeze=False).flat
+        for cell, example in zip(cells, self.examples):
+            plot_alignment(
+                *self._align(example),
+                x_label="prediction",
+                y_label="target",
+                figure=cell,
+            )
+        figure.suptitle(
+            f"epoch {trainer.updater.epoch}, gamma {self.loss.gamma:.3g}"
+        )
+        path = os.path.join(trainer.out, self.filename.format(trainer))
+        figure.savefig(path)
+
+    def _align(self, example: tuple) -> tuple:
+        """A prediction, its target, and their alignment."""
+        *inputs, target = convert._call_converter(
+            self.converter, [example], self.device
+        )
+        with chainer.using_config("train", False), chainer.no_backprop_mode():
+            x, y = (
+                array[:, None] if array.ndim == 1 else array
+                for array in (
+                    array_of(batch[0])
+                    for batch in (self.predict(*inputs), target)
+                )
+            )
+            alignment = self.loss.alignment(x[None], y[None])
+        return x, y, array_of(alignment)[0]

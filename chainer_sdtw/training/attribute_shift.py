@@ -1,0 +1,92 @@
+"""A schedule for the smoothing of a loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainer.training import extensions
+
+
+class AttributeShift(extensions.LinearShift):
+    """Trainer extension to shift an attribute of a link.
+
+    What :class:`chainer.training.extensions.LinearShift` does to an
+    optimizer, for links such as :class:`~chainer_sdtw.links.SoftDTWLoss`: the
+    attribute keeps the first value up to the first time, goes over to the
+    last value, which it has from the last time on. Times count the calls of
+    the extension: epochs, unless another trigger is given. It is called after
+    the extensions that evaluate, report and draw, so that these still see the
+    value of the epoch that they are about, and before snapshots are taken.
+
+    With a large ``gamma`` early in a training all alignments count, and with
+    the diagonal prior (``prior``) those near the diagonal, before alignments
+    depend on what a model that has learnt nothing puts out.
+
+    See: J. Zeitler, S. Deniffel, M. Krause and M. Müller, `Stabilizing
+    Training with Soft Dynamic Time Warping: A Case Study for Pitch Class
+    Estimation with Weakly Aligned Targets <https://arxiv.org/abs/2308.05429>`_,
+    ISMIR 2023. The values in the example are those of its code.
+
+    Args:
+        attr (str): Name of the attribute.
+        value_range (tuple of float): The first and the last value.
+        time_range (tuple of ints): The last time of the first value and the
+            first time of the last one.
+        link (~chainer.Link): What has the attribute.
+        scale (str): ``'linear'``, or ``'log'`` to change by the same factor
+            at each call; the values must be positive for that.
+
+    Raises:
+        AttributeError: If the link has no such attribute.
+        ValueError: If the times decrease, there is no such scale, or values
+            are not positive for ``'log'``.
+
+    .. admonition:: Example
+
+        .. code-block:: python
+
+            loss = chainer_sdtw.links.SoftDTWLoss(gamma=10, prior=3)
+            trainer.extend(
+                AttributeShift('gamma', (10, 0.1), (10, 20), loss))
+            trainer.extend(
+                AttributeShift('prior', (3, 0), (5, 10), loss))
+
+    """
+
+    trigger = 1, "epoch"
+    priority = 0
+
+    def __init__(
+        self,
+        attr: str,
+        value_range: tuple[float, float],
+        time_range: tuple[int, int],
+        link: Any,
+        scale: str = "linear",
+    ) -> None:
+        if not hasattr(link, attr):
+            raise AttributeError(
+                f"{type(link).__name__} has no attribute {attr!r}"
+            )
+        first, last = time_range
+        if not first <= last:
+            raise ValueError(f"time_range must not decrease, got {time_range}")
+        if scale not in ("linear", "log"):
+            raise ValueError(f"scale must be 'linear' or 'log', got {scale!r}")
+        if scale == "log" and not min(value_range) > 0:
+            raise ValueError(
+                f"value_range must be positive for scale='log', got "
+                f"{value_range}"
+            )
+        super().__init__(attr, value_range, time_range, optimizer=link)
+        self._scale = scale
+
+    def _get_optimizer(self, trainer: Any) -> Any:
+        return self._optimizer
+
+    def _compute_next_value(self) -> float:
+        t1, t2 = self._time_range
+        v1, v2 = self._value_range
+        if self._scale == "log" and t1 < self._t < t2:
+            return v1 * (v2 / v1) ** ((self._t - t1) / (t2 - t1))
+        return super()._compute_next_value()

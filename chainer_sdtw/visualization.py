@@ -1,0 +1,141 @@
+"""Pictures of alignments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chainer
+import numpy as np
+
+from chainer_sdtw.functions._series import array_of
+
+_NO_MATPLOTLIB = (
+    "plot_alignment needs matplotlib, an optional dependency: "
+    "pip install 'chainer-sdtw[plot]'"
+)
+_PATH = "#d55e00"
+_SERIES = "#0072b2"
+
+
+def plot_alignment(
+    x: Any,
+    y: Any,
+    alignment: Any,
+    *,
+    path: Any = None,
+    x_label: str = "x",
+    y_label: str = "y",
+    title: str | None = None,
+    cmap: Any = "Greys",
+    figure: Any = None,
+) -> tuple[Any, dict[str, Any]]:
+    """Draw an alignment of two series as a matrix with these at its sides.
+
+    ``x`` is on the left and its time runs down, ``y`` is on top. The darkness
+    of a cell goes with the root of what is in it, so that the wide alignments
+    of a large smoothing do not vanish beside those of a small one.
+
+    Needs matplotlib, which ``pip install 'chainer-sdtw[plot]'`` installs.
+
+    Args:
+        x (:class:`~chainer.Variable` or :ref:`ndarray`): The first series,
+            ``(m, d)`` or ``(m,)``; all features are drawn. On any device,
+            like the other arrays.
+        y (:class:`~chainer.Variable` or :ref:`ndarray`): The second series,
+            ``(n, d)`` or ``(n,)``.
+        alignment (:class:`~chainer.Variable` or :ref:`ndarray`): ``(m, n)``
+            numbers >= 0: what :func:`~chainer_sdtw.soft_alignment` returns
+            for one pair.
+        path (:ref:`ndarray`): ``(K, 2)`` cells to draw as a line: what
+            :func:`~chainer_sdtw.alignment_path` returns for one pair.
+        x_label (str): Name of the first series.
+        y_label (str): Name of the second series.
+        title (str): Title of the picture.
+        cmap: Colours, of matplotlib.
+        figure (matplotlib.figure.Figure or matplotlib.figure.SubFigure):
+            Empty figure to draw into. By default a new one is made with
+            :mod:`matplotlib.pyplot`, which then shows and closes it.
+
+    Returns:
+        tuple: The figure, and a dict of its axes ``'alignment'``, ``'x'`` and
+        ``'y'``.
+
+    Raises:
+        ImportError: Without matplotlib.
+        ValueError: If the shapes do not fit.
+
+    .. admonition:: Example
+
+        >>> x, y = np.sin(np.arange(20.)), np.sin(np.arange(2., 25.))
+        >>> e = chainer_sdtw.soft_alignment(x, y, gamma=0.1)
+        >>> fig, axes = chainer_sdtw.plot_alignment(x, y, e)
+        >>> fig.savefig('alignment.png')
+
+    """
+    x, y = _as_series("x", x), _as_series("y", y)
+    alignment = _on_host(alignment)
+    if alignment.shape != (len(x), len(y)):
+        raise ValueError(
+            f"alignment must have shape {(len(x), len(y))}, got "
+            f"{alignment.shape}"
+        )
+    path = None if path is None else _on_host(path)
+    if path is not None and (path.ndim != 2 or path.shape[1] != 2):
+        raise ValueError(f"path must have shape (K, 2), got {path.shape}")
+    try:
+        from matplotlib.colors import PowerNorm
+    except ImportError as e:
+        raise ImportError(_NO_MATPLOTLIB) from e
+    if figure is None:
+        import matplotlib.pyplot as plt
+
+        # One cell about as high as it is wide, within reason.
+        height = min(max(5.2 * len(x) / len(y), 3.5), 10)
+        figure = plt.figure(figsize=(5.5, height), layout="constrained")
+
+    axes = figure.subplot_mosaic(
+        [[".", "y"], ["x", "alignment"]],
+        gridspec_kw={"width_ratios": [1, 5], "height_ratios": [1, 5]},
+    )
+    top, left, table = axes["y"], axes["x"], axes["alignment"]
+    highest = np.nanmax(alignment, initial=1.0)
+    table.imshow(
+        alignment,
+        aspect="auto",
+        cmap=cmap,
+        norm=PowerNorm(0.5, vmin=0, vmax=highest),
+    )
+    if path is not None:
+        table.plot(path[:, 1], path[:, 0], color=_PATH, lw=1)
+    color = _SERIES if x.shape[1] == y.shape[1] == 1 else None
+    top.plot(np.arange(len(y)), y, color=color, lw=1.3)
+    left.plot(x, np.arange(len(x)), color=color, lw=1.3)
+    left.invert_xaxis()
+
+    top.sharex(table)
+    left.sharey(table)
+    for ax in (top, left):
+        ax.spines[:].set_visible(False)
+        ax.tick_params(
+            bottom=False, left=False, labelbottom=False, labelleft=False
+        )
+    table.tick_params(left=False, labelleft=False, right=True, labelright=True)
+    left.set_ylabel(x_label)
+    top.set_title(y_label, fontsize="medium", pad=3)
+    if title is not None:
+        figure.suptitle(title)
+    return figure, axes
+
+
+def _as_series(name: str, a: Any) -> np.ndarray:
+    a = _on_host(a)
+    if a.ndim not in (1, 2) or 0 in a.shape:
+        raise ValueError(
+            f"{name} must be a series of shape (length, features) or "
+            f"(length,), not empty; got shape {a.shape}"
+        )
+    return a.reshape(len(a), -1)
+
+
+def _on_host(a: Any) -> np.ndarray:
+    return np.asarray(chainer.get_device("@numpy").send(array_of(a)))

@@ -1,0 +1,46 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("rich")
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "losses.py"
+SUITES = {"second", "costs", "bands", "dilate"}
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), "--repeats", "1", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_all_suites_write_ratios(tmp_path):
+    out = tmp_path / "losses.json"
+    done = run("--case", "2,6,6,1", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "not compared: give a clone" in done.stdout
+    document = json.loads(out.read_text())
+    assert set(document["results"]) == SUITES
+    for results in document["results"].values():
+        assert results
+        for result in results:
+            assert all(row["ratio"] > 0 for row in result["rows"].values())
+    narrow = document["results"]["bands"][0]["rows"]["radius 64"]
+    assert narrow["tape_bytes"] >= 0
+    verdicts = {check["met"] for check in document["checks"]}
+    assert None in verdicts
+
+
+def test_a_missed_target_is_an_error_only_if_asked():
+    # Six columns are inside of any band: it cannot be six times faster.
+    arguments = ("--suite", "bands", "--case", "1,6,6,1")
+    assert run(*arguments).returncode == 0
+    done = run(*arguments, "--check")
+    assert done.returncode == 1
+    assert "MISSED" in done.stdout
