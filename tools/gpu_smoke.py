@@ -1,6 +1,9 @@
 #!/usr/bin/env python
 """Runs the CUDA sweeps on small problems and compares them with sdtw_cpu.
 
+Costs other than the squared Euclidean one, and tangents, are compared with
+the recursions of ``tests/reference.py``.
+
 Meant to be run under compute-sanitizer, for which it is short; allocations
 are then to be CuPy's own, not a pool's, so that an access outside of one is
 seen: ``--no-pool``. ``--train`` trains a small model of Chainer as well, and
@@ -21,7 +24,7 @@ import types
 import numpy as np
 
 ROOT = pathlib.Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tests")]
 
 SIZES = ((1, 1), (1, 40), (40, 1), (31, 33), (33, 64), (70, 45))
 FEATURES = (1, 3, 20)
@@ -44,6 +47,7 @@ def import_sweeps():
 sweeps = import_sweeps()
 plan = importlib.import_module("chainer_sdtw.cuda._plan")
 sdtw_cpu = importlib.import_module("sdtw_cpu")
+reference = importlib.import_module("reference")
 
 
 @contextlib.contextmanager
@@ -96,12 +100,15 @@ class Smoke:
         expected = sdtw_cpu.adjoint(tape, seed.astype(np.float64))
         if len(arrays) == 1:
             result, expected = (result,), (expected,)
+        names = "value", "first gradient", "second gradient"
+        self.judge(
+            name, dtype, names, (value, *result), (expected_value, *expected)
+        )
+
+    def judge(self, name, dtype, names, actual, expected):
+        """Compare what was found with what should have been."""
         self.cases += 1
-        for what, a, b in zip(
-            ("value", "first gradient", "second gradient"),
-            (value, *result),
-            (expected_value, *expected),
-        ):
+        for what, a, b in zip(names, actual, expected):
             a = np.asarray(self.to_host(a), np.float64)
             # Where no path is left, both are inf.
             both = np.isinf(b) & (a == b)
@@ -111,6 +118,59 @@ class Smoke:
             self.worst[dtype] = max(self.worst[dtype], error)
             if not error <= TOLERANCE[dtype]:
                 self.wrong.append(f"{name}, {what}: {error:.1e}")
+
+    def compare_cost(self, name, arrays, gamma, cost):
+        """Run both sweeps under another cost, here and in the reference."""
+        given = map(self.to_device, arrays)
+        value, tape = sweeps.value(
+            *given, gamma, cost=cost, tape=True, device=self.device
+        )
+        actual = value, *sweeps.adjoint(tape)
+        expected = reference.batch_of_cost(*arrays, gamma, cost)
+        names = "value", "first gradient", "second gradient"
+        self.judge(name, arrays[0].dtype.name, names, actual, expected)
+
+    def compare_tangents(self, name, cost, direction, gamma, seeds):
+        """Run both sweeps with tangents, here and in the reference."""
+        value, tangent, tape = sweeps.tangent_from_cost(
+            self.to_device(cost),
+            self.to_device(direction),
+            gamma,
+            tape=True,
+            device=self.device,
+        )
+        change = sweeps.adjoint_tangent(tape, *map(self.to_device, seeds))
+        expected = reference.tangent(
+            cost, direction, gamma, seed=seeds[0], seed_tangent=seeds[1]
+        )
+        names = "value", "tangent", "tangent of the gradient"
+        self.judge(
+            name, cost.dtype.name, names, (value, tangent, change), expected
+        )
+
+    def run_others(self, quick):
+        """Compare other costs, and tangents."""
+        random = np.random.default_rng(1)
+        for dtype, (m, n), gamma in itertools.product(
+            TOLERANCE, SIZES[3:4] if quick else SIZES, GAMMAS[::2]
+        ):
+            end = f"{dtype} {m} x {n}, gamma={gamma:g}"
+            for d, cost in itertools.product(
+                FEATURES[:2] if quick else FEATURES, ("euclidean", "manhattan")
+            ):
+                arrays = tuple(
+                    random.standard_normal((PAIRS, length, d)).astype(dtype)
+                    for length in (m, n)
+                )
+                self.compare_cost(f"{cost} {end}, d={d}", arrays, gamma, cost)
+            cost, direction = random.standard_normal((2, PAIRS, m, n)).astype(
+                dtype
+            )
+            seeds = random.standard_normal((2, PAIRS)).astype(dtype)
+            given = cost**2, direction, gamma, seeds
+            self.compare_tangents(f"tangents {end}", *given)
+            with small_bands():
+                self.compare_tangents(f"tangents, bands {end}", *given)
 
     def run(self, quick):
         """Compare on every kind of problem."""
@@ -218,6 +278,7 @@ def main(arguments=None):
         importlib.import_module("cupy").cuda.set_allocator(None)
     smoke = Smoke(device)
     smoke.run(options.quick)
+    smoke.run_others(options.quick)
     return 0 if smoke.report() else 1
 
 

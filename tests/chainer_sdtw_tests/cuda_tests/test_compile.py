@@ -33,6 +33,9 @@ def variants(types, costs):
 VARIANTS = variants(TYPES, range(3))
 # Compiled for a few architectures only, as it takes long.
 MORE_VARIANTS = variants(TYPES[:2], (4, 5))
+MORE_VARIANTS += [
+    (*options, "-DSDTW_DUAL=1") for options in variants(TYPES, (2,))
+]
 # Every architecture by the newest compiler that knows it, and the most used
 # one by the others too.
 NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}
