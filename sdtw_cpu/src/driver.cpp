@@ -126,6 +126,13 @@ bool fits(const Pair& p, double gamma) {
          Range<T>::kCell * 4 / rate < Range<T>::kHuge;
 }
 
+// Whether squares of all differences that make up distances would underflow.
+template <class T>
+bool vanishes(const Input& in, const Pair& p) {
+  return in.cost == kEuclideanCost && p.most > 0 &&
+         p.most < 1e7 * std::sqrt(std::numeric_limits<T>::min());
+}
+
 template <class T>
 Scale make_scale(bool hard, double gamma) {
   Scale s;
@@ -552,7 +559,8 @@ class Family {
   static void set_seeds(Group<T>& g, int l, double seed, double tangent) {
     const double sum = std::abs(seed) + std::abs(tangent);
     const bool none = sum == 0 || std::isinf(g.value[l]);
-    g.seed[l] = none ? 0 : sum;
+    // A direction with NaN: NaN for all of the pair.
+    g.seed[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
     g.mass[l] = (T)(none ? 0 : seed / sum);
     g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
   }
@@ -1043,7 +1051,8 @@ struct Batch::Impl {
         nans.push_back(p.index);
       else if (p.blocked)
         blocked.push_back(p.index);
-      else if (!in.is_double && fits<float>(p, in.gamma))
+      else if (!in.is_double && fits<float>(p, in.gamma) &&
+               !vanishes<float>(in, p))
         narrow.push_back(p);
       else if (in.gamma > 0 && !fits<double>(p, in.gamma))
         hard.push_back(p);
