@@ -20,6 +20,7 @@ def inner_product(x, y):
 OPTIONS = {
     "plain": {},
     "ragged": {"x_length": [4, 2], "y_length": [1, 3]},
+    "ragged-euclidean": {"x_length": [4, 2], "cost": "euclidean"},
     "euclidean": {"cost": "euclidean"},
     "manhattan": {"cost": "manhattan"},
     "cosine": {"cost": "cosine"},

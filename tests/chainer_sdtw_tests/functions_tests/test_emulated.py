@@ -207,7 +207,12 @@ def test_numerical_gradients(sweeps, rng):
 def test_family(sweeps, monkeypatch, name):
     """Values and derivatives of all losses, as from sdtw_cpu."""
     actual = checks.derivatives(name, *checks.pair())
-    called = sweeps.value, sweeps.value_from_cost, sweeps.tangent
+    called = (
+        sweeps.value,
+        sweeps.value_from_cost,
+        sweeps.tangent,
+        sweeps.tangent_from_cost,
+    )
     assert any(sweep.called for sweep in called)
     monkeypatch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
     for a, b in zip(actual, checks.derivatives(name, *checks.pair())):

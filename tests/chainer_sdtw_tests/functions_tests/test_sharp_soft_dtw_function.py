@@ -12,7 +12,7 @@ import reference
 from chainer import Variable
 
 import sdtw_cpu
-from chainer_sdtw import mean_cost, sharp_soft_dtw
+from chainer_sdtw import cost_matrix, mean_cost, sharp_soft_dtw
 
 
 @pytest.fixture
@@ -38,17 +38,19 @@ def test_derivatives_of_the_mean_cost(name):
     )
 
 
-@pytest.mark.parametrize("gamma", [0, 0.01, 1.0])
-def test_expected_cost(pair, gamma):
+@pytest.mark.parametrize("gamma", [0, 0.01, 1.0, 1e15])
+@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+def test_expected_cost(pair, cost, gamma):
     lengths = {"x_length": [6, 1, 4], "y_length": [5, 5, 2]}
-    cost = reference.squared_euclidean(*pair)
-    _, e = reference.soft_dtw(cost, gamma, **lengths)
-    expected = (e * cost).sum(axis=(1, 2))
+    options = {"cost": cost, **lengths}
+    matrices = cost_matrix(*pair, cost).array
+    _, e = reference.soft_dtw(matrices, gamma, **lengths)
+    expected = (e * matrices).sum(axis=(1, 2))
     for reduce in ("no", "sum", "mean"):
         wanted = {"no": np.copy, "sum": np.sum, "mean": np.mean}[reduce](
             expected
         )
-        actual = sharp_soft_dtw(*pair, gamma, reduce=reduce, **lengths)
+        actual = sharp_soft_dtw(*pair, gamma, reduce=reduce, **options)
         np.testing.assert_allclose(actual.array, wanted, rtol=1e-11)
 
 
