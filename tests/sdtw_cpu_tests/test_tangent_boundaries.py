@@ -65,7 +65,7 @@ def test_float32_at_any_scale(isa, rng, scale, cost):
 @pytest.mark.parametrize("direction", ["cost", "series"])
 def test_euclidean_costs_of_long_padding(isa, rng, direction):
     """Distances above the root of what padding costs."""
-    x, y = 1e8 * rng.standard_normal((2, 9, 6, 2))
+    x, y = (1e8 * rng.standard_normal((2, 9, 6, 2))).astype(np.float32)
     lengths = [6, 5, 4, 6, 3, 2, 6, 1, 5]
     options = {"gamma": 1e6, "cost": "euclidean"}
 
@@ -76,8 +76,8 @@ def test_euclidean_costs_of_long_padding(isa, rng, direction):
     for b, length in enumerate(lengths):
         one = x[b : b + 1, :length]
         alone = swept(one, y[b : b + 1], along(one), **options)
-        assert reference.error(together[1][b], alone[1][0]) < 1e-9
-        assert reference.error(together[2][b, :length], alone[2][0]) < 1e-9
+        assert reference.error(together[1][b], alone[1][0]) < 1e-4
+        assert reference.error(together[2][b, :length], alone[2][0]) < 1e-4
 
 
 @pytest.mark.parametrize(("batch", "m"), LAYOUTS)
