@@ -110,7 +110,10 @@ def plot_alignment(
     color = _SERIES if x.shape[1] == y.shape[1] == 1 else None
     top.plot(np.arange(len(y)), y, color=color, lw=1.3)
     left.plot(x, np.arange(len(x)), color=color, lw=1.3)
-    left.invert_xaxis()
+    # Values on one scale, those of x growing away from the table.
+    limits = (*left.get_xlim(), *top.get_ylim())
+    left.set_xlim(max(limits), min(limits))
+    top.set_ylim(min(limits), max(limits))
 
     top.sharex(table)
     left.sharey(table)

@@ -259,8 +259,7 @@ def tangents(
 ):
     """Values, tangents, and tangents of both gradients, under a cost by name.
 
-    Along a pair of series, ``'cost'``, or matrices. How the cost's own
-    gradient changes is found by differences.
+    Along a pair of series, ``'cost'``, or matrices.
     """
     x, y = masked(x, x_length), masked(y, y_length)
     c, slopes = cost_and_slopes(x, y, cost)
@@ -268,14 +267,21 @@ def tangents(
     _, e = soft_dtw(c, gamma, x_length, y_length)
     changes = 0
     if isinstance(direction, tuple):
-        dx, dy = (0 if a is None else np.asarray(a) for a in direction)
-        both = [
-            cost_and_slopes(x + h * dx, y + h * dy, cost)[1]
-            for h in (1e-6, -1e-6)
-        ]
-        changes = (both[0] - both[1]) / 2e-6 * (seed * e)[..., None]
-        moves = differences(0 * x + dx, 0 * y + dy)
+        dx, dy = (
+            np.zeros_like(like) if a is None else masked(a, lengths)
+            for a, like, lengths in zip(
+                direction, (x, y), (x_length, y_length)
+            )
+        )
+        moves = differences(dx, dy)
         z = (slopes * moves).sum(axis=-1)
+        bends = {
+            "sqeuclidean": 2 * moves,
+            "euclidean": (moves - slopes * z[..., None])
+            / np.where(c == 0, np.inf, c)[..., None],
+            "manhattan": 0 * moves,
+        }
+        changes = bends[cost] * (seed * e)[..., None]
     elif isinstance(direction, str):
         z = c
         changes = slopes * (seed * e)[..., None]

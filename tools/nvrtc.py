@@ -23,6 +23,7 @@ import os
 import pathlib
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 # Compute capability 7.0 to 10.0, without what only boards with their own
 # processor have.
@@ -128,6 +129,13 @@ class Library:
 
     def compile(self, source, architecture, options=(), name="kernels.cu"):
         """Machine code for one architecture; ``name`` is for the log."""
+        # That of CUDA 11.8 leaves the thread that calls it in the locale C.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(
+                self._compile, source, architecture, options, name
+            ).result()
+
+    def _compile(self, source, architecture, options, name):
         options = [
             f"--gpu-architecture=sm_{architecture}",
             "--ptxas-options=-v",

@@ -1,17 +1,50 @@
 """Soft-DTW in Chainer's own functions: slow, differentiable to any order.
 
 What the sweeps do not differentiate is written here once more, as a graph:
-the recursion in log space, one antidiagonal of the table at a time.
+the recursion in log space, one antidiagonal of the table at a time. A node
+whose gradient is that of such a graph is a :class:`Composed`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import chainer
 import numpy as np
-from chainer import Variable
+from chainer import FunctionNode, Variable
 from chainer import functions as F
 from chainer.backend import get_array_module
+
+
+class Composed(FunctionNode):
+    """A node whose gradient is that of its expression in a graph."""
+
+    def expression(self, inputs: list) -> list:
+        """The outputs as variables, None for what is constant."""
+        raise NotImplementedError
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        twice = chainer.config.enable_backprop
+        with chainer.force_backprop_mode(), np.errstate(all="ignore"):
+            # Variables of its own: one input may depend on another.
+            inputs = [
+                F.identity(v) if v.requires_grad else Variable(v.array)
+                for v in self.get_retained_inputs()
+            ]
+            pairs = [
+                (y, g)
+                for y, g in zip(self.expression(inputs), grad_outputs)
+                if y is not None and g is not None
+            ]
+            found = chainer.grad(
+                [y for y, _ in pairs],
+                [inputs[i] for i in target_input_indexes],
+                [g for _, g in pairs],
+                enable_double_backprop=twice,
+            )
+        return tuple(found)
 
 
 def soft_dtw(

@@ -84,7 +84,7 @@ class Problem:
             (cost,) = inputs
         else:
             x, y = map(_composed.without_padding, self.series(inputs), lengths)
-            cost = costs.matrix(x, y, self.cost)
+            cost = costs.composed_matrix(x, y, self.cost)
         value = _composed.soft_dtw(cost, self.gamma, *lengths, self.band)
         return value, cost
 
@@ -160,38 +160,7 @@ class Gradient(FunctionNode):
         return node.apply((*self.get_retained_inputs(), *directions))
 
 
-class _Composed(FunctionNode):
-    """A node whose gradient is that of its expression in a graph."""
-
-    def expression(self, inputs: list) -> list:
-        """The outputs as variables, None for what is constant."""
-        raise NotImplementedError
-
-    def backward(
-        self, target_input_indexes: tuple, grad_outputs: tuple
-    ) -> tuple:
-        twice = chainer.config.enable_backprop
-        with chainer.force_backprop_mode(), np.errstate(all="ignore"):
-            # Variables of its own: one input may depend on another.
-            inputs = [
-                F.identity(v) if v.requires_grad else Variable(v.array)
-                for v in self.get_retained_inputs()
-            ]
-            pairs = [
-                (y, g)
-                for y, g in zip(self.expression(inputs), grad_outputs)
-                if y is not None and g is not None
-            ]
-            found = chainer.grad(
-                [y for y, _ in pairs],
-                [inputs[i] for i in target_input_indexes],
-                [g for _, g in pairs],
-                enable_double_backprop=twice,
-            )
-        return tuple(found)
-
-
-class HessianProduct(_Composed):
+class HessianProduct(_composed.Composed):
     """The gradient of :class:`Gradient`.
 
     Of the problem's arrays, the seed and, for the gradients with respect to
@@ -301,7 +270,7 @@ class Tangent(FunctionNode):
         return node.apply((*self.get_retained_inputs(), *seeds))
 
 
-class TangentGradient(_Composed):
+class TangentGradient(_composed.Composed):
     """The gradient of tangents, and of values if there is a second seed.
 
     Of the problem's arrays and the gradients with respect to the tangents

@@ -11,6 +11,7 @@ from chainer import functions as F
 from chainer.backend import get_array_module
 
 from chainer_sdtw.functions import _series
+from chainer_sdtw.functions._composed import Composed
 
 FUSED = ("sqeuclidean", "euclidean", "manhattan")
 """Costs that the sweeps compute themselves."""
@@ -35,8 +36,8 @@ def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
     cost have no gradient, at :math:`x_i = y_j` (in one feature, for the
     latter), it is 0, and so is that of the cosine cost at zero vectors.
 
-    The losses need no such matrix for a cost that has a name. Making one
-    takes memory for ``B m n d`` numbers.
+    The losses make no such matrix for a cost that has a name, but where a
+    mask has holes.
 
     Args:
         x (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, m, d)``, or
@@ -91,6 +92,11 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     if cost == "cosine":
         x, y = unit_vectors(x, y)
         return matrix(x, y, "sqeuclidean") / 2
+    return CostMatrix(cost).apply((x, y))[0]
+
+
+def composed_matrix(x: Variable, y: Variable, cost: str) -> Variable:
+    """The matrices of a fused cost as a graph in Chainer's functions."""
     xp = get_array_module(x.array)
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
     if cost == "manhattan":
@@ -102,6 +108,72 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     ones = xp.ones_like(squared.array)
     root = F.sqrt(F.where(same, ones, squared))
     return F.where(same, xp.zeros_like(ones), root)
+
+
+class CostMatrix(FunctionNode):
+    """Matrices of a fused cost, in no more memory than they take."""
+
+    label = "cost_matrix"
+
+    def __init__(self, cost: str) -> None:
+        self.cost = cost
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs((0, 1))
+        x, y = inputs
+        return (_distances(x, y, self.cost),)
+
+    def backward(
+        self, target_input_indexes: tuple, grad_outputs: tuple
+    ) -> tuple:
+        node = CostMatrixGradient(self.cost)
+        both = node.apply((*self.get_retained_inputs(), *grad_outputs))
+        return tuple(both[i] for i in target_input_indexes)
+
+
+class CostMatrixGradient(Composed):
+    """The gradient of :class:`CostMatrix` for both batches of series."""
+
+    label = "gradient of cost_matrix"
+
+    def __init__(self, cost: str) -> None:
+        self.cost = cost
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs((0, 1, 2))
+        x, y, weight = inputs
+        xp = get_array_module(x)
+        if self.cost == "sqeuclidean":
+            weight = 2 * weight
+        elif self.cost == "euclidean":
+            c = _distances(x, y, self.cost)
+            weight = xp.where(c == 0, 0, weight / xp.where(c == 0, 1, c))
+        gx, gy = xp.empty_like(x), xp.empty_like(y)
+        for k in range(x.shape[2]):
+            g = x[:, :, None, k] - y[:, None, :, k]
+            if self.cost == "manhattan":
+                xp.sign(g, out=g)
+            g *= weight
+            gx[..., k] = g.sum(axis=2)
+            gy[..., k] = -g.sum(axis=1)
+        return gx, gy
+
+    def expression(self, inputs: list) -> list:
+        x, y, weight = inputs
+        costs = composed_matrix(x, y, self.cost)
+        return chainer.grad(
+            [costs], [x, y], [weight], enable_double_backprop=True
+        )
+
+
+def _distances(x: Any, y: Any, cost: str) -> Any:
+    xp = get_array_module(x)
+    power = xp.absolute if cost == "manhattan" else xp.square
+    total = xp.zeros((len(x), x.shape[1], y.shape[1]), x.dtype)
+    for k in range(x.shape[2]):
+        difference = x[:, :, None, k] - y[:, None, :, k]
+        total += power(difference, out=difference)
+    return xp.sqrt(total, out=total) if cost == "euclidean" else total
 
 
 def unit_vectors(*series: Variable) -> tuple[Variable, ...]:

@@ -2,7 +2,8 @@
 """Complete time series: given the first 60 %, predict the rest.
 
 Trains the same model with the soft-DTW loss and with the mean squared error,
-on a data set of the UCR/UEA archive, and compares the two on the test set.
+or others, on a data set of the UCR/UEA archive, and compares them on the test
+set.
 """
 
 import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
@@ -23,6 +24,8 @@ from chainer import training
 from chainer.training import extensions
 
 from chainer_sdtw.datasets import get_ucr
+from chainer_sdtw.links import SoftDTWLoss
+from chainer_sdtw.training import AlignmentPlot, AttributeShift
 
 try:
     import matplotlib
@@ -31,8 +34,29 @@ try:
 except ImportError:
     matplotlib = None
 
-LOSSES = {"soft_dtw": "soft-DTW", "mse": "MSE"}
-COLORS = {"soft_dtw": "#0072b2", "mse": "#d55e00"}
+LOSSES = {
+    "soft_dtw": "soft-DTW",
+    "divergence": "soft-DTW divergence",
+    "sharp": "sharp soft-DTW",
+    "sharp_divergence": "sharp divergence",
+    "dilate": "DILATE",
+    "mse": "MSE",
+}
+SOFT_LOSSES = {
+    "soft_dtw": chainer_sdtw.soft_dtw,
+    "divergence": chainer_sdtw.soft_dtw_divergence,
+    "sharp": chainer_sdtw.sharp_soft_dtw,
+    "sharp_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
+    "dilate": chainer_sdtw.dilate_loss,
+}
+COLORS = {
+    "soft_dtw": "#0072b2",
+    "divergence": "#009e73",
+    "sharp": "#e69f00",
+    "sharp_divergence": "#56b4e9",
+    "dilate": "#cc79a7",
+    "mse": "#d55e00",
+}
 
 
 # Models. Both take the past of a batch of series and how many steps to
@@ -109,24 +133,23 @@ def mean_squared_error(x, y):
 
 
 class Completion(chainer.Chain):
-    """A model, the loss that it is trained with, and what is reported."""
+    """A model, the loss that it is trained with, and what is reported.
 
-    def __init__(self, predictor, loss, gamma):
+    The loss is a link if it has a state.
+    """
+
+    def __init__(self, predictor, loss):
         super().__init__()
-        self.loss = loss
-        self.gamma = gamma
         with self.init_scope():
             self.predictor = predictor
+            self.loss = loss
 
     def predict(self, past, future):
         return self.predictor(past, [len(y) for y in future])
 
     def forward(self, past, future):
         y = self.predict(past, future)
-        if self.loss == "soft_dtw":
-            loss = chainer_sdtw.soft_dtw(y, future, self.gamma)
-        else:
-            loss = mean_squared_error(y, future)
+        loss = self.loss(y, future)
         chainer.report({"loss": loss}, self)
         if not chainer.config.train:
             chainer.report(
@@ -278,7 +301,16 @@ def make_model(args, train, loss):
         predictor = LSTM(n_channel, args.unit)
     else:
         predictor = MLP(len(past), len(future), n_channel, args.unit)
-    return Completion(predictor, loss, args.gamma)
+    return Completion(predictor, make_loss(args, loss))
+
+
+def make_loss(args, loss):
+    if loss == "mse":
+        return mean_squared_error
+    options = {"bandwidth": args.bandwidth}
+    if loss == "dilate":
+        options["alpha"] = args.alpha
+    return SoftDTWLoss(args.gamma, SOFT_LOSSES[loss], **options)
 
 
 def train_model(args, loss, train, test, device):
@@ -338,6 +370,21 @@ def train_model(args, loss, train, test, device):
     if sys.stdout.isatty():
         trainer.extend(extensions.ProgressBar(update_interval=10))
     trainer.extend(extensions.snapshot(n_retains=2), trigger=due)
+    if loss != "mse":
+        if args.gamma_schedule:
+            first, *times = args.gamma_schedule
+            trainer.extend(
+                AttributeShift("gamma", (first, args.gamma), times, model.loss)
+            )
+        if args.alignments:
+            # What predicts needs to know the length of the future, too.
+            examples = [(past, future, future) for past, future in test[:4]]
+            plot = AlignmentPlot(
+                *(examples, model.predict, model.loss),
+                converter=convert,
+                device=device,
+            )
+            trainer.extend(plot, trigger=due)
 
     settings = {
         "data": checksum(train),
@@ -347,8 +394,11 @@ def train_model(args, loss, train, test, device):
             for key in ("dataset", "model", "unit", "batchsize", "seed")
         },
     }
-    if loss == "soft_dtw":
-        settings["gamma"] = args.gamma
+    if loss != "mse":
+        for key in ("gamma", "bandwidth", "gamma_schedule"):
+            settings[key] = getattr(args, key)
+    if loss == "dilate":
+        settings["alpha"] = args.alpha
     settings = Settings(settings)
     trainer.extend(settings)
 
@@ -415,12 +465,13 @@ def print_table(metrics, args):
         f"({args.model.upper()}, seed {args.seed}):\n"
     )
     header = ("trained with", "MSE", "DTW", f"soft-DTW ({args.gamma:g})")
-    row = "{:<14}{:>12}{:>12}{:>18}"
-    print(row.format(*header))
+    width = max(len(name) for name in [header[0], *map(LOSSES.get, metrics)])
+    row = "{:<{}}{:>12}{:>12}{:>18}"
+    print(row.format(header[0], width + 2, *header[1:]))
     for loss, m in metrics.items():
         print(
             row.format(
-                LOSSES[loss],
+                *(LOSSES[loss], width + 2),
                 *(f"{m[key]:.5g}" for key in ("mse", "dtw", "soft_dtw")),
             )
         )
@@ -479,11 +530,11 @@ def plot(path, test, archive, predictions, args):
         ax.set_ylabel(
             "value" if n_channel == 1 else f"channel 1 of {n_channel}"
         )
-    soft_dtw = f", gamma {args.gamma:g}" if "soft_dtw" in predictions else ""
+    gamma = f", gamma {args.gamma:g}" if {*predictions} != {"mse"} else ""
     fig.suptitle(
         f"{args.dataset}: the last 40 % of a series, predicted from the "
         f"first 60 %\n({args.model.upper()}, {args.unit} units, "
-        f"{args.epoch} epochs{soft_dtw})",
+        f"{args.epoch} epochs{gamma})",
         fontsize=13,
     )
     fig.legend(
@@ -534,14 +585,33 @@ def parse_args(argv):
         "--loss",
         nargs="+",
         choices=list(LOSSES),
-        default=list(LOSSES),
+        default=["soft_dtw", "mse"],
         help="loss to train with, or several to compare",
     )
     parser.add_argument(
         "--gamma",
         type=at_least(0, float),
         default=1.0,
-        help="smoothing of soft-DTW",
+        help="smoothing of soft-DTW and its relatives",
+    )
+    parser.add_argument(
+        "--gamma-schedule",
+        nargs=3,
+        type=at_least(0, float),
+        metavar=("G", "HOLD", "END"),
+        help="begin with gamma G, hold it for HOLD epochs, and go over to "
+        "that of --gamma by epoch END",
+    )
+    parser.add_argument(
+        "--bandwidth",
+        type=at_least(0, int),
+        help="radius of Sakoe and Chiba's band for soft-DTW and its relatives",
+    )
+    parser.add_argument(
+        "--alpha",
+        type=at_least(0, float),
+        default=0.5,
+        help="weight of the shape in DILATE, from 0 to 1",
     )
     parser.add_argument(
         "--model",
@@ -576,6 +646,11 @@ def parse_args(argv):
         type=at_least(1, int),
         default=20,
         help="number of epochs between evaluations and snapshots",
+    )
+    parser.add_argument(
+        "--alignments",
+        action="store_true",
+        help="at each evaluation, draw how the loss aligns predictions",
     )
     parser.add_argument(
         "--seed",
@@ -615,6 +690,12 @@ def parse_args(argv):
         parser.error("--resume needs one --loss, the one of the snapshot")
     if args.seed >= 2**32:
         parser.error("--seed must be less than 2**32")
+    if args.alpha > 1:
+        parser.error("--alpha must be at most 1")
+    if args.gamma_schedule:
+        _, hold, end = args.gamma_schedule
+        if hold > end:
+            parser.error("--gamma-schedule must not end before it holds")
     return args
 
 

@@ -95,12 +95,17 @@ struct Range<double> {
   static constexpr double kHuge = 1e307;
 };
 
+// What distances are cut at where they are roots of sums of squares.
+template <class T>
+const double kMostRoot = 0.1 * std::sqrt(Range<T>::kHuge);
+
 struct Pair {
   int64_t index;
   int m, n;
   bool nan = false;      // NaN somewhere, or an infinity that is not a cost
   bool blocked = false;  // the band leaves no path
   double most = 0;       // bound on the finite costs' absolute values
+  double squares = 0;    // bound on what a cost is the root of
   double reach = 0;      // largest absolute value in x and y
 };
 
@@ -111,12 +116,21 @@ double rate_of(double gamma) { return 1 / (gamma * kLn2); }
 template <class T>
 bool fits(const Pair& p, double gamma) {
   const double sum = p.most * ((double)p.m + p.n);
-  if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge)) return false;
+  if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge) ||
+      !(std::sqrt(p.squares) < kMostRoot<T> / 10))
+    return false;
   if (gamma == 0) return true;
   const double rate = rate_of(gamma);
   return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
          rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
          Range<T>::kCell * 4 / rate < Range<T>::kHuge;
+}
+
+// Whether squares of all differences that make up distances would underflow.
+template <class T>
+bool vanishes(const Input& in, const Pair& p) {
+  return in.cost == kEuclideanCost && p.most > 0 &&
+         p.most < 1e7 * std::sqrt(std::numeric_limits<T>::min());
 }
 
 template <class T>
@@ -193,7 +207,10 @@ void scan(const Input& in, Pair& p) {
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
         p.reach = std::max(p.reach, std::abs((double)v));
     }
-    if (in.cost == kEuclideanCost) p.most = std::sqrt(p.most);
+    if (in.cost == kEuclideanCost) {
+      p.squares = p.most;
+      p.most = std::sqrt(p.most);
+    }
     return;
   }
   const char* row = in.c + p.index * in.c_stride[0];
@@ -542,7 +559,8 @@ class Family {
   static void set_seeds(Group<T>& g, int l, double seed, double tangent) {
     const double sum = std::abs(seed) + std::abs(tangent);
     const bool none = sum == 0 || std::isinf(g.value[l]);
-    g.seed[l] = none ? 0 : sum;
+    // A direction with NaN: NaN for all of the pair.
+    g.seed[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
     g.mass[l] = (T)(none ? 0 : seed / sum);
     g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
   }
@@ -641,7 +659,11 @@ class Family {
     const ptrdiff_t* z_stride = same ? in_.c_stride : in_.z_stride;
     g.z_row = z_stride[1];
     g.z_col = z_stride[2];
-    g.limit = scale_.forbidden / 2;
+    const double most = scale_.forbidden;
+    g.cut = g.cost == Cost::kSqEuclidean ? std::sqrt(most)
+            : g.cost == Cost::kEuclidean ? std::min(most, kMostRoot<T>)
+                                         : most;
+    g.limit = (g.cost == Cost::kEuclidean ? g.cut : most) / 2;
     for (int l = 0; l < count; ++l) {
       mb->index[l] = pairs[l].index;
       g.row0[l] = m - pairs[l].m;
@@ -721,7 +743,7 @@ class Family {
           1.0,
           std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) +
               1);
-      if (scale_.hard) mb->g.limit = cost / 2;
+      if (scale_.hard) mb->g.limit = std::min(mb->g.limit, cost / 2);
       if (!(mb->pad * (m + n) < Range<T>::kHuge)) return nullptr;
     }
     return mb;
@@ -1029,7 +1051,8 @@ struct Batch::Impl {
         nans.push_back(p.index);
       else if (p.blocked)
         blocked.push_back(p.index);
-      else if (!in.is_double && fits<float>(p, in.gamma))
+      else if (!in.is_double && fits<float>(p, in.gamma) &&
+               !vanishes<float>(in, p))
         narrow.push_back(p);
       else if (in.gamma > 0 && !fits<double>(p, in.gamma))
         hard.push_back(p);

@@ -359,20 +359,12 @@ struct Kernel {
     }
   }
 
-  // The largest difference that padding may have. Differences beyond are cut
-  // so that no cost and no exponent overflows.
-  template <template <class> class N>
-  static V cut(const Group<T>& g) {
-    const double most = g.scale.forbidden;
-    return F::set1((T)(N<F>::kSquare ? sqrt(most) : most));
-  }
-
   // Weights of the costs of univariate series.
   template <template <class> class N>
   static void univariate(const Group<T>& g, int row, int t0, int t1,
                          const Rate<F>& rate, T* f, T* n) {
-    const V root = cut<N>(g);
-    const V minus_root = F::sub(F::set1(0), root);
+    const V cut = F::set1((T)g.cut);
+    const V minus_cut = F::sub(F::set1(0), cut);
     const V zero = F::set1(0);
     V x[R];
     for (int r = 0; r < R; ++r)
@@ -381,7 +373,7 @@ struct Kernel {
       SDTW_UNROLL
       for (int r = 0; r < R; ++r, f += L, n += L) {
         V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
-        if (g.padded) a = F::max(F::min(a, root), minus_root);
+        if (g.padded) a = F::max(F::min(a, cut), minus_cut);
         const V c = N<F>::kSquare ? F::mul(a, a) : N<F>::add(a, zero);
         const V rest = N<F>::kSquare ? square_rest(a, c) : zero;
         if (S::kHard)
@@ -538,8 +530,8 @@ struct Kernel {
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
     const ptrdiff_t first = (ptrdiff_t)row * G::kEntry;
-    const V root = cut<N>(g);
-    const V minus_root = F::sub(F::set1(0), root);
+    const V cut = F::set1((T)g.cut);
+    const V minus_cut = F::sub(F::set1(0), cut);
     const V zero = F::set1(0);
     const V limit = F::set1((T)g.limit);
     const V factor = F::set1(N<F>::kSquare && !euclidean ? T(2) : T(1));
@@ -553,7 +545,7 @@ struct Kernel {
         for (int r = 0; r < R; ++r) {
           V a = F::sub(F::load(g.x + k * xs + first + r * L),
                        F::load(G::columns(g.y + k * ys, g.n, t, r)));
-          if (g.padded) a = F::max(F::min(a, root), minus_root);
+          if (g.padded) a = F::max(F::min(a, cut), minus_cut);
           sum[r] = N<F>::add(a, sum[r]);
           if (!series) continue;
           const V v = F::sub(F::load(g.dx + k * xs + first + r * L),

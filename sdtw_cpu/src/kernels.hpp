@@ -85,7 +85,9 @@ struct Group {
   double tangent[kMaxLanes];  // out
 
   Cost cost;
-  double limit;  // costs of padding are above, those of a pair below
+  // Differences of padding are cut here, so that no cost and no exponent
+  // overflows. Costs of padding are above the limit, those of a pair below.
+  double cut, limit;
   Direction direction;
   // Explicit costs and alignments: first elements, strides in bytes.
   const char* c[kMaxLanes];

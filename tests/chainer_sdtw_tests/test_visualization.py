@@ -47,6 +47,8 @@ def test_what_is_drawn(figure, series):
     # Time runs down and to the right, of the series as of the matrix.
     assert axes["x"].get_ylim() == axes["alignment"].get_ylim() == (4.5, -0.5)
     assert axes["y"].get_xlim() == axes["alignment"].get_xlim() == (-0.5, 7.5)
+    # And values on one scale.
+    assert axes["x"].get_xlim()[::-1] == axes["y"].get_ylim()
     assert axes["x"].get_ylabel() == "left"
     assert axes["y"].get_title() == "top"
     assert figure.get_suptitle() == "both"

@@ -214,8 +214,9 @@ def test_losses_start_alike(example):
     args = example.parse_args(SMALL)
     train, *_ = example.load(args)
     models = [example.make_model(args, train, loss) for loss in example.LOSSES]
-    for a, b in zip(*(model.params() for model in models)):
-        np.testing.assert_array_equal(a.array, b.array)
+    for a, *others in zip(*(model.params() for model in models)):
+        for b in others:
+            np.testing.assert_array_equal(a.array, b.array)
 
 
 @pytest.mark.parametrize("model, epoch", [("mlp", 60), ("lstm", 8)])
@@ -252,6 +253,74 @@ def test_data_are_scaled_with_the_training_set(example):
     np.testing.assert_allclose(x.mean(), 0, atol=1e-6)
     np.testing.assert_allclose(x.std(), 1, rtol=1e-6)
     assert x.shape == archive.series.shape
+
+
+# Other losses
+
+
+@pytest.mark.parametrize("model", ["mlp", "lstm"])
+def test_all_losses(run, example, tmp_path, model):
+    # The LSTM's series have different lengths.
+    dataset = "Toy" if model == "mlp" else "Uneven"
+    out = run(
+        *("--loss", *example.LOSSES, "--gamma", "0.5", "--bandwidth", "2"),
+        *("-e", "1", "--model", model, "--dataset", dataset),
+    )
+    metrics = json.loads((tmp_path / "result/metrics.json").read_text())
+    assert list(metrics) == list(example.LOSSES)
+    assert np.isfinite([list(m.values()) for m in metrics.values()]).all()
+    # They do not learn the same.
+    assert len({m["dtw"] for m in metrics.values()}) == len(metrics)
+    for title in example.LOSSES.values():
+        assert f"\n{title} " in out
+
+
+@pytest.mark.parametrize(
+    "loss, function",
+    [
+        ("divergence", "soft_dtw_divergence"),
+        ("sharp", "sharp_soft_dtw"),
+        ("sharp_divergence", "sharp_soft_dtw_divergence"),
+        ("dilate", "dilate_loss"),
+    ],
+)
+def test_options_of_losses(example, rng, loss, function):
+    args = example.parse_args(["--gamma", "0.5", "--bandwidth", "1"])
+    x, y = rng.standard_normal((2, 3, 5, 2))
+    expected = getattr(chainer_sdtw, function)(x, y, gamma=0.5, bandwidth=1)
+    link = example.make_loss(args, loss)
+    assert float(link(x, y).array) == float(expected.array)
+
+
+def test_gamma_schedule(run, tmp_path, example, monkeypatch):
+    seen = []
+    forward = example.SoftDTWLoss.forward
+
+    def spy(self, x, y):
+        if chainer.config.train:
+            seen.append(self.gamma)
+        return forward(self, x, y)
+
+    monkeypatch.setattr(example.SoftDTWLoss, "forward", spy)
+    args = ["--loss", "sharp", "-b", "100", "-e", "5", "-f", "1"]
+    args += ["--gamma", "0.5", "--gamma-schedule", "2.5", "2", "4"]
+    run(*args)
+    assert seen == [2.5, 2.5, 2.5, 1.5, 0.5]
+    del seen[:]
+    run(*args, "-o", "again", "-r", "result/sharp/snapshot_iter_4")
+    assert seen == [0.5]
+    first, again = (
+        (tmp_path / out / "metrics.json").read_text()
+        for out in ("result", "again")
+    )
+    assert again == first
+
+
+def test_alignments(run, example, tmp_path, monkeypatch):
+    with_pictures(example, monkeypatch)
+    run("--loss", "soft_dtw", "-e", "1", "--alignments")
+    picture = tmp_path / "result/soft_dtw/alignment_epoch_1.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 # Data sets of other kinds
@@ -435,6 +504,8 @@ def test_resume_from_nothing(run):
         (["--gamma", "x"], "invalid float value: 'x'"),
         (["--seed", str(2**32)], "must be less than 2**32"),
         (["--loss", "mae"], "invalid choice: 'mae'"),
+        (["--alpha", "2"], "--alpha must be at most 1"),
+        (["--gamma-schedule", "9", "3", "2"], "must not end before it"),
     ],
 )
 def test_wrong_arguments(run, capsys, args, message):

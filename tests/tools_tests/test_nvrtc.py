@@ -1,5 +1,6 @@
 """tools/nvrtc.py: CUDA's compiler from wheels, and its reports."""
 
+import locale
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,12 @@ def test_reports_are_kept(library, tmp_path, monkeypatch):
     ):
         with pytest.raises(TypeError):
             library.report(*other, tmp_path)
+
+
+def test_the_locale_stays(library):
+    before = locale.getpreferredencoding(False)
+    library.compile(PLAIN, 80)
+    assert locale.getpreferredencoding(False) == before
 
 
 def test_functions_called(library):

@@ -123,18 +123,19 @@ def test_resume_with_another_initial_value(make, tmp_path):
     assert second.seen == [(0.25, 0.0)] * 3
 
 
-def test_reports_see_the_value_of_their_epoch(make):
+def test_readers_see_the_value_of_their_epoch(make):
+    # Also those that are added later.
     trainer = make(3, shift("gamma", (3, 1), (0, 2)))
-    trainer.extend(
-        extensions.observe_value(
-            "gamma", lambda trainer: trainer.model.loss.gamma
-        ),
-        trigger=(1, "epoch"),
-    )
-    trainer.extend(extensions.LogReport())
+    read = []
+
+    @training.make_extension(trigger=(1, "epoch"))
+    def reader(trainer):
+        read.append(trainer.model.loss.gamma)
+
+    trainer.extend(reader)
     trainer.run()
-    log = trainer.get_extension("LogReport").log
-    assert [entry["gamma"] for entry in log] == [3, 2, 1]
+    assert read == [3, 2, 1]
+    assert trainer.model.loss.gamma == 1
 
 
 @pytest.mark.parametrize(

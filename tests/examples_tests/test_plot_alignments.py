@@ -1,0 +1,88 @@
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+import chainer_sdtw
+
+SCRIPT = (
+    pathlib.Path(__file__).parents[2]
+    / "examples"
+    / "alignment"
+    / "plot_alignments.py"
+)
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("plot_alignments", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(example, tmp_path, monkeypatch, rng):
+    """Runs the example on a toy set, in a folder of its own."""
+    folder = tmp_path / "archive" / "Toy"
+    folder.mkdir(parents=True)
+    for split in "TRAIN", "TEST":
+        rows = np.column_stack([[1, 2, 1], rng.standard_normal((3, 6))])
+        rows[2, -2:] = np.nan
+        np.savetxt(folder / f"Toy_{split}.tsv", rows, delimiter="\t")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        example.main(["--root", "archive", "--dataset", "Toy", *args])
+
+    return run
+
+
+def test_picture(run, example, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    draw = chainer_sdtw.plot_alignment
+
+    def spy(x, y, alignment, **kwargs):
+        drawn.append((len(x), len(y), kwargs["title"]))
+        return draw(x, y, alignment, **kwargs)
+
+    monkeypatch.setattr(chainer_sdtw, "plot_alignment", spy)
+    args = ["--series", "0", "2", "--gamma", "0", "0.5", "-o", "out"]
+    run(*args, "--cost", "manhattan", "euclidean", "--bandwidth", "3")
+    picture = tmp_path / "out" / "alignments.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    x, y = example.load(
+        example.parse_args([*args, "--root", "archive", "--dataset", "Toy"])
+    )
+    titles = [
+        f"{cost}, gamma {gamma}: "
+        + "{:.4g}".format(
+            chainer_sdtw.soft_dtw(
+                x[None], y[None], gamma, cost=cost, bandwidth=3
+            ).array
+        )
+        for cost in ("manhattan", "euclidean")
+        for gamma in (0, 0.5)
+    ]
+    assert drawn == [(6, 4, title) for title in titles]
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["--series", "0", "3"], "no test series 3 among 3"),
+        (["--series", "-1", "0"], "no test series -1 among 3"),
+        (
+            ["--series", "0", "1", "--gamma", "-1"],
+            "gamma must be >= 0 and finite",
+        ),
+        (["--dataset", "Toys"], "--dataset Toys"),
+        (["-d", "nothing"], "--device nothing"),
+    ],
+)
+def test_errors(run, args, message):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(SystemExit, match=message):
+        run(*args)
