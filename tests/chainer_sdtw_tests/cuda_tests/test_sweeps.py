@@ -416,8 +416,7 @@ def test_tangents(device, rng, dtype, cost, d):
         expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *seeds)
         for a, e in zip((value, change, gx, gy), expected):
             assert a.dtype == dtype and a.shape == e.shape
-            # What differences are good for.
-            tolerance = max(TOLERANCE[dtype], 1e-7)
+            tolerance = max(TOLERANCE[dtype], 1e-11)
             assert np.linalg.norm(a - e) <= tolerance * max(
                 np.linalg.norm(e), 1
             ), kind
