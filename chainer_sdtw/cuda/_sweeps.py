@@ -196,7 +196,7 @@ class Batch:
     y_length: Any
     direction: Any = None  # (B, m, n) or (1, m, n): tangents of cost matrices
     most: Any = field(init=False)  # bound on each pair's costs
-    result: Any = field(init=False)  # values in float64
+    result: Any = field(init=False)  # values in float64, then tangents
 
     def __post_init__(self) -> None:
         xp = self.device.xp
@@ -210,7 +210,8 @@ class Batch:
             given = getattr(self, name)
             setattr(self, name, lengths_of(*place, name, given, longest))
         self.most = xp.zeros(self.size, np.float64)
-        self.result = xp.empty(self.size, np.float64)
+        dual = self.direction is not None
+        self.result = xp.empty((1 + dual) * self.size, np.float64)
 
     @property
     def size(self) -> int:
@@ -263,8 +264,7 @@ class Batch:
             blocks = self.size * -(-self.m // rows)
             self.launch(
                 *("survey_cost", dtype, blocks, _SURVEY_THREADS),
-                (self.x, *lengths, m, n, np.int32(rows), self.most)
-                + self._directions,
+                (self.x, *lengths, m, n, np.int32(rows), self.most),
             )
         else:
             d = np.int32(self.features)

@@ -68,8 +68,8 @@ def tangent(
 
     Returns:
         ``(B,)`` values and ``(B,)`` tangents; with ``tape``, also that. Both
-        are NaN for a pair with a NaN or an infinity in its series, or in
-        their direction, or with a NaN in its matrix of directions.
+        are NaN for a pair with a NaN or an infinity in its series; the
+        tangent also is for one with a NaN in its direction.
 
     Raises:
         TypeError: If the types are not float32 or float64, or differ.

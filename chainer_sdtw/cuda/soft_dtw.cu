@@ -656,15 +656,18 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     const double v = S::value(front.current, w.rate, kExplicit);
     result[s.b] = v;
     value[s.b] = (In)v;
-    if (kDual)
-      tangent[s.b] = v - v == 0 ? (In)S::tangent(front.current) : In(0);
+    if (kDual) {
+      const T t = v - v == 0 ? S::tangent(front.current) : T(0);
+      result[w.batch + s.b] = t;
+      tangent[s.b] = (In)t;
+    }
   }
 }
 
 // --- Adjoint ---
 
 struct Gradients {
-  Global<const double> result;  // the values
+  Global<const double> result;  // the values, and their tangents
   Global<const In> seed;        // the gradient with respect to them
   Global<In> x, y;              // of all pairs; x: or the cost's
   // Dual numbers: the tangent of the seed, and what takes the alignment times
@@ -677,7 +680,7 @@ struct Gradients {
 struct Mass {
   T keep, hand, diagonal;  // to the left, up, and up one step later
   T x_sum, y_sum;          // univariate: sums of E (x - y)
-  // Dual numbers: the tangents of the first three.
+  // Dual numbers: tangents of the first three.
   T keep_tangent, hand_tangent, diagonal_tangent;
 
   // Sweep a segment back, by one warp; the alignment replaces the shares to
@@ -1087,7 +1090,7 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
    bands, kept, first,    last,      progress, direction, direction_stride}
 
 // A bound on the absolute values of each pair's finite costs; NaN where there
-// is a NaN or an infinity (but for +inf as a cost), or a NaN as a direction.
+// is a NaN or an infinity (but for +inf as a cost).
 
 // Of series; a block per pair.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
@@ -1169,8 +1172,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
                          Global<const int> y_length, int m, int n, int rows,
-                         Global<double> most, Global<const In> direction,
-                         long long direction_stride) {
+                         Global<double> most) {
   Shared<char> memory = shared_memory<8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
   const int blocks = (m + rows - 1) / rows;
@@ -1186,14 +1188,9 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
     SDTW_UNROLL_BY(4)
     for (int j = at % 32; j < width; j += 32) {
-      const long long from = (long long)i * n + j;
-      const In v = cost[(long long)b * m * n + from];
+      const In v = cost[((long long)b * m + i) * n + j];
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
-      if (kDual && v < inf) {
-        const In z = direction[b * direction_stride + from];
-        bad |= z != z;
-      }
       found = a > found && a < inf ? a : found;
     }
   }
@@ -1239,7 +1236,11 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
   Shared<char> memory = shared_memory<kAdjointBytes>();
   const Sweep w = SDTW_SWEEP;
   const Gradients g = {result, seed, gx, gy, seed_tangent, alignment};
-  const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
+  Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
+  if (kDual && s.part != Part::kNone) {
+    const double tangent = result[w.batch + s.b];
+    if (tangent != tangent) s.part = Part::kNan;
+  }
   if (s.part == Part::kSoft)
     adjoint_strip<SoftMinimum>(w, s, memory, g);
   else if (s.part == Part::kHard)

@@ -161,8 +161,7 @@ def test_tangents(rng, dtype, cost, d, monkeypatch):
         expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *seeds)
         for a, e in zip(found[0], expected):
             assert a.dtype == dtype and a.shape == e.shape
-            # What differences are good for.
-            tolerance = max(TOLERANCE[dtype], 1e-7)
+            tolerance = max(TOLERANCE[dtype], 1e-11)
             scale = max(np.linalg.norm(e), 1)
             assert np.linalg.norm(a - e) <= tolerance * scale
         assert_same(*found)

@@ -47,3 +47,14 @@ def test_bands_have_every_strip_once(batch, m, dtype):
 def test_long_series_keep_a_device_busy():
     (run, _) = _plan.make_plan(4, 65536, 65536, F32, True).passes
     assert 4 * run.band_strips >= 400
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_tangents_take_as_much_again(dtype):
+    for keep in (True, False):
+        alone = _plan.make_plan(8, 500, 700, dtype, keep)
+        both = _plan.make_plan(8, 500, 700, dtype, keep, dual=True)
+        assert 2 * alone.slot <= both.slot <= 2 * alone.slot + 32
+        assert both.slot % both.passes[-1].packed == 0
+    large = _plan.make_plan(4, 65536, 65536, dtype, True, dual=True)
+    assert large.slot * 4 <= 1.5e9
