@@ -184,9 +184,9 @@ def unit_vectors(*series: Variable) -> tuple[Variable, ...]:
     apart from all others. On a GPU, where to look means to wait, they always
     get it.
     """
-    units = tuple(_UnitVectors().apply((a,))[0] for a in series)
-    arrays: list[Any] = [a.array for a in series]
-    zeros = [~a.any(axis=2, keepdims=True) for a in arrays]
+    nodes = [UnitVectors() for _ in series]
+    units = tuple(node.apply((a,))[0] for node, a in zip(nodes, series))
+    zeros = [node.zero for node in nodes]
     on_host = isinstance(zeros[0], np.ndarray)
     if on_host and not any(zero.any() for zero in zeros):
         return units
@@ -196,34 +196,62 @@ def unit_vectors(*series: Variable) -> tuple[Variable, ...]:
     )
 
 
-class _UnitVectors(FunctionNode):
+class UnitVectors(FunctionNode):
     """Elements of series scaled to length 1; zero vectors stay."""
 
     label = "unit_vectors"
 
+    def __init__(self) -> None:
+        self.zero: Any = None
+
     def forward(self, inputs: tuple) -> tuple:
-        (a,) = inputs
-        xp = get_array_module(a)
         self.retain_inputs((0,))
-        self.retain_outputs((0,))
-        # Squares of float32 may be beyond its range.
-        squares = xp.square(a, dtype=np.float64).sum(axis=2, keepdims=True)
-        norm = xp.sqrt(squares)
-        norm[norm == 0] = np.inf
-        return ((a * (1 / norm)).astype(a.dtype, copy=False),)
+        unit, inverse = _scaled_to_one(*inputs)
+        self.zero = inverse == 0
+        return (unit,)
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
     ) -> tuple:
-        (a,), (unit,) = self.get_retained_inputs(), self.get_retained_outputs()
-        (g,) = grad_outputs
-        norm = F.sum(a * unit, axis=2, keepdims=True)
-        zero = norm.array == 0
-        ones = norm.xp.ones_like(norm.array)
-        inverse = (~zero).astype(a.dtype) / F.where(zero, ones, norm)
-        along = F.sum(unit * g, axis=2, keepdims=True)
-        g = g - unit * F.broadcast_to(along, unit.shape)
-        return (g * F.broadcast_to(inverse, unit.shape),)
+        node = UnitVectorsGradient()
+        return node.apply((*self.get_retained_inputs(), *grad_outputs))
+
+
+class UnitVectorsGradient(Composed):
+    """The gradient of :class:`UnitVectors`; 0 for zero vectors."""
+
+    label = "gradient of unit_vectors"
+
+    def forward(self, inputs: tuple) -> tuple:
+        self.retain_inputs((0, 1))
+        a, g = inputs
+        unit, inverse = _scaled_to_one(a)
+        along = get_array_module(a).einsum("btd,btd->bt", unit, g)
+        return ((g - unit * along[:, :, None]) * inverse,)
+
+    def expression(self, inputs: list) -> list:
+        a, g = inputs
+        _, inverse = _scaled_to_one(a.array)
+        zero = inverse == 0
+        # Dividing by any number first changes nothing but the range.
+        a = a * F.broadcast_to(inverse, a.shape)
+        squares = F.sum(F.square(a), axis=2, keepdims=True)
+        ones = get_array_module(inverse).ones_like(inverse)
+        norm = F.sqrt(F.where(zero, ones, squares))
+        unit = a / F.broadcast_to(norm, a.shape)
+        return chainer.grad(
+            [unit], [inputs[0]], [g], enable_double_backprop=True
+        )
+
+
+def _scaled_to_one(a: Any) -> tuple:
+    """Unit vectors, and 1 over the lengths, both 0 for zero vectors."""
+    xp = get_array_module(a)
+    # Squares of float32 may be beyond its range.
+    norm = xp.sqrt(xp.einsum("btd,btd->bt", a, a, dtype=np.float64))
+    norm[norm == 0] = np.inf
+    inverse = (1 / norm).astype(a.dtype)[:, :, None]
+    return a * inverse, inverse
 
 
 def _checked(c: Variable, x: Variable, y: Variable) -> Variable:
