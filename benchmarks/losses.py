@@ -389,7 +389,7 @@ def main(arguments=None):
                 "environment": description,
                 "isa": sdtw_cpu.isa(),
                 "threads": sdtw_cpu.get_num_threads(),
-                "options": vars(options),
+                "repeats": options.repeats,
                 "results": results,
                 "checks": benchmark.checks,
             },
