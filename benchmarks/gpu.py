@@ -115,7 +115,7 @@ CPU_CELLS = 3e7
 # adjoint sweep does the value sweep's work once more from the tape, and the
 # gradients' on top of that. Each feature adds a subtraction and a
 # multiplication with addition (FMA) to the costs of both sweeps, and one FMA
-# to each of the two gradients; bands of a tape that is too long to be kept
+# to each of the two gradients; slabs of a tape that is too long to be kept
 # add another value sweep. Instructions are held against the FMA rate: no
 # others are faster.
 VALUE_INSTRUCTIONS = 45
@@ -1140,16 +1140,16 @@ class Benchmark:
         ours.compile(x.dtype, problem.d)
         _, tape = ours.value(x, y, gamma=problem.gamma)
         kept = result["tape_bytes"] = tape_bytes(tape)
-        bands = result["bands"] = bands_of(tape)
+        slabs = result["slabs"] = slabs_of(tape)
         series = x.nbytes + y.nbytes
         values = problem.batch * x.itemsize
         cost = COST_PER_FEATURE * problem.d if problem.d > 1 else 0
         gradient = GRADIENT_PER_FEATURE * problem.d if problem.d > 1 else 0
         value_count = VALUE_INSTRUCTIONS + cost
         adjoint_count = ADJOINT_INSTRUCTIONS + cost + gradient
-        if bands > 1:
+        if slabs > 1:
             adjoint_count += value_count
-        # With bands a tape is written and read band by band; what is counted
+        # With slabs a tape is written and read slab by slab; what is counted
         # then is less than what is moved.
         for name, call, moved, count in (
             (
@@ -1340,10 +1340,10 @@ def tape_bytes(tape):
     return int(tape.nbytes)
 
 
-def bands_of(tape):
+def slabs_of(tape):
     """Return in how many parts a tape is kept at most."""
     plan = getattr(tape, "_plan", None)
-    return max((p.bands for p in plan.passes), default=1) if plan else 1
+    return max((p.slabs for p in plan.passes), default=1) if plan else 1
 
 
 def start_watchdog(seconds):

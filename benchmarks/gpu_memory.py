@@ -10,7 +10,8 @@ import argparse
 import numpy as np
 from common import format_memory, make_console, make_table
 
-from chainer_sdtw.cuda._plan import make_plan
+from chainer_sdtw.cuda._plan import make_plan, room_of_band
+from sdtw_cpu import sakoe_chiba_band
 
 SHAPES = ("32,512,512", "32,2048,2048", "1,16384,16384", "4,65536,65536")
 
@@ -29,20 +30,32 @@ def main() -> None:
     parser.add_argument(
         "shapes", nargs="*", type=shape, metavar="B,M,N", help="of batches"
     )
+    parser.add_argument(
+        "--bandwidth", type=int, metavar="N", help="of a band; default: none"
+    )
     options = parser.parse_args()
-    columns = "B, m, n", "dtype", "bands", "with tape", "values alone"
+    columns = "B, m, n", "dtype", "slabs", "with tape", "values alone"
     table = make_table("Memory beyond inputs and outputs", *columns)
     for batch, m, n in options.shapes or map(shape, SHAPES):
+        room, more = None, 0
+        if options.bandwidth is not None:
+            band = sakoe_chiba_band(m, n, options.bandwidth)
+            room = room_of_band(band, np.array([m]), np.array([n]))
+            more = band.nbytes
         for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
             plans = [
-                make_plan(batch, m, n, dtype, keep) for keep in (True, False)
+                make_plan(batch, m, n, dtype, keep, room=room)
+                for keep in (True, False)
             ]
             # Besides: a bound and a value per pair, and progress per strip.
             first = plans[0].passes[0]
-            more = batch * (8 + 8 + 4 * first.strips)
+            each = 8 + 8 + 4 * first.strips
             table.add_row(
-                *(f"{batch}, {m}, {n}", dtype.name, str(first.bands)),
-                *(format_memory(batch * p.slot + more) for p in plans),
+                *(f"{batch}, {m}, {n}", dtype.name, str(first.slabs)),
+                *(
+                    format_memory(batch * (p.slot + each) + more)
+                    for p in plans
+                ),
             )
     make_console().print(table)
 

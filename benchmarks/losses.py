@@ -183,7 +183,7 @@ class Benchmark:
             results.append({"problem": problem, "rows": rows})
             for what, factor in (
                 ("faster", 1 / rows[narrow]["ratio"]),
-                ("smaller tape", tapes[whole] / tapes[narrow]),
+                ("smaller tape", tapes[whole] / max(tapes[narrow], 1)),
             ):
                 self.check(
                     f"{problem}, {narrow}, times {what}",

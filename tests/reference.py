@@ -71,6 +71,28 @@ def make(rng, kind, batch, m, n, d, dtype):
     return x, y
 
 
+def random_band(rng, batch, m, n, margin, x_length=None, y_length=None):
+    """Bands (B, m, 2) around random paths."""
+    rows = np.broadcast_to(m if x_length is None else x_length, batch)
+    columns = np.broadcast_to(n if y_length is None else y_length, batch)
+    band = np.zeros((batch, m, 2), np.int32)
+    for b in range(batch):
+        # Where a path that takes random steps enters and leaves each row.
+        ends = np.sort(rng.integers(0, columns[b], rows[b]))
+        ends[-1] = columns[b] - 1
+        starts = np.append(0, ends[:-1])
+        starts += (starts < ends) & (rng.random(rows[b]) < 0.5)
+        starts[0] = 0
+        starts = starts - rng.integers(0, margin + 1, rows[b])
+        ends += rng.integers(0, margin + 1, rows[b])
+        starts = np.maximum.accumulate(np.maximum(starts, 0))
+        ends = np.minimum(ends + 1, columns[b])
+        ends = np.minimum.accumulate(ends[::-1])[::-1]
+        band[b, : rows[b], 0], band[b, : rows[b], 1] = starts, ends
+        band[b, rows[b] :] = -1  # is ignored
+    return band
+
+
 def alignments(m, n):
     """Every monotonic alignment of m with n elements, as a 0-1 matrix."""
     paths = [[(0, 0)]]

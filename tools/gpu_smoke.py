@@ -51,8 +51,8 @@ reference = importlib.import_module("reference")
 
 
 @contextlib.contextmanager
-def small_bands():
-    """Keep so little of a tape that it is split into bands."""
+def small_slabs():
+    """Keep so little of a tape that it is split into slabs."""
     before = plan.FREE_BYTES
     plan.FREE_BYTES = 1
     try:
@@ -169,8 +169,8 @@ class Smoke:
             seeds = random.standard_normal((2, PAIRS)).astype(dtype)
             given = cost**2, direction, gamma, seeds
             self.compare_tangents(f"tangents {end}", *given)
-            with small_bands():
-                self.compare_tangents(f"tangents, bands {end}", *given)
+            with small_slabs():
+                self.compare_tangents(f"tangents, slabs {end}", *given)
 
     def run(self, quick):
         """Compare on every kind of problem."""
@@ -198,12 +198,12 @@ class Smoke:
             }
             if d == "cost":
                 ragged["y_length"][:] = n
-            for lengths, bands in (({}, False), (ragged, False), ({}, True)):
-                if bands and m <= plan.ROWS:
+            for lengths, slabs in (({}, False), (ragged, False), ({}, True)):
+                if slabs and m <= plan.ROWS:
                     continue
                 name = f"{dtype} {m} x {n}, d={d}, gamma={gamma:g}"
-                name += ", ragged" * bool(lengths) + ", bands" * bands
-                with small_bands() if bands else contextlib.nullcontext():
+                name += ", ragged" * bool(lengths) + ", slabs" * slabs
+                with small_slabs() if slabs else contextlib.nullcontext():
                     self.compare(name, arrays, gamma, lengths, seed)
 
     def report(self):

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from chainer_sdtw.cuda._modules import Device, cupy_device
-from chainer_sdtw.cuda._plan import Pass, Plan, make_plan
+from chainer_sdtw.cuda._plan import (
+    Pass,
+    Plan,
+    Room,
+    make_plan,
+    room_of_band,
+)
 from sdtw_cpu import _arguments
 
 _SURVEY_THREADS = 256
@@ -34,14 +40,17 @@ class Tape:
         self._batch = batch
         self._plan = plan
         self._memory = memory
-        # The band that the fine tape is of, for every pass.
-        self._kept = [p.bands - 1 for p in plan.passes]
+        # The slab that the fine tape is of, for every pass.
+        self._kept = [p.slabs - 1 for p in plan.passes]
 
     @property
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""
         batch = self._batch
-        return self._memory.nbytes + batch.most.nbytes + batch.result.nbytes
+        kept = [self._memory, batch.most, batch.result]
+        if batch.room:
+            kept.append(batch.band)
+        return sum(a.nbytes for a in kept)
 
 
 def value(
@@ -52,6 +61,7 @@ def value(
     cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
@@ -70,20 +80,25 @@ def value(
             checked. On the device they are not, as that would mean to wait:
             a pair with a length out of range has the value NaN.
         y_length: The same for ``y``.
+        band: The columns that each row may use: ``(B, m, 2)`` integers on the
+            host, or ``(1, m, 2)`` for all pairs, as for
+            :func:`sdtw_cpu.value`. Time and tape are those of the band.
         tape: Whether to keep what :func:`adjoint` needs: about ``3/4 B m n``
             bytes in float32 and twice that in float64 up to 128 MiB, beyond
-            that at most 768 MiB and an edge of ``n`` entries per band.
+            that at most 768 MiB and an edge of ``n`` entries per slab.
         device: Where to run instead of on a GPU, for tests.
 
     Returns:
         ``(B,)`` values of the arrays' type, in units of the cost; with
         ``tape``, a pair of these and a :class:`Tape`. A pair of series with
-        a NaN or an infinity in it has the value NaN.
+        a NaN or an infinity in it has the value NaN, any other one that the
+        band leaves no path ``+inf``.
 
     Raises:
-        TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length, gamma, the cost or the device is
-            wrong.
+        TypeError: If the types are not float32 or float64, or differ, or
+            lengths or the band are not integers.
+        ValueError: If a shape, a length, the band, gamma, the cost or the
+            device is wrong.
     """
     device = device or cupy_device()
     _arguments.check_series(x, y)
@@ -92,7 +107,8 @@ def value(
     check_same_device(x=x, y=y)
     with current(x):
         m, n = x.shape[1], y.shape[1]
-        batch = Batch(device, kind, x, y, gamma, m, n, x_length, y_length)
+        given = x, y, gamma, m, n, x_length, y_length, band
+        batch = Batch(device, kind, *given)
         return sweep_values(batch, tape)
 
 
@@ -102,6 +118,7 @@ def value_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
@@ -116,6 +133,7 @@ def value_from_cost(
         x_length: ``(B,)`` integers, the number of valid rows per matrix, as
             for :func:`value`.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: As for :func:`value`; costs outside of it are not looked at.
         tape: Whether to keep what :func:`adjoint` needs.
         device: Where to run instead of on a GPU, for tests.
 
@@ -124,15 +142,16 @@ def value_from_cost(
         where the valid part of a matrix has a NaN or ``-inf``.
 
     Raises:
-        TypeError: If the type is not float32 or float64.
-        ValueError: If the shape, a length or gamma is out of range.
+        TypeError: If the type is not float32 or float64, or lengths or the
+            band are not integers.
+        ValueError: If the shape, a length, gamma or the band is out of range.
     """
     device = device or cupy_device()
     _arguments.check_array("cost", cost)
     gamma = _arguments.check_gamma(gamma)
     with current(cost):
         _, m, n = cost.shape
-        given = cost, None, gamma, m, n, x_length, y_length
+        given = cost, None, gamma, m, n, x_length, y_length, band
         batch = Batch(device, EXPLICIT, *given)
         return sweep_values(batch, tape)
 
@@ -156,9 +175,9 @@ def adjoint(
         ``(B, n, d)``, None where not wanted. For a tape of
         :func:`value_from_cost`, the gradient ``(B, m, n)`` with respect to
         the cost: the expected alignment times ``grad``. Zero beyond the
-        lengths, and everywhere for a pair that has no path. Where a distance
-        has no gradient, as elements (for Manhattan, features) coincide, it
-        counts as zero.
+        lengths and outside of the band, and everywhere for a pair that has
+        no path. Where a distance has no gradient, as elements (for Manhattan,
+        features) coincide, it counts as zero.
 
     Raises:
         TypeError: If the tape is of a tangent.
@@ -194,7 +213,10 @@ class Batch:
     n: int
     x_length: Any
     y_length: Any
+    band: Any = None  # (B, m, 2) or (1, m, 2), given on the host
     direction: Any = None  # (B, m, n) or (1, m, n): tangents of cost matrices
+    room: Room | None = field(init=False)  # that a strip needs for the band
+    band_rows: Any = field(init=False)  # from one pair's band to the next
     most: Any = field(init=False)  # bound on each pair's costs
     result: Any = field(init=False)  # values in float64, then tangents
 
@@ -206,9 +228,19 @@ class Batch:
         if self.direction is not None:
             self.direction = xp.ascontiguousarray(self.direction)
         place = self.device, self.x
+        known = []
         for name, longest in (("x_length", self.m), ("y_length", self.n)):
             given = getattr(self, name)
             setattr(self, name, lengths_of(*place, name, given, longest))
+            known.append(known_lengths(given, longest))
+        shape = self.size, self.m, self.n
+        band = _arguments.as_band(self.band, shape, known[0])
+        self.room, self.band_rows = None, np.int32(0)
+        if band is not None:
+            self.room = room_of_band(band, *known)
+            self.band = xp.asarray(band)
+            if len(band) > 1:
+                self.band_rows = np.int32(self.m)
         self.most = xp.zeros(self.size, np.float64)
         dual = self.direction is not None
         self.result = xp.empty((1 + dual) * self.size, np.float64)
@@ -258,19 +290,19 @@ class Batch:
     def survey(self, dtype: np.dtype) -> None:
         """Bound the costs of each pair."""
         m, n = np.int32(self.m), np.int32(self.n)
-        lengths = self.x_length, self.y_length
+        more = self.x_length, self.y_length, self.band, self.band_rows
         if self.y is None:
             rows = max(1, min(self.m, _SURVEY_CELLS // self.n))
             blocks = self.size * -(-self.m // rows)
             self.launch(
                 *("survey_cost", dtype, blocks, _SURVEY_THREADS),
-                (self.x, *lengths, m, n, np.int32(rows), self.most),
+                (self.x, *more, m, n, np.int32(rows), self.most),
             )
         else:
             d = np.int32(self.features)
             self.launch(
                 *("survey_series", dtype, self.size, _SURVEY_THREADS),
-                (self.x, self.y, *lengths, m, n, d, self.most),
+                (self.x, self.y, *more, m, n, d, self.most),
             )
 
     def sweep(
@@ -291,8 +323,9 @@ class Batch:
             *(self.x, self.y, self.x_length, self.y_length, self.most),
             *map(np.int32, (self.size, self.m, self.n, self.features)),
             *(np.float64(self.rate), np.float64(self.forbidden(run.dtype))),
-            *(memory, np.int64(plan.slot)),
-            *map(np.int32, (run.band_strips, run.bands, kept, first, last)),
+            *(self.band, self.band_rows, memory, np.int64(plan.slot)),
+            *(np.int32(plan.room.edge), np.int64(plan.room.states)),
+            *map(np.int32, (run.slab_strips, run.slabs, kept, first, last)),
             progress,
             *self._directions,
             *more,
@@ -308,13 +341,13 @@ def sweep_values(batch: Batch, keep: bool) -> Any:
     xp = batch.device.xp
     dual = batch.direction is not None
     size = batch.size, batch.m, batch.n
-    plan = make_plan(*size, batch.x.dtype, keep, dual)
+    plan = make_plan(*size, batch.x.dtype, keep, dual, batch.room)
     memory = xp.empty(batch.size * plan.slot, np.uint8)
     out = xp.empty(batch.size, batch.x.dtype)
     tangent = xp.empty_like(out) if dual else None
     batch.survey(plan.passes[0].dtype)
     for run in plan.passes:
-        kept = run.bands - 1 if keep else -1
+        kept = run.slabs - 1 if keep else -1
         every = 0, run.strips
         end = batch.result, out, tangent
         batch.sweep("value", plan, run, memory, kept, every, *end)
@@ -336,12 +369,12 @@ def sweep_back(
     batch, plan, memory = tape._batch, tape._plan, tape._memory
     unused = batch.device.xp.empty_like(seed)
     for i, run in enumerate(plan.passes):
-        for band in reversed(range(run.bands)):
-            strips = run.band(band)
-            here = plan, run, memory, band, strips
-            if tape._kept[i] != band:
+        for slab in reversed(range(run.slabs)):
+            strips = run.slab(slab)
+            here = plan, run, memory, slab, strips
+            if tape._kept[i] != slab:
                 batch.sweep("value", *here, batch.result, unused, unused)
-                tape._kept[i] = band
+                tape._kept[i] = slab
             end = seed, gx, gy, seed_tangent, alignment
             batch.sweep("adjoint", *here, batch.result, *end)
 
@@ -353,13 +386,28 @@ def lengths_of(
     xp = device.xp
     if lengths is None:
         return None
-    if hasattr(lengths, "device") and not isinstance(lengths, np.ndarray):
+    if _on_device(lengths):
         _arguments.check_lengths_form(name, lengths, len(like))
         check_same_device(x=like, **{name: lengths})
         wide = lengths.astype(np.int64)
         return xp.clip(wide, -1, 2**30 + 1).astype(np.int32)
     checked = _arguments.as_lengths(name, lengths, len(like), longest)
     return xp.asarray(checked, dtype=np.int32)
+
+
+def known_lengths(lengths: Any, longest: int) -> np.ndarray | None:
+    """Return checked lengths as the host knows them, or None if it does not.
+
+    One for all pairs if none are given.
+    """
+    if _on_device(lengths):
+        return None
+    given = longest if lengths is None else lengths
+    return np.atleast_1d(np.asarray(given, dtype=np.int64))
+
+
+def _on_device(lengths: Any) -> bool:
+    return hasattr(lengths, "device") and not isinstance(lengths, np.ndarray)
 
 
 def make_seed(xp: Any, grad: Any, like: Any, default: float) -> Any:

@@ -20,6 +20,7 @@ from chainer_sdtw.cuda._sweeps import (
     Tape,
     check_same_device,
     current,
+    known_lengths,
     lengths_of,
     make_seed,
     sweep_back,
@@ -42,6 +43,7 @@ def tangent(
     cost: str = "sqeuclidean",
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
@@ -62,6 +64,7 @@ def tangent(
         cost: ``'sqeuclidean'``, ``'euclidean'`` or ``'manhattan'``.
         x_length: ``(B,)`` integers, as for :func:`value`.
         y_length: The same for ``y``.
+        band: As for :func:`value`.
         tape: Whether to keep what :func:`adjoint_tangent` needs: the
             arguments, the series in float64, from which it starts anew.
         device: Where to run instead of on a GPU, for tests.
@@ -72,9 +75,10 @@ def tangent(
         tangent also is for one with a NaN in its direction.
 
     Raises:
-        TypeError: If the types are not float32 or float64, or differ.
-        ValueError: If a shape, a length, gamma, the cost, the direction or
-            the device is wrong.
+        TypeError: If the types are not float32 or float64, or differ, or
+            lengths or the band are not integers.
+        ValueError: If a shape, a length, the band, gamma, the cost, the
+            direction or the device is wrong.
     """
     device = device or cupy_device()
     _arguments.check_series(x, y)
@@ -83,7 +87,7 @@ def tangent(
     check_same_device(x=x, y=y)
     with current(x):
         made = _series_tape(
-            device, x, y, direction, gamma, cost, x_length, y_length
+            device, x, y, direction, gamma, cost, x_length, y_length, band
         )
         found = made.sweep()
         return (*found, made) if tape else found
@@ -96,6 +100,7 @@ def tangent_from_cost(
     *,
     x_length: Any = None,
     y_length: Any = None,
+    band: Any = None,
     tape: bool = False,
     device: Device | None = None,
 ) -> Any:
@@ -111,6 +116,7 @@ def tangent_from_cost(
         gamma: Smoothing, >= 0, in units of the cost.
         x_length: ``(B,)`` integers, the number of valid rows per matrix.
         y_length: ``(B,)`` integers, the number of valid columns per matrix.
+        band: As for :func:`value_from_cost`.
         tape: Whether to keep what :func:`adjoint_tangent` needs: twice what
             :func:`value_from_cost` keeps.
         device: Where to run instead of on a GPU, for tests.
@@ -119,8 +125,10 @@ def tangent_from_cost(
         As :func:`tangent`; tangents are 0 where no path is left.
 
     Raises:
-        TypeError: If the type is not float32 or float64.
-        ValueError: If a shape, a length, gamma or the device is wrong.
+        TypeError: If the type is not float32 or float64, or lengths or the
+            band are not integers.
+        ValueError: If a shape, a length, the band, gamma or the device is
+            wrong.
     """
     device = device or cupy_device()
     _arguments.check_array("cost", cost)
@@ -131,8 +139,8 @@ def tangent_from_cost(
         z = c
         if not _is_cost(direction):
             z = _matrices(device.xp, direction, cost, cost.shape, cost.dtype)
-        lengths = x_length, y_length
-        batch = Batch(device, EXPLICIT, c, None, gamma, m, n, *lengths, z)
+        given = c, None, gamma, m, n, x_length, y_length, band, z
+        batch = Batch(device, EXPLICIT, *given)
         return sweep_values(batch, tape)
 
 
@@ -197,6 +205,7 @@ class SeriesTape:
     cost: str
     x_length: Any
     y_length: Any
+    band: np.ndarray | None
 
     @property
     def nbytes(self) -> int:
@@ -298,7 +307,10 @@ class SeriesTape:
             for a in (self.x_length, self.y_length)
         ]
         _, m, n = shape
-        given = c, None, self.gamma, m, n, *lengths, z
+        band = self.band
+        if band is not None and len(band) > 1:
+            band = band[part]
+        given = c, None, self.gamma, m, n, *lengths, band, z
         return Batch(self.device, EXPLICIT, *given)
 
     def _factors(self, batch: Batch, change: Any, e: Any) -> tuple[Any, Any]:
@@ -328,8 +340,11 @@ def _series_tape(
     cost: str,
     x_length: Any,
     y_length: Any,
+    band: Any,
 ) -> SeriesTape:
     xp = device.xp
+    shape = *x.shape[:2], y.shape[1]
+    known = known_lengths(x_length, x.shape[1])
     x_length = lengths_of(device, x, "x_length", x_length, x.shape[1])
     y_length = lengths_of(device, y, "y_length", y_length, y.shape[1])
 
@@ -347,11 +362,21 @@ def _series_tape(
             wide(_series(xp, "y", dy, y), y_length),
         )
     else:
-        shape = *x.shape[:2], y.shape[1]
         direction = _matrices(xp, direction, x, shape, direction.dtype)
     x_wide, y_wide = wide(x, x_length), wide(y, y_length)
-    given = direction, gamma, cost, x_length, y_length
+    band = _arguments.as_band(band, shape, known)
+    if band is not None and known is not None:
+        band = _without_padding(band, known)
+    given = direction, gamma, cost, x_length, y_length, band
     return SeriesTape(device, x.dtype, x_wide, y_wide, *given)
+
+
+def _without_padding(band: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """A band whose rows beyond a pair's last repeat it."""
+    if len(band) == 1:
+        rows = rows.max(keepdims=True)
+    i = np.minimum(np.arange(band.shape[1]), rows[:, None] - 1)
+    return np.take_along_axis(band, i[..., None], 1)
 
 
 def _is_cost(direction: Any) -> bool:

@@ -214,7 +214,8 @@ struct Weight {
 };
 
 // All have: Val, an element; none(), where no path ends; one(), where all
-// start; step(), a cell from its predecessors.
+// start; forbid(), for the weight of a cell that no path may use; step(), a
+// cell from its predecessors.
 
 template <class T>
 struct Soft {
@@ -229,6 +230,9 @@ struct Soft {
 
   static SDTW_DEVICE Val none() { return {T(1), F::kFloor}; }
   static SDTW_DEVICE Val one() { return {T(1), 0}; }
+  static SDTW_DEVICE void forbid(Weight<T>& weight) {
+    weight = {T(1), F::kFloor, T(0)};
+  }
   static SDTW_DEVICE Packed pack(const Val& v) { return F::pack(v.m, v.e); }
   static SDTW_DEVICE Val unpack(const Packed& p) {
     return {from_bits(p.x), p.y};
@@ -278,6 +282,9 @@ struct Hard {
 
   static SDTW_DEVICE Val none() { return {infinity<T>()}; }
   static SDTW_DEVICE Val one() { return {T(0)}; }
+  static SDTW_DEVICE void forbid(Weight<T>& weight) {
+    weight = {infinity<T>(), 0, T(0)};
+  }
   static SDTW_DEVICE Packed pack(const Val& v) { return F::pack(v.r, 0); }
   static SDTW_DEVICE Val unpack(const Packed& p) { return {from_bits(p.x)}; }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
@@ -336,6 +343,7 @@ struct Dual {
 
   static SDTW_DEVICE Val none() { return {S::none(), T(0)}; }
   static SDTW_DEVICE Val one() { return {S::one(), T(0)}; }
+  static SDTW_DEVICE void forbid(Weight<T>& weight) { S::forbid(weight); }
   static SDTW_DEVICE Packed pack(const Val& v) {
     return {S::pack(v.value), Format<T>::pack(v.tangent, 0)};
   }

@@ -23,13 +23,17 @@
 // the tape has the bottom edge of every strip and the state of every strip at
 // the start of every segment.
 //
-// If that is too much, strips are gathered in bands: of a band only the edge
+// In a band, where each row has columns of its own, a strip has the segments
+// that its rows need, counted as without a band, and its edge the columns of
+// its last row. Cells of these segments outside of the band are forbidden.
+//
+// If that is too much, strips are gathered in slabs: of a slab only the edge
 // above it is kept (the coarse tape), and the rest (the fine tape) for one
-// band at a time.
+// slab at a time.
 //
 // Pairs whose exponents float32 cannot hold are left alone by the kernels that
 // compute in float and taken by those that compute in double. These need twice
-// the tape and have half as many strips per band.
+// the tape and have half as many strips per slab.
 #include "numerics.cuh"
 
 #ifndef SDTW_DUAL
@@ -150,10 +154,17 @@ struct Sweep {
   Global<const double> most;
   int batch, m, n, d;
   double rate, forbidden;
-  // The tape: bytes per pair, strips per band, the band with a fine tape.
+  // The first column of each row and the one after its last, or null; of so
+  // many rows per pair, or 0 for the same of all.
+  Global<const int2> band;
+  int band_rows;
+  // The tape: bytes per pair, entries of an edge and of a strip's states,
+  // strips per slab, the slab with a fine tape.
   Global<Packed> tape;
   long long slot;
-  int band_strips, bands, kept;
+  int edge;
+  long long states;
+  int slab_strips, slabs, kept;
   // What this launch sweeps, and how far it is: a counter of strips drawn,
   // then segments done per strip and pair.
   int first, last;
@@ -163,22 +174,34 @@ struct Sweep {
   long long direction_stride;
 };
 
+// Some columns, from the first to before the last.
+struct Range {
+  int first, stop;
+  SDTW_DEVICE bool has(int j) const { return j >= first && j < stop; }
+};
+
 struct Strip {
-  int b, index;   // the pair, the strip's place in it
-  int m, n;       // lengths of the pair
-  int strips;     // of the pair
-  int row, lead;  // its first row, steps before the first column
-  int end;        // its steps
+  int b, index;    // the pair, the strip's place in it
+  int m, n;        // lengths of the pair
+  int strips;      // of the pair
+  int row, lead;   // its first row, steps before the first column
+  int start, end;  // its first segment, the step after its last
   Part part;
   Global<const In> x, y;  // of the pair
   Global<const In> direction;
   Global<Packed> slot;
+  Shared<const int2> band;  // of the rows that it has to do with, if any
 
   SDTW_DEVICE bool last() const { return index == strips - 1; }
+  // The segment after its last.
   SDTW_DEVICE int segments() const { return (end + kSteps - 1) / kSteps; }
-  // Segments of the strips above the last.
-  SDTW_DEVICE int full_segments() const {
-    return (n + kRows - 1 + lead + kSteps - 1) / kSteps;
+  // The same of so many rows, the last of which ends before a column.
+  SDTW_DEVICE int segments_of(int rows, int stop) const {
+    return (stop + rows - 1 + lead + kSteps - 1) / kSteps;
+  }
+  // The segment of the step before the first row is at its first column.
+  SDTW_DEVICE int start_of(int column) const {
+    return (column + lead - 1) / kSteps;
   }
   // Steps of a segment, in whole groups.
   SDTW_DEVICE int count(int q) const {
@@ -190,18 +213,50 @@ struct Strip {
 };
 
 constexpr int kTicketBytes = 16;
+constexpr int kBandRows = kRows + 4;  // rounded up to 16 bytes
+constexpr int kHeadBytes = kTicketBytes + kBandRows * (int)sizeof(int2);
 constexpr int kValueBytes =
-    kTicketBytes + 2 * kSteps * (int)sizeof(Packed) +
+    kHeadBytes + 2 * kSteps * (int)sizeof(Packed) +
     (kSeries + kSets * kValuePlanes * kPlane) * (int)sizeof(T);
 constexpr int kAdjointBytes =
-    kTicketBytes + kSteps * (int)sizeof(Packed) +
+    kHeadBytes + kSteps * (int)sizeof(Packed) +
     ((1 + 2 * kMasses) * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) *
         (int)sizeof(T) +
     (kHelpers ? (int)sizeof(Strip) : 0);
 
+SDTW_DEVICE int within(int i, int count) { return max(min(i, count - 1), 0); }
+
+// The columns of a row of the strip, and of some others.
+constexpr int kAbove = -1;
+constexpr int kBelow = kRows;
+constexpr int kLastBelow = kRows + 1;  // the last row of the strip below
+
+SDTW_DEVICE Range columns_of(const Sweep& w, const Strip& s, int row) {
+  if (!w.band) return {0, s.n};
+  const int2 found = s.band[row + 1];
+  return {found.x, found.y};
+}
+
+// Bring the band to shared memory; rows that there are not are the nearest.
+SDTW_DEVICE void load_band(const Sweep& w, const Strip& s, Shared<int2> to) {
+  if (threadIdx.x < kRows) {
+    SDTW_UNROLL_BY(1)
+    for (int k = threadIdx.x; k < kRows + 3; k += kRows) {
+      const int row =
+          k - 1 == kLastBelow ? s.row + 2 * kRows - 1 : s.row + k - 1;
+      int2 found = w.band[(long long)s.b * w.band_rows + within(row, s.m)];
+      found.y = min(found.y, s.n);
+      to[k] = found;
+    }
+  }
+  __syncthreads();
+}
+
 // Draw the next strip; the same for all threads of the block.
-SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
+SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<char>& memory,
                              bool upwards) {
+  const Shared<int> ticket = take<int>(memory, kTicketBytes / 4);
+  const Shared<int2> band = take<int2>(memory, kBandRows);
   if (threadIdx.x == 0) ticket[0] = draw(w.progress);
   __syncthreads();
   const int number = ticket[0];
@@ -217,7 +272,17 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
   s.row = s.index * kRows;
   const int rest = (s.m - 1) % kRows;
   s.lead = kGroup - (s.n + rest) % kGroup;
-  s.end = s.n + s.lead + (s.index == s.strips - 1 ? rest : kRows - 1);
+  const int last = s.index == s.strips - 1 ? rest : kRows - 1;
+  s.start = 0;
+  s.end = s.n + s.lead + last;
+  s.band = band;
+  if (w.band) {
+    load_band(w, s, band);
+    s.start = s.start_of(columns_of(w, s, 0).first);
+    // One segment at least, as others wait for it.
+    s.end =
+        max(columns_of(w, s, last).stop + s.lead + last, s.start * kSteps + 1);
+  }
 
   const double most = w.most[s.b];
   constexpr bool kLast = sizeof(T) == 8;
@@ -244,43 +309,38 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<int> ticket,
 
 // --- The tape ---
 //
-// Per pair: edges of the strips of a band, states of the strips of a band,
-// edges above all bands but the first, and one more edge that the strips of
-// other bands hand on (and that holds masses in the adjoint sweep).
+// Per pair: edges of the strips of a slab, states of the strips of a slab,
+// edges above all slabs but the first, and one more edge that the strips of
+// other slabs hand on (and that holds masses in the adjoint sweep).
 
 constexpr int kState = 2 * kRows;
 
-SDTW_DEVICE long long states_of_strip(const Sweep& w) {
-  const int segments = (w.n + kRows - 1 + kGroup + kSteps - 1) / kSteps;
-  return (long long)(segments - 1) * kState;
-}
 SDTW_DEVICE long long fine_size(const Sweep& w) {
   if (w.kept < 0) return 0;
-  return w.band_strips * (w.n + states_of_strip(w));
+  return w.slab_strips * (w.edge + w.states);
 }
 SDTW_DEVICE Global<Packed> running_edge(const Sweep& w, const Strip& s) {
-  return s.slot + (fine_size(w) + (long long)(w.bands - 1) * w.n);
+  return s.slot + (fine_size(w) + (long long)(w.slabs - 1) * w.edge);
 }
-// The edge below a strip.
+// The edge below a strip: of the columns of its last row.
 SDTW_DEVICE Global<Packed> edge_below(const Sweep& w, const Strip& s,
                                       int index) {
-  const int band = index / w.band_strips;
-  const int place = index - band * w.band_strips;
-  if (place == w.band_strips - 1 && band < w.bands - 1)
-    return s.slot + (fine_size(w) + (long long)band * w.n);
-  if (band == w.kept) return s.slot + (long long)place * w.n;
+  const int slab = index / w.slab_strips;
+  const int place = index - slab * w.slab_strips;
+  if (place == w.slab_strips - 1 && slab < w.slabs - 1)
+    return s.slot + (fine_size(w) + (long long)slab * w.edge);
+  if (slab == w.kept) return s.slot + (long long)place * w.edge;
   return running_edge(w, s);
 }
-// The states of a strip of the kept band at the start of segment q > 0.
+// The states of a strip of the kept slab at the start of a segment after its
+// first.
 SDTW_DEVICE Global<Packed> state(const Sweep& w, const Strip& s, int q) {
-  const int place = s.index - w.kept * w.band_strips;
-  return s.slot + ((long long)w.band_strips * w.n +
-                   place * states_of_strip(w) + (long long)(q - 1) * kState);
+  const int place = s.index - w.kept * w.slab_strips;
+  return s.slot + ((long long)w.slab_strips * w.edge + place * w.states +
+                   (long long)(q - s.start - 1) * kState);
 }
 
 // --- Costs ---
-
-SDTW_DEVICE int within(int i, int count) { return max(min(i, count - 1), 0); }
 
 // Bring some elements of a series to shared memory, one warp's work: each lane
 // has one feature of every other element. Elements outside of the series are
@@ -440,7 +500,8 @@ struct Costs {
       stage<kHalfSpan>(s.y, column, s.n, w.d, k0, ys, 1, kColumnStride);
       __syncwarp();
       T part[4][4] = {};
-      SDTW_UNROLL_BY(2)
+      constexpr int kTogether = kAbsolute && sizeof(T) == 8 ? 1 : 2;
+      SDTW_UNROLL_BY(kTogether)
       for (int f = 0; f < count; ++f) {
         T a[4], b[7];
         load4(xs + (f * kRowStride + r0), a);
@@ -497,6 +558,14 @@ struct Costs {
 
 // --- Sweeping a segment ---
 
+// The steps of a segment at which this lane's row is in the band.
+SDTW_DEVICE Range open_steps(const Sweep& w, const Strip& s, int q) {
+  Range r = columns_of(w, s, threadIdx.x);
+  const int shift = s.lead + (int)threadIdx.x - q * kSteps;
+  r.first += shift, r.stop += shift;
+  return r;
+}
+
 // The cells of a strip's rows at one step, and those of the rows above them at
 // the step before.
 template <class S>
@@ -518,8 +587,9 @@ struct Front {
       // paths start.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < kGroup; ++step) {
-        advance<kShares>(costs.weight<S>(rate, step), above[step], step, below,
-                         planes);
+        Weight<T> weight = costs.weight<S>(rate, step);
+        if (w.band && !open_steps(w, s, q).has(step)) S::forbid(weight);
+        advance<kShares>(weight, above[step], step, below, planes);
         if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
       }
       step0 = kGroup;
@@ -533,6 +603,12 @@ struct Front {
       for (int i = 0; i < kGroup; ++i) {
         weights[i] = costs.weight<S>(rate, step0 + i);
         edges[i] = above[step0 + i];
+      }
+      if (w.band) {
+        const Range open = open_steps(w, s, q);
+        SDTW_UNROLL
+        for (int i = 0; i < kGroup; ++i)
+          if (!open.has(step0 + i)) S::forbid(weights[i]);
       }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
@@ -571,12 +647,12 @@ struct Front {
 // The edge above a strip for a segment: all entries, one per lane.
 template <class S>
 SDTW_DEVICE void load_edge(const Sweep& w, const Strip& s, int q,
-                           Shared<Packed> above) {
+                           const Range& columns, Shared<Packed> above) {
   const int lane = threadIdx.x;
   const int j = s.column(q * kSteps + lane);
   Packed p = S::pack(S::none());
-  if (s.index > 0 && j >= 0 && j < s.n)
-    p = load_fresh(edge_below(w, s, s.index - 1), j);
+  if (s.index > 0 && columns.has(j))
+    p = load_fresh(edge_below(w, s, s.index - 1), j - columns.first);
   above[lane] = p;
 }
 
@@ -609,26 +685,28 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
 
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
-  const bool keep = s.index / w.band_strips == w.kept;
+  const bool keep = s.index / w.slab_strips == w.kept;
   const Global<Packed> edge = edge_below(w, s, s.index);
   const int segments = s.segments();
   Front<S> front;
   if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
   if (kHelpers) {
     if (!sweeps)
-      costs.template fill<S, false>(w, s, 0, set_of(planes, kValuePlanes, 0));
+      costs.template fill<S, false>(w, s, s.start,
+                                    set_of(planes, kValuePlanes, s.start));
     __syncthreads();
   }
-  for (int q = 0; q < segments; ++q) {
+  for (int q = s.start; q < segments; ++q) {
     if (sweeps) {
       if (kUnivariate) costs.load_series(s, q);
+      const Range columns = columns_of(w, s, kAbove);
       if (lane == 0 && s.index > w.first) {
-        const int all = s.full_segments();
+        const int all = s.segments_of(kRows, columns.stop);
         await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);
       }
       __syncwarp();
-      load_edge<S>(w, s, q, above);
-      if (keep && q > 0) {
+      load_edge<S>(w, s, q, columns, above);
+      if (keep && q > s.start) {
         const Global<Packed> to = state(w, s, q);
         to[lane] = S::pack(front.current);
         to[kRows + lane] = S::pack(front.diagonal);
@@ -639,8 +717,10 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
       front.template sweep<false>(w, s, costs, q, count, above, below, planes);
       __syncwarp();
       const int j = s.column(q * kSteps + lane) - (kRows - 1);
-      if (!s.last() && lane < count && j >= 0 && j < s.n)
-        edge[j] = below[lane];
+      if (!s.last() && lane < count) {
+        const Range columns = columns_of(w, s, kRows - 1);
+        if (columns.has(j)) edge[j - columns.first] = below[lane];
+      }
       __syncwarp();
       if (lane == 0 && !s.last()) publish(progress_of(w, s, s.index), q + 1);
     }
@@ -653,7 +733,8 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     }
   }
   if (s.last() && lane == (s.m - 1) % kRows) {
-    const double v = S::value(front.current, w.rate, kExplicit);
+    double v = S::value(front.current, w.rate, kExplicit);
+    if (columns_of(w, s, lane).stop < s.n) v = infinity<double>();
     result[s.b] = v;
     value[s.b] = (In)v;
     if (kDual) {
@@ -904,7 +985,8 @@ SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
     const long long from = (long long)i * w.n + j;
     const long long to = (long long)s.b * w.m * w.n + from;
     const int at = step * kStride + r;
-    const bool open = (In)s.x[from] < infinity<In>();
+    const bool open =
+        columns_of(w, s, r).has(j) && (In)s.x[from] < infinity<In>();
     const T e = open ? (T)plane[at] : T(0);
     if (kDual) {
       const T tangent = open ? (T)plane[kPlane + at] : T(0);
@@ -916,11 +998,36 @@ SDTW_DEVICE void cost_gradient(const Sweep& w, const Strip& s,
   }
 }
 
+// The progress of the strip below when it is done with a segment on its way
+// back, or has added to the gradient of all its columns in that segment.
+SDTW_DEVICE int done_below(const Sweep& w, const Strip& s, int q,
+                           bool gradient = false) {
+  const int rows = min(s.m - s.row - kRows, kRows);
+  const int stop = columns_of(w, s, kLastBelow).stop;
+  const int start = s.start_of(columns_of(w, s, kBelow).first);
+  // Columns of the segment before the first too, where there is one.
+  const int end = gradient && start > 0 ? start - 1 : start;
+  return s.segments_of(rows, stop) - max(q, end);
+}
+
+// What the strip below hands to this lane's column of the last row.
+SDTW_DEVICE void load_masses(const Sweep& w, const Strip& s, Global<T> masses,
+                             int j, Shared<T> to) {
+  const Range columns = columns_of(w, s, kRows - 1);
+  const bool handed =
+      !s.last() && columns.has(j) && j >= columns_of(w, s, kBelow).first - 1;
+  SDTW_UNROLL
+  for (int k = 0; k < kMasses; ++k)
+    to[k * kSteps] =
+        handed ? load_fresh(masses, (long long)k * w.edge + j - columns.first)
+               : T(0);
+}
+
 // What the warps that help do with the alignment of a segment.
 SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
                                       const Gradients& g, Shared<T> series,
                                       Shared<const T> plane, int q, T seed,
-                                      T seed_tangent, bool bottom, int below) {
+                                      T seed_tangent, bool bottom) {
   if (kExplicit) {
     cost_gradient(w, s, g, plane, q, seed, seed_tangent);
   } else if (threadIdx.x / 32 == 1) {
@@ -937,7 +1044,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
     for (int half = kHelpers == 2 ? 0 : last; half <= last; ++half) {
       if (threadIdx.x % 32 == 0 && !bottom)
         await(progress_of(w, s, s.index + 1, true),
-              below - (half ? q : max(q - 1, 0)));
+              done_below(w, s, half ? q : q - 1, true));
       __syncwarp();
       gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
                           series + (helper - 1) * kStage, plane, q, half,
@@ -961,18 +1068,14 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
   const Shared<T> y_sums = take<T>(memory, kSteps);
 
   const double value = g.result[s.b];
-  const bool reached = value - value == 0 || !kExplicit;
+  const bool reached = value - value == 0 || !(kExplicit || w.band);
   const T seed = reached ? (T)g.seed[s.b] : T(0);
   const T seed_tangent = kDual && reached ? (T)g.seed_tangent[s.b] : T(0);
   const T inverse_gamma = S::kHard ? T(0) : (T)(w.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
-  // The strip below is this launch's, and has so many segments.
+  // The strip below is not this launch's.
   const bool bottom = s.index + 1 >= (s.strips < w.last ? s.strips : w.last);
-  const int below =
-      s.index + 2 == s.strips
-          ? (s.n + s.lead + (s.m - 1) % kRows + kSteps - 1) / kSteps
-          : s.full_segments();
   const Global<T> masses = cast<T>(running_edge(w, s));
   const int segments = s.segments();
   Mass mass = {};
@@ -988,23 +1091,23 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
           set_of(planes, kAdjointPlanes, segments - 1) + kPlane);
     __syncthreads();
   }
-  for (int q = segments - 1; q > -kSets; --q) {
-    if (sweeps && q >= 0) {
+  const Strip drawn = s;
+  for (int q = segments - 1;; --q) {
+    // As of here, not from before the loop: what follows from it would take
+    // too many registers all the time.
+    const Strip s = kHelpers ? (Strip)again[0] : drawn;
+    if (q <= s.start - kSets) break;
+    if (sweeps && q >= s.start) {
       if (kUnivariate) costs.load_series(s, q);
       if (lane == 0 && !bottom)
-        await(progress_of(w, s, s.index + 1), below - max(q - 1, 0));
+        await(progress_of(w, s, s.index + 1), done_below(w, s, q - 1));
       __syncwarp();
       const int j = s.column(q * kSteps + lane);
-      const int j_last = j - (kRows - 1);
-      load_edge<S>(w, s, q, above);
-      SDTW_UNROLL
-      for (int k = 0; k < kMasses; ++k)
-        from_below[k * kSteps + lane] =
-            !s.last() && j_last >= 0 && j_last < s.n
-                ? load_fresh(masses, (long long)k * w.n + j_last)
-                : T(0);
+      const Range columns = columns_of(w, s, kAbove);
+      load_edge<S>(w, s, q, columns, above);
+      load_masses(w, s, masses, j - (kRows - 1), from_below + lane);
       Front<S> front;
-      if (q > 0) {
+      if (q > s.start) {
         const Global<Packed> from = state(w, s, q);
         front.current = S::unpack(from[lane]);
         front.diagonal = S::unpack(from[kRows + lane]);
@@ -1017,10 +1120,11 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       mass.back(costs, plane, count, inverse_gamma, from_below, to_above,
                 y_sums);
       __syncwarp();
-      if (s.index > 0 && lane < count && j >= 0 && j < s.n) {
+      if (s.index > 0 && lane < count && columns.has(j)) {
         SDTW_UNROLL
         for (int k = 0; k < kMasses; ++k)
-          masses[(long long)k * w.n + j] = to_above[k * kSteps + lane];
+          masses[(long long)k * w.edge + j - columns.first] =
+              to_above[k * kSteps + lane];
       }
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
@@ -1033,21 +1137,20 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     if (kHelpers) {
       if (kSets == 1) __syncthreads();
       if (!sweeps) {
-        // As of here, not from before the loop: what follows from it would
-        // take too many registers all the time.
-        const Strip s = again[0];
         const int done = q + kSets - 1;
         if (done < segments)
           gradients_of_segment(w, s, g, costs.series,
                                set_of(planes, kAdjointPlanes, done), done,
-                               seed, seed_tangent, bottom, below);
-        if (q > 0)
+                               seed, seed_tangent, bottom);
+        if (q > s.start)
           costs.template fill<S, true>(
               w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
       }
       __syncthreads();
     }
   }
+  if (kHelpers && g.y && s.index > w.first && s.start > 0 && lane == 0)
+    publish(progress_of(w, s, s.index, true), segments - s.start + 1);
   if (kUnivariate && g.x && s.row + lane < s.m)
     g.x[(long long)s.b * w.m + s.row + lane] =
         (In)(kFactor * seed * mass.x_sum);
@@ -1077,26 +1180,45 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
 
 // --- Kernels ---
 
-#define SDTW_SWEEP_PARAMETERS                                           \
-  Global<const In> x, Global<const In> y, Global<const int> x_length,   \
-      Global<const int> y_length, Global<const double> most, int batch, \
-      int m, int n, int d, double rate, double forbidden,               \
-      Global<Packed> tape, long long slot, int band_strips, int bands,  \
-      int kept, int first, int last, Global<int> progress,              \
+#define SDTW_SWEEP_PARAMETERS                                                 \
+  Global<const In> x, Global<const In> y, Global<const int> x_length,         \
+      Global<const int> y_length, Global<const double> most, int batch,       \
+      int m, int n, int d, double rate, double forbidden,                     \
+      Global<const int2> band, int band_rows, Global<Packed> tape,            \
+      long long slot, int edge, long long states, int slab_strips, int slabs, \
+      int kept, int first, int last, Global<int> progress,                    \
       Global<const In> direction, long long direction_stride
-#define SDTW_SWEEP                                                     \
-  {x,     y,    x_length, y_length,  most,     batch,     m,           \
-   n,     d,    rate,     forbidden, tape,     slot,      band_strips, \
-   bands, kept, first,    last,      progress, direction, direction_stride}
+#define SDTW_SWEEP                                                      \
+  {x,    y,        x_length,  y_length,        most,  batch,     m,     \
+   n,    d,        rate,      forbidden,       band,  band_rows, tape,  \
+   slot, edge,     states,    slab_strips,     slabs, kept,      first, \
+   last, progress, direction, direction_stride}
 
 // A bound on the absolute values of each pair's finite costs; NaN where there
-// is a NaN or an infinity (but for +inf as a cost).
+// is a NaN or an infinity (but for +inf as a cost), else infinity where
+// the band has no path.
+
+// Whether a path can come to a row from the one above, or begin or end there.
+// Gives its columns.
+SDTW_DEVICE bool is_connected(Global<const int2> band, int row, int rows,
+                              int n, Range& columns) {
+  const int2 here = band[row];
+  columns = {here.x, min(here.y, n)};
+  int above = 0;
+  if (row > 0) {
+    const int2 found = band[row - 1];
+    above = found.y;
+  }
+  return columns.first <= above && columns.first < columns.stop &&
+         (row < rows - 1 || columns.stop == n);
+}
 
 // Of series; a block per pair.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_series(Global<const In> x, Global<const In> y,
                            Global<const int> x_length,
-                           Global<const int> y_length, int m, int n, int d,
+                           Global<const int> y_length, Global<const int2> band,
+                           int band_rows, int m, int n, int d,
                            Global<double> most) {
   Shared<char> memory =
       shared_memory<(4 * (int)sizeof(In) + 8) * kSurveyThreads>();
@@ -1112,6 +1234,13 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   const int rows = kSurveyThreads / features;
   const int row = at / features;
   double total = 0;
+  if (band) {
+    const Global<const int2> rows_of_pair = band + (long long)b * band_rows;
+    Range columns;
+    for (int i = at; i < x_count; i += kSurveyThreads)
+      if (!is_connected(rows_of_pair, i, x_count, y_count, columns))
+        total = infinity<double>();
+  }
   for (int k0 = 0; k0 < d; k0 += features) {
     const int k = k0 + at % features;
     SDTW_UNROLL
@@ -1171,7 +1300,8 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
 // Of cost matrices: blocks of `rows` rows each; raises zeros.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
-                         Global<const int> y_length, int m, int n, int rows,
+                         Global<const int> y_length, Global<const int2> band,
+                         int band_rows, int m, int n, int rows,
                          Global<double> most) {
   Shared<char> memory = shared_memory<8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
@@ -1184,10 +1314,14 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   const int at = threadIdx.x;
   const In inf = infinity<In>();
   In found = 0;
-  bool bad = false;
+  bool bad = false, blocked = false;
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
+    Range columns = {0, width};
+    if (band && !is_connected(band + (long long)b * band_rows, i, height,
+                              width, columns))
+      blocked = true;
     SDTW_UNROLL_BY(4)
-    for (int j = at % 32; j < width; j += 32) {
+    for (int j = columns.first + at % 32; j < columns.stop; j += 32) {
       const In v = cost[((long long)b * m + i) * n + j];
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
@@ -1195,7 +1329,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     }
   }
   const double nan = from_bits(0x7ff8000000000000ll);
-  largest[at] = bad ? nan : (double)found;
+  largest[at] = bad ? nan : blocked ? infinity<double>() : (double)found;
   for (int half = kSurveyThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (at < half) {
@@ -1214,7 +1348,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
                    Global<In> value, Global<In> tangent) {
   Shared<char> memory = shared_memory<kValueBytes>();
   const Sweep w = SDTW_SWEEP;
-  const Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), false);
+  const Strip s = draw_strip(w, memory, false);
   if (s.part == Part::kSoft) {
     value_strip<SoftMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kHard) {
@@ -1236,7 +1370,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
   Shared<char> memory = shared_memory<kAdjointBytes>();
   const Sweep w = SDTW_SWEEP;
   const Gradients g = {result, seed, gx, gy, seed_tangent, alignment};
-  Strip s = draw_strip(w, take<int>(memory, kTicketBytes / 4), true);
+  Strip s = draw_strip(w, memory, true);
   if (kDual && s.part != Part::kNone) {
     const double tangent = result[w.batch + s.b];
     if (tangent != tangent) s.part = Part::kNan;

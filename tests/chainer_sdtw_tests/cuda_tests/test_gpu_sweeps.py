@@ -243,6 +243,73 @@ def test_float32_gradients(d, length, gamma):
             assert reference.error(a[b], e[b]) <= 1e-5
 
 
+# --- Bands ---
+
+
+@attr.gpu
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("gamma", [0, 0.01, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_band(rng, dtype, gamma, kind):
+    """As explicit costs that are inf outside of it; the same bits twice."""
+    d = 1 if kind == "univariate" else 5
+    for i in range(8):
+        m, n = (int(v) for v in rng.integers(1, 400, 2))
+        lengths = (None, None)
+        if i % 2:
+            lengths = [rng.integers(1, k + 1, 3) for k in (m, n)]
+        band = reference.random_band(rng, 3, m, n, 10 * i, *lengths)
+        arrays = make(rng, kind, 3, m, n, d, dtype)
+        cost = arrays[0]
+        if len(arrays) == 2:
+            cost = reference.squared_euclidean(*arrays)
+        j = np.arange(n)
+        inside = (band[..., :1] <= j) & (j < band[..., 1:])
+        value, e = reference.soft_dtw(
+            np.where(inside, cost, np.inf), gamma, *lengths
+        )
+        expected = value, e
+        if len(arrays) == 2:
+            series = [reference.masked(*a) for a in zip(arrays, lengths)]
+            expected = (value, *reference.gradients(*series, e))
+        given = [cupy.asarray(a) for a in arrays]
+        actual = [a.get() for a in swept(given, gamma, lengths, band=band)]
+        assert_near(actual, expected, gamma, dtype)
+        again = [a.get() for a in swept(given, gamma, lengths, band=band)]
+        assert_same(again, actual)
+
+
+@attr.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_wide_and_narrow_bands(rng, kind):
+    d = 1 if kind == "univariate" else 8
+    arrays = make(rng, kind, 4, 2000, 2200, d, np.float32)
+    for bandwidth in (0, 50, 4000):
+        band = sdtw_cpu.sakoe_chiba_band(2000, 2200, bandwidth)
+        wide = [np.asarray(a, np.float64) for a in arrays]
+        expected = swept(wide, 0.1, sweeps=sdtw_cpu, band=band)
+        given = [cupy.asarray(a) for a in arrays]
+        actual = [a.get() for a in swept(given, 0.1, band=band)]
+        assert_near(actual, expected, 0.1, np.float32)
+    assert_same(actual, on_gpu(arrays, 0.1))
+
+
+@attr.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_band_in_slabs(rng, kind, monkeypatch):
+    """With less memory than the tape would take, the same bits."""
+    d = 1 if kind == "univariate" else 3
+    given = [
+        cupy.asarray(a) for a in make(rng, kind, 3, 500, 400, d, np.float32)
+    ]
+    band = sdtw_cpu.sakoe_chiba_band(500, 400, 20)
+    whole = [a.get() for a in swept(given, 0.05, band=band)]
+    for size in (1 << 16, 1):
+        monkeypatch.setattr(_plan, "FREE_BYTES", size)
+        again = [a.get() for a in swept(given, 0.05, band=band)]
+        assert_same(again, whole)
+
+
 # --- Large ---
 
 
@@ -270,7 +337,7 @@ def test_value_of_a_long_pair(rng, dtype):
 @attr.gpu
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_bands(rng, dtype, kind, monkeypatch):
+def test_slabs(rng, dtype, kind, monkeypatch):
     """With less memory than the tape would take, the same bits."""
     d = 1 if kind == "univariate" else 3
     arrays = make(rng, kind, 3, 230, 90, d, dtype)
@@ -278,14 +345,14 @@ def test_bands(rng, dtype, kind, monkeypatch):
     lengths = np.array([230, 100, 225]), np.array([60, 90, 90])
     whole = on_gpu(arrays, 0.05, lengths)
     assert_near(whole, exact(arrays, 0.05, lengths), 0.05, dtype)
-    bands = set()
+    slabs = set()
     for part in (2, 3, 5, 100):
         limit = _plan.fine_bytes(3, 230, 90, np.dtype(dtype)) // part
         monkeypatch.setattr(_plan, "FREE_BYTES", limit)
         plan = _plan.make_plan(3, 230, 90, np.dtype(dtype), True)
-        bands.add(plan.passes[0].bands)
+        slabs.add(plan.passes[0].slabs)
         assert_same(on_gpu(arrays, 0.05, lengths), whole)
-    assert len(bands) > 2 and max(bands) == 8
+    assert len(slabs) > 2 and max(slabs) == 8
 
 
 @attr.gpu
@@ -509,7 +576,7 @@ def test_memory(rng, dtype):
 
 
 @attr.gpu
-def test_memory_of_bands(rng):
+def test_memory_of_slabs(rng):
     """Tapes that are too large are not kept."""
     series = make(rng, "univariate", 1, 65536, 32768, 1, np.float32)
     pool = cupy.cuda.MemoryPool()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import sdtw_cpu
 from chainer_sdtw.cuda import _plan
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -31,22 +32,58 @@ def test_memory(shape, dtype, most):
 @pytest.mark.parametrize("dtype", [F32, F64])
 @pytest.mark.parametrize("m", [1, 32, 33, 1000, 100_000])
 @pytest.mark.parametrize("batch", [1, 64, 1000])
-def test_bands_have_every_strip_once(batch, m, dtype):
+def test_slabs_have_every_strip_once(batch, m, dtype):
     plan = _plan.make_plan(batch, m, 3000, dtype, True)
     kinds = [p.dtype for p in plan.passes]
     assert kinds == ([F32, F64] if dtype == F32 else [F64])
     for run in plan.passes:
-        strips = [i for b in range(run.bands) for i in range(*run.band(b))]
+        strips = [i for b in range(run.slabs) for i in range(*run.slab(b))]
         assert strips == list(range(-(-m // 32)))
-        entries = run.band_strips * _plan.strip_entries(3000)
-        entries += run.bands * 3000
+        entries = run.slab_strips * _plan.room_of_table(3000).entries
+        entries += run.slabs * 3000
         assert run.packed * entries <= plan.slot
     assert plan.slot % 16 == 0
 
 
 def test_long_series_keep_a_device_busy():
     (run, _) = _plan.make_plan(4, 65536, 65536, F32, True).passes
-    assert 4 * run.band_strips >= 400
+    assert 4 * run.slab_strips >= 400
+
+
+@pytest.mark.parametrize("bandwidth", [0, 64, 5000])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (1000, 1000), (90, 700)])
+def test_a_band_takes_the_room_of_its_widest_strip(m, n, bandwidth):
+    band = sdtw_cpu.sakoe_chiba_band(m, n, bandwidth)
+    room = _plan.room_of_band(band, np.array([m]), np.array([n]))
+    rows = (band[..., 1] - band[..., 0]).max()
+    assert room.edge <= min(rows, n)
+    tops = range(0, m, 32)
+    widest = max(band[0, min(i + 31, m - 1), 1] - band[0, i, 0] for i in tops)
+    states = -(-(widest + 31 + 8 + 31) // 32) * 64
+    assert 0 <= room.states <= states
+    # Not more where only the device knows lengths than a segment.
+    for known in ((None, np.array([n])), (np.array([m]), None)):
+        more = _plan.room_of_band(band, *known)
+        assert more.edge >= room.edge
+        assert 0 <= more.states - room.states <= 64
+
+
+def test_rows_beyond_a_pair_take_no_room():
+    band = sdtw_cpu.sakoe_chiba_band(100, 100, 3)
+    room = _plan.room_of_band(band, np.array([100]), np.array([100]))
+    wide = np.repeat(band, 2, 0)
+    wide[1, 40:] = -(10**6), 10**6
+    lengths = np.array([100, 40]), np.array([100, 44])
+    assert _plan.room_of_band(wide, *lengths) == room
+
+
+def test_a_band_of_all_columns_takes_what_a_table_does():
+    for m, n in ((1, 1), (40, 25), (1000, 999)):
+        band = np.broadcast_to([0, n], (1, m, 2))
+        room = _plan.room_of_band(band, np.array([m]), np.array([n]))
+        table = _plan.room_of_table(n)
+        assert room.edge == table.edge
+        assert 0 <= table.states - room.states <= 64
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])
