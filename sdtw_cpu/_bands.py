@@ -47,14 +47,14 @@ def sakoe_chiba_band(
     """
     radius = np.asarray(bandwidth)
     if radius.dtype.kind not in "iu":
-        raise TypeError(f"bandwidth must be integers, got {bandwidth!r}")
+        raise TypeError(f"bandwidth must be integers, got {radius.tolist()}")
     if radius.ndim > 1:
         raise ValueError(
             "bandwidth must be a number or have shape (B,), got shape "
             f"{radius.shape}"
         )
     if radius.size == 0 or radius.min() < 0:
-        raise ValueError(f"bandwidth must be >= 0, got {bandwidth!r}")
+        raise ValueError(f"bandwidth must be >= 0, got {radius.tolist()}")
     # More than the table has is no different from all of it.
     radius = np.minimum(radius, m + n).astype(np.int64)
     rows = np.asarray(m if x_length is None else x_length, dtype=np.int64)
