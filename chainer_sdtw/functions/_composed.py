@@ -21,7 +21,7 @@ class Composed(FunctionNode):
 
     def expression(self, inputs: list) -> list:
         """The outputs as variables, None for what is constant."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no expression")
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
