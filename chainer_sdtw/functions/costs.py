@@ -12,11 +12,10 @@ from chainer.backend import get_array_module
 
 from chainer_sdtw.functions import _series
 from chainer_sdtw.functions._composed import Composed
+from sdtw_cpu._arguments import COSTS
 
-FUSED = ("sqeuclidean", "euclidean", "manhattan")
-"""Costs that the sweeps compute themselves."""
-
-NAMES = (*FUSED, "cosine")
+# The sweeps compute all but the last themselves.
+NAMES = (*COSTS, "cosine")
 
 
 def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
