@@ -1,0 +1,155 @@
+"""The forms in which a set of series comes, as one padded batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from chainer.backend import get_array_module
+
+from chainer_sdtw.functions._series import array_of
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A set of series, on one device."""
+
+    array: Any  # (N, L, d) float32 or float64, zero beyond the lengths
+    length: np.ndarray | None  # (N,), None where all have length L
+    univariate: bool  # whether they came without an axis for features
+    dtype: np.dtype  # of what the caller gave
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def xp(self) -> Any:
+        return get_array_module(self.array)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length of each series, on the host."""
+        if self.length is None:
+            return np.full(len(self), self.array.shape[1])
+        return self.length
+
+    @property
+    def features(self) -> int:
+        return self.array.shape[2]
+
+    def take(self, indexes: np.ndarray) -> Batch:
+        """Some of the series, as far as the longest of them goes."""
+        length = None if self.length is None else self.length[indexes]
+        array = self.array
+        if length is not None:
+            array = array[:, : length.max()]
+        array = array[self.xp.asarray(indexes)]
+        return Batch(array, length, self.univariate, self.dtype)
+
+    def as_given(self, series: Any) -> Any:
+        """Series ``(..., length, d)`` in the form in which these came."""
+        if self.univariate:
+            series = series[..., 0]
+        return series.astype(self.dtype, copy=False)
+
+
+def as_batch(name: str, series: Any) -> Batch:
+    """Bring a set of series into its one form.
+
+    Args:
+        name: What messages call it.
+        series: ``(N, L, d)``, ``(N, L)`` for univariate ones, or a list of
+            series ``(length, d)`` or ``(length,)``; arrays of any device or
+            variables. Integers become float64.
+
+    Raises:
+        TypeError: If it is not real numbers.
+        ValueError: If a shape is wrong, or series do not fit each other.
+    """
+    series = array_of(series)
+    if isinstance(series, (list, tuple)) or _is_object(series):
+        return _padded(name, [_numbers(name, array_of(s)) for s in series])
+    array = _numbers(name, series)
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise ValueError(
+            f"{name} must be series of shape (N, length, features) or (N, "
+            f"length), or a list of series, not empty; got shape "
+            f"{array.shape}"
+        )
+    univariate = array.ndim == 2
+    if univariate:
+        array = array[:, :, None]
+    return Batch(_computable(array), None, univariate, array.dtype)
+
+
+def check_finite(name: str, batch: Batch) -> None:
+    """Raise ``ValueError`` where a series has a NaN or an infinity."""
+    xp = batch.xp
+    # A sum is finite, or else one look at the elements tells.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if bool(xp.isfinite(batch.array.sum())):
+            return
+    bad = ~xp.isfinite(batch.array).all(axis=(1, 2))
+    if bool(bad.any()):
+        raise ValueError(
+            f"{name}[{int(bad.argmax())}] contains NaN or infinity"
+        )
+
+
+def check_fits(name: str, batch: Batch, other: str, to: Batch) -> None:
+    """Raise an error unless two sets of series can be compared."""
+    if batch.features != to.features:
+        raise ValueError(
+            f"{name} and {other} must have the same number of features, got "
+            f"{batch.features} and {to.features}"
+        )
+    if batch.xp is not to.xp:
+        raise TypeError(f"{name} and {other} must be on the same device")
+
+
+def _is_object(series: Any) -> bool:
+    return isinstance(series, np.ndarray) and series.dtype == object
+
+
+def _numbers(name: str, a: Any) -> Any:
+    if get_array_module(a) is np:
+        a = np.asarray(a)
+    if a.dtype.kind in "iub":
+        return a.astype(np.float64)
+    if a.dtype.kind != "f" or a.dtype.itemsize > 8:
+        raise TypeError(f"{name} must be real numbers, got {a.dtype}")
+    return a
+
+
+def _computable(a: Any) -> Any:
+    return a.astype(np.float32) if a.dtype == np.float16 else a
+
+
+def _padded(name: str, series: list) -> Batch:
+    if not series:
+        raise ValueError(f"{name} must not be an empty list")
+    first = series[0]
+    for i, s in enumerate(series):
+        if s.ndim not in (1, 2) or 0 in s.shape:
+            raise ValueError(
+                f"{name}[{i}] must be a series of shape (length, features) "
+                f"or (length,), not empty; got shape {s.shape}"
+            )
+        if s.shape[1:] != first.shape[1:]:
+            raise ValueError(
+                f"the series of {name} must agree in features: {name}[0] "
+                f"has shape {first.shape}, {name}[{i}] has {s.shape}"
+            )
+    dtype = np.result_type(*(s.dtype for s in series))
+    length = np.array([len(s) for s in series])
+    univariate = first.ndim == 1
+    features = 1 if univariate else first.shape[1]
+    xp = get_array_module(*series)
+    array = xp.zeros((len(series), int(length.max()), features), dtype)
+    for row, s in zip(array, series):
+        row[: len(s)] = s[:, None] if univariate else s
+    same = (length == length[0]).all()
+    return Batch(
+        _computable(array), None if same else length, univariate, dtype
+    )

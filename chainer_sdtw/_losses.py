@@ -1,0 +1,86 @@
+"""The losses that have a name where a set of series is concerned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from chainer import Variable, as_variable
+
+import sdtw_cpu
+from chainer_sdtw.functions import costs
+from chainer_sdtw.functions._series import Pairs
+from chainer_sdtw.functions._table import Table, series_table
+from chainer_sdtw.functions.mean_cost import GAMMA
+
+# What is computed of a table, whether half of what series have with
+# themselves is taken off, and whether all alignments weigh the same.
+_LOSSES: dict[str, tuple[Callable[[Table], Variable], bool, bool]] = {
+    "soft_dtw": (Table.values, False, False),
+    "divergence": (Table.values, True, False),
+    "sharp": (Table.expected_costs, False, False),
+    "sharp_divergence": (Table.expected_costs, True, False),
+    "mean_cost": (Table.expected_costs, False, True),
+    "mean_cost_divergence": (Table.expected_costs, True, True),
+}
+NAMES = tuple(_LOSSES)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with its options.
+
+    Args:
+        name: One of ``NAMES``.
+        gamma: Smoothing, >= 0, in units of the cost.
+        cost: A name or a function, as :func:`~chainer_sdtw.cost_matrix` takes
+            them.
+        bandwidth: Radius of Sakoe and Chiba's band, None for no band.
+
+    Raises:
+        TypeError: If an option is of a wrong type.
+        ValueError: If one is unknown or out of range.
+    """
+
+    name: str = "soft_dtw"
+    gamma: float = 1.0
+    cost: Any = "sqeuclidean"
+    bandwidth: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in _LOSSES:
+            names = ", ".join(map(repr, NAMES))
+            raise ValueError(f"loss must be one of {names}, got {self.name!r}")
+        gamma = sdtw_cpu.check_gamma(self.gamma)
+        if _LOSSES[self.name][2]:
+            gamma = GAMMA
+        object.__setattr__(self, "gamma", gamma)
+        costs.check_cost(self.cost)
+        if self.bandwidth is not None:
+            # For its errors.
+            sdtw_cpu.sakoe_chiba_band(1, 1, self.bandwidth)
+
+    @property
+    def divergence(self) -> bool:
+        """Whether terms of series with themselves are to be taken off."""
+        return _LOSSES[self.name][1]
+
+    def between(
+        self, x: Any, y: Any, x_length: Any = None, y_length: Any = None
+    ) -> Variable:
+        """The loss of pairs ``(B, m, d)`` and ``(B, n, d)``, as ``(B,)``.
+
+        For a divergence only the term of the pairs.
+        """
+        return self._of(as_variable(x), as_variable(y), x_length, y_length)
+
+    def itself(self, x: Any, x_length: Any = None) -> Variable:
+        """The same, ``(B,)``, of series ``(B, m, d)`` with themselves."""
+        x = as_variable(x)
+        return self._of(x, x, x_length, x_length, symmetric=True)
+
+    def _of(self, x: Variable, y: Variable, *lengths: Any, **how: Any) -> Any:
+        pairs = Pairs(x, y, *lengths, True, x.dtype)
+        options = self.gamma, self.cost, self.bandwidth
+        table = series_table(self.name, pairs, *options, **how)
+        return _LOSSES[self.name][0](table)

@@ -1,0 +1,50 @@
+"""Progress bars, for those who ask for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class _Quiet:
+    """What a bar that nobody asked for does."""
+
+    def __enter__(self) -> _Quiet:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+    def update(self, n: int = 1) -> None:
+        pass
+
+    def set_postfix_str(self, text: str) -> None:
+        pass
+
+
+def progress(
+    enabled: bool,
+    total: int | None = None,
+    desc: str | None = None,
+    **more: Any,
+) -> Any:
+    """A bar of tqdm, or something that takes its calls and shows nothing.
+
+    Args:
+        enabled: Whether to show it.
+        total: Number of steps.
+        desc: What is being done.
+        more: More for tqdm.
+
+    Raises:
+        ImportError: If it is to be shown and tqdm is not installed.
+    """
+    if not enabled:
+        return _Quiet()
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as e:
+        raise ImportError(
+            "progress bars need tqdm, an optional dependency: "
+            "pip install 'chainer-sdtw[learn]'"
+        ) from e
+    return tqdm(total=total, desc=desc, **more)
