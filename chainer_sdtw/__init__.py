@@ -29,11 +29,13 @@ with warnings.catch_warnings():
         temporal_distortion_index,
     )
     from chainer_sdtw import links, training  # isort: skip
+    from chainer_sdtw.averaging import barycenter
     from chainer_sdtw.visualization import plot_alignment
 
 __all__ = [
     "__version__",
     "alignment_path",
+    "barycenter",
     "cost_matrix",
     "diagonal_prior",
     "dilate_loss",

@@ -65,22 +65,34 @@ class Loss:
         """Whether terms of series with themselves are to be taken off."""
         return _LOSSES[self.name][1]
 
-    def between(
-        self, x: Any, y: Any, x_length: Any = None, y_length: Any = None
-    ) -> Variable:
+    @property
+    def sharp(self) -> bool:
+        """Whether it is the expected cost of alignments."""
+        return _LOSSES[self.name][0] is Table.expected_costs
+
+    def between(self, x: Any, y: Any, *lengths: Any) -> Variable:
         """The loss of pairs ``(B, m, d)`` and ``(B, n, d)``, as ``(B,)``.
 
         For a divergence only the term of the pairs.
         """
-        return self._of(as_variable(x), as_variable(y), x_length, y_length)
+        x, y = as_variable(x), as_variable(y)
+        return _LOSSES[self.name][0](self.table(x, y, *lengths))
 
-    def itself(self, x: Any, x_length: Any = None) -> Variable:
+    def itself(self, x: Any, length: Any = None) -> Variable:
         """The same, ``(B,)``, of series ``(B, m, d)`` with themselves."""
         x = as_variable(x)
-        return self._of(x, x, x_length, x_length, symmetric=True)
-
-    def _of(self, x: Variable, y: Variable, *lengths: Any, **how: Any) -> Any:
-        pairs = Pairs(x, y, *lengths, True, x.dtype)
-        options = self.gamma, self.cost, self.bandwidth
-        table = series_table(self.name, pairs, *options, **how)
+        table = self.table(x, x, length, length, symmetric=True)
         return _LOSSES[self.name][0](table)
+
+    def table(
+        self,
+        x: Variable,
+        y: Variable,
+        x_length: Any = None,
+        y_length: Any = None,
+        **how: Any,
+    ) -> Table:
+        """The table of pairs ``(B, m, d)`` and ``(B, n, d)``."""
+        pairs = Pairs(x, y, x_length, y_length, True, x.dtype)
+        options = self.gamma, self.cost, self.bandwidth
+        return series_table(self.name, pairs, *options, **how)

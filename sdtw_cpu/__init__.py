@@ -13,13 +13,13 @@ Bands
     :func:`sakoe_chiba_band`, :func:`band_from_mask`
         which columns each row may use
 The seed's interface
-    :class:`SoftDTW`, :mod:`sdtw_cpu.distance`
+    :class:`SoftDTW`, :mod:`sdtw_cpu.distance`, :mod:`sdtw_cpu.barycenter`
 Settings
     :func:`set_num_threads`, :func:`get_num_threads`, :func:`isa`,
     :func:`isa_levels`, :func:`set_isa`
 """
 
-from sdtw_cpu import distance
+from sdtw_cpu import barycenter, distance
 from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (
     get_num_threads,
@@ -48,6 +48,7 @@ __all__ = [
     "adjoint",
     "adjoint_tangent",
     "band_from_mask",
+    "barycenter",
     "check_gamma",
     "distance",
     "get_num_threads",

@@ -1,0 +1,280 @@
+"""The optimisation behind barycenters, of one or several at once."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import chainer
+import numpy as np
+from chainer import Parameter, Variable
+from chainer.backends import cuda
+
+from chainer_sdtw._batch import Batch
+from chainer_sdtw._losses import Loss
+from chainer_sdtw.functions._node import sweeps_for
+
+# Called with the barycenters (K, length, d) and the objective.
+Callback = Optional[Callable[[Any, float], Any]]
+
+
+class Objective:
+    """Weighted sums of a loss between series and their barycenters.
+
+    One call is one sweep over a batch of all series and back, whatever the
+    number of barycenters. The divergences' terms of series with themselves
+    are constants and left out.
+
+    Args:
+        batch: ``N`` series.
+        loss: The loss.
+        weights: ``(N,)``, >= 0, on the host; None means 1.
+        labels: ``(N,)`` integers on the host, the barycenter of each series;
+            None means that there is one.
+        count: The number ``K`` of barycenters.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        loss: Loss,
+        weights: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        count: int = 1,
+    ) -> None:
+        if labels is None:
+            labels = np.zeros(len(batch), int)
+        if weights is None:
+            weights = np.ones(len(batch))
+        if count > 1:
+            # Those of one barycenter side by side.
+            order = np.argsort(labels, kind="stable")
+            batch, labels = batch.take(order), labels[order]
+            weights = weights[order]
+        self.batch = batch
+        self.loss = loss
+        self.weights = weights
+        bounds = np.searchsorted(labels, np.arange(count + 1))
+        self._slices = [slice(*ends) for ends in zip(bounds, bounds[1:])]
+        self._labels = batch.xp.asarray(labels)
+        self._weights = batch.xp.asarray(weights.astype(batch.array.dtype))
+        self._problem: Any = None
+
+    def __call__(self, barycenters: Any) -> tuple[np.ndarray, Any]:
+        """Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
+
+        Args:
+            barycenters: ``(K, length, d)``, where the series are.
+        """
+        x, y, y_length = self._pairs(barycenters)
+        if self._problem is None:
+            table = self.loss.table(Variable(x), Variable(y), None, y_length)
+            # A cost that is not fused is in the way from series to sweeps.
+            fused = table.inputs[0].array is x
+            self._problem = table.problem if fused else False
+        sweep = self._swept if self._problem else self._composed
+        value, gx, gy = sweep(x, y, y_length)
+        value, size = _host(value), len(self.batch)
+        weighted = self.weights * value[:size]
+        values = np.array([weighted[part].sum() for part in self._slices])
+        # Not by BLAS, whose threads keep spinning where the sweeps' are.
+        xp = self.batch.xp
+        gradient = xp.stack(
+            [
+                xp.einsum("i,ijk->jk", self._weights[part], gx[:size][part])
+                for part in self._slices
+            ]
+        )
+        if self.loss.divergence:
+            half = [self.weights[part].sum() / 2 for part in self._slices]
+            values -= half * value[size:]
+            # The other half of the gradient is the same, except with a
+            # caller's cost, which need not be symmetric.
+            own = gx[size:]
+            other = own if gy is None else gy[size:, : own.shape[1]]
+            share = xp.asarray(np.array(half, gradient.dtype))
+            gradient -= share[:, None, None] * (own + other)
+        return values, gradient
+
+    def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
+        """The loss of the pairs and its gradient, by sweeps alone."""
+        problem, sweeps = self._problem, sweeps_for((x,))
+        if self.loss.sharp:
+            _, value, tape = problem.tangent((x, y), "cost", True)
+            adjoint = sweeps.adjoint_tangent
+        else:
+            value, tape = problem.value((x, y), True)
+            adjoint = sweeps.adjoint
+        (gx,) = problem.gradients(adjoint, tape, indexes=(0,))
+        return value, gx, None
+
+    def _composed(self, x: Any, y: Any, y_length: Any) -> tuple:
+        """The same for costs that are not fused, by Chainer."""
+        lopsided = self.loss.divergence and callable(self.loss.cost)
+        x, y = Variable(x), Variable(y, requires_grad=lopsided)
+        with chainer.using_config("enable_backprop", True):
+            value: Any = self.loss.between(x, y, None, y_length)
+            value.grad = value.xp.ones_like(value.array)
+            value.backward()
+        return value.array, x.grad, y.grad
+
+    def _pairs(self, z: Any) -> tuple:
+        xp, batch = self.batch.xp, self.batch
+        more = z[:0]
+        y, y_length = batch.array, batch.length
+        if self.loss.divergence:
+            # The barycenters follow the series, to be paired with themselves.
+            more = z
+            longest = max(y.shape[1], z.shape[1])
+            y = xp.zeros((len(batch) + len(z), longest, z.shape[2]), z.dtype)
+            y[: len(batch), : batch.array.shape[1]] = batch.array
+            y[len(batch) :, : z.shape[1]] = z
+            own = np.full(len(z), z.shape[1])
+            y_length = np.concatenate([batch.lengths, own])
+        if len(z) == 1:
+            x = xp.broadcast_to(z, (len(y), *z.shape[1:]))
+        else:
+            x = xp.concatenate([z[self._labels], more])
+        return x, y, y_length
+
+
+def minimize(
+    objective: Objective,
+    init: Any,
+    optimizer: Any = "l-bfgs",
+    tol: float = 1e-5,
+    max_iter: int = 100,
+    callback: Callback = None,
+) -> tuple[Any, np.ndarray]:
+    """Minimise the sum of the objectives, all barycenters at once.
+
+    Args:
+        objective: What to minimise.
+        init: ``(K, length, d)``, where the series are.
+        optimizer: ``'l-bfgs'``, a method of
+            :func:`scipy.optimize.minimize`, or a Chainer optimizer.
+        tol: Tolerance of scipy's methods.
+        max_iter: The largest number of iterations.
+        callback: Called after each iteration.
+
+    Returns:
+        The barycenters ``(K, length, d)`` and their objectives ``(K,)``.
+
+    Raises:
+        ValueError: If the optimizer is unknown, or an argument out of range.
+        FloatingPointError: If the objective is not finite at ``init``.
+    """
+    check_stopping(tol, max_iter)
+    values, gradient = objective(init)
+    if not np.isfinite(values).all():
+        raise FloatingPointError(
+            f"the loss of the initial guess is {values.sum()}: the costs are "
+            f"beyond the range of {init.dtype}"
+        )
+    search = _scipy if isinstance(optimizer, str) else _chainer
+    barycenters = search(
+        *(objective, init, optimizer, tol, max_iter, callback),
+        (values, gradient),
+    )
+    return barycenters, objective(barycenters)[0]
+
+
+def check_stopping(tol: float, max_iter: int) -> None:
+    """Raise ``ValueError`` unless the limits of a search make sense."""
+    if not 0 <= tol < np.inf:
+        raise ValueError(f"tol must be >= 0 and finite, got {tol!r}")
+    if max_iter != int(max_iter) or max_iter < 1:
+        raise ValueError(f"max_iter must be an integer >= 1, got {max_iter!r}")
+
+
+def _scipy(
+    objective: Objective,
+    init: Any,
+    method: str,
+    tol: float,
+    max_iter: int,
+    callback: Callback,
+    start: tuple,
+) -> Any:
+    from scipy import optimize
+
+    # The last evaluation, which most methods make where an iteration ends.
+    last: list[Any] = [_host(init).ravel(), *start]
+
+    def at(flat: np.ndarray) -> Any:
+        barycenters = flat.reshape(init.shape).astype(init.dtype)
+        return objective.batch.xp.asarray(barycenters)
+
+    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        if not np.array_equal(flat, last[0]):
+            last[:] = flat.copy(), *objective(at(flat))
+        return float(last[1].sum()), _host(last[2]).ravel()
+
+    def after(flat: np.ndarray) -> None:
+        if callback is not None:
+            callback(at(flat), function(flat)[0])
+
+    method = "L-BFGS-B" if method == "l-bfgs" else method
+    result = optimize.minimize(
+        function,
+        _host(init).ravel(),
+        method=method,
+        jac=True,
+        tol=tol,
+        callback=after,
+        options={"maxiter": max_iter},
+    )
+    return at(result.x)
+
+
+def _chainer(
+    objective: Objective,
+    init: Any,
+    optimizer: Any,
+    tol: float,
+    max_iter: int,
+    callback: Callback,
+    start: tuple,
+) -> Any:
+    if not isinstance(optimizer, chainer.GradientMethod):
+        raise TypeError(
+            "optimizer must be 'l-bfgs', a method of scipy.optimize.minimize "
+            f"or a chainer.GradientMethod, got {optimizer!r}"
+        )
+    link = chainer.Link()
+    with link.init_scope():
+        link.z = Parameter(init.copy())
+    optimizer.setup(link)
+    (values, gradient), best = start, init
+    least = values.sum()
+    for _ in range(max_iter):
+        link.z.grad = gradient
+        optimizer.update()
+        values, gradient = objective(link.z.array)
+        if values.sum() < least:
+            least, best = values.sum(), link.z.array.copy()
+        if callback is not None:
+            callback(link.z.array.copy(), float(values.sum()))
+    return best
+
+
+def _host(a: Any) -> np.ndarray:
+    return cuda.to_cpu(a).astype(np.float64)
+
+
+def resampled(batch: Batch, length: int) -> Any:
+    """The series ``(N, length, d)``, by linear interpolation."""
+    xp, last = batch.xp, batch.lengths - 1
+    if batch.length is None and length == batch.array.shape[1]:
+        return batch.array
+    at = last[:, None] * np.linspace(0, 1, length)
+    before = np.minimum(at.astype(int), np.maximum(last - 1, 0)[:, None])
+    after = np.minimum(before + 1, last[:, None])
+    rows = xp.arange(len(batch))[:, None]
+    share = xp.asarray((at - before)[:, :, None].astype(batch.array.dtype))
+    low, high = (batch.array[rows, xp.asarray(i)] for i in (before, after))
+    return low + share * (high - low)
+
+
+def usual_length(batch: Batch) -> int:
+    """The mean length of the series, rounded."""
+    return int(np.rint(batch.lengths.mean()))

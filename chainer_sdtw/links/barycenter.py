@@ -1,0 +1,162 @@
+"""A barycenter as a parameter, trained by minibatches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import chainer
+import numpy as np
+from chainer import Parameter, Variable
+from chainer import functions as F
+from chainer.backends import cuda
+
+import sdtw_cpu
+from chainer_sdtw._batch import as_batch
+from chainer_sdtw._losses import Loss
+from chainer_sdtw.functions._series import array_of
+
+
+class Barycenter(chainer.Link):
+    """Barycenter of time series that any optimizer can train.
+
+    For more series than fit in memory, or than are worth a sweep each before
+    every step: a call with a minibatch returns a loss whose expectation is
+    the objective of :func:`~chainer_sdtw.barycenter` over the number of
+    series. Smoothing is in snapshots, and
+    :class:`~chainer_sdtw.training.AttributeShift` can schedule it.
+
+    See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
+    for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, equation
+    4.
+
+    Args:
+        init (:ref:`ndarray`): The initial guess, ``(length, d)``, or
+            ``(length,)`` for univariate series: float16, float32 or float64.
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        loss (str): ``'soft_dtw'`` or another as for
+            :func:`~chainer_sdtw.barycenter`.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int): Radius of Sakoe and Chiba's band; None means no
+            band.
+
+    Attributes:
+        barycenter (~chainer.Parameter): ``(length, d)`` or ``(length,)``.
+        gamma (float): Smoothing.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If a shape is wrong or an argument out of range.
+
+    .. admonition:: Example
+
+        >>> series = np.array([[0, 0, 1, 2], [0, 1, 2, 2]], np.float32)
+        >>> link = chainer_sdtw.links.Barycenter(series[0], gamma=0.1)
+        >>> optimizer = chainer.optimizers.SGD(lr=0.1).setup(link)
+        >>> before = float(link(series).array)
+        >>> for _ in range(5):
+        ...     optimizer.update(link, series)
+        >>> float(link(series).array) < before
+        True
+
+    """
+
+    gamma: float
+
+    def __init__(
+        self,
+        init: Any,
+        gamma: float = 1.0,
+        *,
+        loss: str = "soft_dtw",
+        cost: Any = "sqeuclidean",
+        bandwidth: int | None = None,
+    ) -> None:
+        super().__init__()
+        init = array_of(init)
+        if not hasattr(init, "dtype"):
+            init = np.asarray(init, chainer.config.dtype)
+        as_batch("init", init[None])  # for its errors
+        self.loss, self.cost, self.bandwidth = loss, cost, bandwidth
+        self.gamma = gamma
+        self._options()  # for its errors
+        self.register_persistent("gamma")
+        with self.init_scope():
+            self.barycenter = Parameter(init.copy())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A number of Python: it can be loaded from any snapshot.
+        if name == "gamma":
+            value = sdtw_cpu.check_gamma(value)
+        super().__setattr__(name, value)
+
+    @property
+    def printable_specs(self) -> Iterator[tuple[str, Any]]:
+        yield "gamma", self.gamma
+        yield "loss", self.loss
+        yield "cost", self.cost
+        yield "bandwidth", self.bandwidth
+
+    def forward(
+        self, series: Any, weights: Any = None, *, y_term: Any = None
+    ) -> Variable:
+        """The mean loss of a minibatch of series to the barycenter.
+
+        Args:
+            series (list or :ref:`ndarray`): ``(B, n, d)``, ``(B, n)`` for
+                univariate series, or a list of series of different lengths,
+                of the type of ``init`` and where it is.
+            weights (:ref:`ndarray`): ``(B,)``, what each loss is multiplied
+                with before the mean; None means 1.
+            y_term (str): For divergences: None takes off the series' terms
+                with themselves too, ``'skip'`` leaves these constants where
+                they are, for a third less work.
+
+        Returns:
+            ~chainer.Variable: A scalar.
+
+        Raises:
+            TypeError: If an argument is of a wrong type.
+            ValueError: If shapes do not fit, or there is no such option.
+        """
+        if y_term not in (None, "skip"):
+            raise ValueError(f"y_term must be None or 'skip', got {y_term!r}")
+        loss, z = self._options(), self.barycenter
+        batch = as_batch("series", series)
+        if batch.dtype != z.dtype or batch.univariate != (z.ndim == 1):
+            raise ValueError(
+                f"series must be {z.dtype} with {z.ndim - 1} axes of "
+                f"features like the barycenter, got {batch.dtype} with "
+                f"{1 - batch.univariate}"
+            )
+        z = F.cast(z, batch.array.dtype)
+        z = F.reshape(z, (1, len(z), -1))
+        if z.shape[2] != batch.features:
+            raise ValueError(
+                f"series must have {z.shape[2]} features, got {batch.features}"
+            )
+        with chainer.using_device(z.device):
+            x = F.broadcast_to(z, (len(batch), *z.shape[1:]))
+            value: Any = loss.between(x, batch.array, None, batch.length)
+            if loss.divergence:
+                own: Any = loss.itself(z)
+                value -= F.broadcast_to(own, value.shape) / 2
+            if loss.divergence and y_term is None:
+                constant: Any = loss.itself(batch.array, batch.length)
+                value -= constant / 2
+            if weights is not None:
+                value *= _weights(value, weights)
+            return F.cast(F.mean(value), batch.dtype)
+
+    def _options(self) -> Loss:
+        return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
+
+
+def _weights(value: Any, weights: Any) -> Any:
+    weights = np.asarray(cuda.to_cpu(array_of(weights)))
+    if weights.shape != value.shape:
+        raise ValueError(
+            f"weights must have shape {value.shape}, got {weights.shape}"
+        )
+    return value.xp.asarray(weights.astype(value.dtype))

@@ -1,0 +1,349 @@
+import chainer_sdtw  # isort: skip  (before chainer)
+
+import chainer
+import numpy as np
+import pytest
+
+from chainer_sdtw import _barycenters, _batch, _losses, barycenter
+from chainer_sdtw.functions import cost_matrix
+
+# Each named loss as the function that it stands for.
+FUNCTIONS = {
+    "soft_dtw": chainer_sdtw.soft_dtw,
+    "divergence": chainer_sdtw.soft_dtw_divergence,
+    "sharp": chainer_sdtw.sharp_soft_dtw,
+    "sharp_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
+    "mean_cost": chainer_sdtw.mean_cost,
+    "mean_cost_divergence": chainer_sdtw.mean_cost_divergence,
+}
+
+
+def lopsided(x, y):
+    """A cost that changes when its arguments change places."""
+    return cost_matrix(2 * x, y)
+
+
+def total(z, series, weights, loss, gamma, **options):
+    """The objective by the public functions, with its gradient."""
+    z = chainer.Variable(np.asarray(z, np.float64))
+    if not loss.startswith("mean"):
+        options["gamma"] = gamma
+    if loss.endswith("divergence"):
+        options["y_term"] = "skip"
+    pairs = [z] * len(series), list(series)
+    values = FUNCTIONS[loss](*pairs, reduce="no", **options)
+    value = chainer.functions.sum(values * np.asarray(weights, np.float64))
+    value.backward()
+    return float(value.array), z.grad
+
+
+@pytest.fixture
+def series(rng):
+    return [rng.standard_normal((n, 2)).cumsum(axis=0) for n in (7, 4, 6, 5)]
+
+
+# The objective
+
+
+@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"cost": "cosine"}, {"cost": lopsided}, {"bandwidth": 2}],
+    ids=["plain", "cosine", "lopsided", "band"],
+)
+@pytest.mark.parametrize("length", [3, 9])
+def test_objective(rng, series, loss, options, length):
+    weights = np.array([1.0, 0.5, 0, 2])
+    z = rng.standard_normal((length, 2))
+    expected = total(z, series, weights, loss, 0.4, **options)
+    objective = _barycenters.Objective(
+        _batch.as_batch("series", series),
+        _losses.Loss(loss, 0.4, **options),
+        weights,
+    )
+    for _ in range(2):  # what the first call keeps must not change the next
+        values, gradient = objective(z[None])
+        np.testing.assert_allclose(values, [expected[0]], rtol=1e-10)
+        np.testing.assert_allclose(
+            gradient[0], expected[1], rtol=1e-9, atol=1e-9
+        )
+
+
+@pytest.mark.parametrize("loss", ["soft_dtw", "divergence"])
+def test_several_at_once(rng, series, loss):
+    labels = np.array([2, 0, 2, 0])  # none for barycenter 1
+    weights = np.array([1.0, 3, 0.5, 2])
+    z = rng.standard_normal((3, 5, 2))
+    batch = _batch.as_batch("series", series)
+    objective = _barycenters.Objective(
+        batch, _losses.Loss(loss, 0.3), weights, labels, 3
+    )
+    values, gradient = objective(z)
+    for k in range(3):
+        own = np.flatnonzero(labels == k)
+        if len(own) == 0:
+            assert values[k] == 0 and not gradient[k].any()
+            continue
+        value, g = total(
+            *(z[k], [series[i] for i in own], weights[own], loss, 0.3)
+        )
+        np.testing.assert_allclose(values[k], value, rtol=1e-12)
+        np.testing.assert_allclose(gradient[k], g, rtol=1e-9, atol=1e-10)
+
+
+# What comes out
+
+
+@pytest.mark.parametrize("loss", FUNCTIONS)
+def test_finds_a_stationary_point(series, loss):
+    if loss == "mean_cost_divergence":
+        # It has no minimum among lengths that differ.
+        series = [x[:4] for x in series]
+    z = barycenter(series, 0.5, loss=loss, tol=1e-9, max_iter=500)
+    mean = np.mean([len(x) for x in series])
+    assert z.shape == (round(mean), 2) and z.dtype == np.float64
+    _, gradient = total(z, series, np.ones(4), loss, 0.5)
+    _, before = total(np.zeros_like(z), series, np.ones(4), loss, 0.5)
+    assert abs(gradient).max() < 1e-3 * abs(before).max()
+
+
+def test_agrees_with_the_seed(series):
+    from sdtw_cpu.barycenter import sdtw_barycenter
+
+    init = np.zeros((5, 2))
+    limits = {"tol": 1e-3, "max_iter": 50}
+    expected = sdtw_barycenter(series, init, gamma=0.2)
+    z = barycenter(series, 0.2, init=init, **limits)
+    np.testing.assert_allclose(z, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_divergence_of_one_series_is_that_series(series):
+    z = barycenter(
+        series[:1], 1.0, length=7, init="random", random_state=3,
+        loss="divergence", tol=1e-12, max_iter=1000,
+    )  # fmt: skip
+    np.testing.assert_allclose(z, series[0], atol=1e-3)
+
+
+def test_weights_interpolate(series):
+    ends = [barycenter(series[:2], 0.01, w) for w in ([1, 0], [0, 1])]
+    for z, target in zip(ends, series[:2]):
+        value, _ = total(z, [target], [1], "sharp", 0.01)
+        other, _ = total(z, [series[2]], [1], "sharp", 0.01)
+        assert value < 0.1 * other
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("univariate", [True, False])
+def test_form_of_the_result(rng, dtype, univariate):
+    series = rng.standard_normal((5, 8)).astype(dtype)
+    if not univariate:
+        series = series[:, :, None]
+    z = barycenter(series, max_iter=3)
+    assert isinstance(z, np.ndarray)
+    assert z.dtype == dtype and z.shape == series.shape[1:]
+    z = barycenter(list(series), length=6, max_iter=3)
+    assert z.shape == (6, *series.shape[2:])
+
+
+def test_float32_is_near_float64(rng):
+    series = rng.standard_normal((6, 40)).cumsum(axis=1)
+    z = barycenter(series, 0.1)
+    near = barycenter(series.astype(np.float32), 0.1)
+    values = [
+        total(a[:, None], series[:, :, None], np.ones(6), "soft_dtw", 0.1)[0]
+        for a in (z, near)
+    ]
+    assert abs(values[1] - values[0]) < 1e-3 * abs(values[0])
+
+
+# Initial guesses
+
+
+def first_guess(*args, **kwargs):
+    """The initial guess: what a search that must stop at once returns."""
+
+    class Stop(Exception):
+        pass
+
+    seen = []
+
+    class Spy(_barycenters.Objective):
+        def __call__(self, z):
+            seen.append(z.copy())
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_barycenters, "Objective", Spy)
+        with pytest.raises(Stop):
+            barycenter(*args, **kwargs)
+    return seen[0][0]
+
+
+def test_mean():
+    series = np.array([[0.0, 2, 4], [4, 4, 4]])
+    np.testing.assert_array_equal(first_guess(series)[:, 0], [2, 3, 4])
+    guess = first_guess(series, weights=[3, 1], init="mean")
+    np.testing.assert_array_equal(guess[:, 0], [1, 2.5, 4])
+
+
+def test_mean_of_different_lengths():
+    series = [np.array([0.0, 4]), np.array([0.0, 1, 2, 3, 4]), [1.0]]
+    guess = first_guess(series, weights=[1, 1, 2], length=3)
+    np.testing.assert_allclose(guess[:, 0], [0.5, 1.5, 2.5])
+    assert len(first_guess(series)) == 3  # 8 / 3
+    assert len(first_guess(series, length=1)) == 1
+
+
+def test_medoid(rng):
+    middle = rng.standard_normal((9, 2)).cumsum(axis=0)
+    series = [middle + shift for shift in (-1, 0, 1)]
+    guess = first_guess(series, 0.1, init="medoid")
+    np.testing.assert_array_equal(guess, middle)
+    guess = first_guess(series, 0.1, init="medoid", weights=[9, 1, 1])
+    np.testing.assert_array_equal(guess, series[0])
+    assert first_guess(series, init="medoid", length=4).shape == (4, 2)
+
+
+def test_random(rng):
+    series = [
+        np.stack([np.full(n, 5.0), rng.standard_normal(n)], axis=1)
+        for n in (40, 60)
+    ]
+    guess = first_guess(series, init="random", random_state=1)
+    assert guess.shape == (50, 2)
+    np.testing.assert_allclose(guess[:, 0], 5)  # not of the padding
+    assert 0.6 < guess[:, 1].std() < 1.5
+    again = first_guess(
+        series, init="random", random_state=np.random.RandomState(1)
+    )
+    np.testing.assert_array_equal(again, guess)
+    other = first_guess(series, init="random", random_state=2)
+    assert not np.array_equal(other, guess)
+
+
+@pytest.mark.parametrize("init", [[0, 1, 2], np.arange(3, dtype=np.float32)])
+def test_given(init):
+    guess = first_guess(np.ones((2, 5)), init=init)
+    np.testing.assert_array_equal(guess[:, 0], [0, 1, 2])
+    assert guess.dtype == np.float64
+
+
+# Optimizers
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["cg", "L-BFGS-B", chainer.optimizers.Adam(0.2)], ids=str
+)
+def test_optimizers(series, optimizer):
+    init = np.zeros((5, 2))
+    z = barycenter(
+        series, init=init, optimizer=optimizer, max_iter=60, tol=1e-6
+    )
+    best = barycenter(series, init=init, tol=1e-8)
+    start, reached, least = (
+        total(a, series, np.ones(4), "soft_dtw", 1.0)[0]
+        for a in (init, z, best)
+    )
+    assert reached - least < 0.1 * (start - least)
+    assert not init.any()
+
+
+def test_best_update_counts(series):
+    init = np.zeros((5, 2))
+    far = chainer.optimizers.SGD(lr=1e3)  # leaves at once
+    z = barycenter(series, init=init, optimizer=far, max_iter=3)
+    np.testing.assert_array_equal(z, init)
+
+
+def test_callback_and_progress(series, capsys):
+    calls = []
+    z = barycenter(
+        series, callback=lambda *args: calls.append(args), max_iter=20
+    )
+    assert 1 < len(calls) <= 20
+    values = [value for _, value in calls]
+    assert values == sorted(values, reverse=True)
+    np.testing.assert_array_equal(calls[-1][0], z)
+    value, _ = total(z, series, np.ones(4), "soft_dtw", 1.0)
+    np.testing.assert_allclose(values[-1], value, rtol=1e-12)
+    assert capsys.readouterr().err == ""
+    pytest.importorskip("tqdm")
+    barycenter(series, max_iter=2, verbose=True)
+    assert "barycenter" in capsys.readouterr().err
+
+
+def test_interrupt(series):
+    seen = []
+
+    def callback(z, value):
+        seen.append(z)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        barycenter(series, callback=callback)
+    assert seen[1].shape == (6, 2) and np.isfinite(seen[1]).all()
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"gamma": -1}, "gamma must be >= 0"),
+        ({"gamma": np.nan}, "gamma must be >= 0"),
+        ({"loss": "dtw"}, "loss must be one of 'soft_dtw', .* got 'dtw'"),
+        ({"cost": "l3"}, "cost must be"),
+        ({"bandwidth": -1}, "bandwidth must be >= 0"),
+        ({"weights": [1, 2]}, r"weights must have shape \(4,\)"),
+        ({"weights": [1, 2, -1, 1]}, "weights must be >= 0"),
+        ({"weights": [1, 2, np.nan, 1]}, "weights must be >= 0"),
+        ({"weights": [0, 0, 0, 0]}, "not all 0"),
+        ({"init": "average"}, "init must be 'mean'.* got 'average'"),
+        ({"init": np.zeros((3, 1))}, "init must have 2 features"),
+        ({"init": np.zeros(3)}, "init must have shape"),
+        ({"init": np.full((3, 2), np.nan)}, "contains NaN"),
+        ({"init": np.zeros((3, 2)), "length": 4}, "init has length 3, not 4"),
+        ({"length": 0}, "length must be an integer >= 1"),
+        ({"length": 2.5}, "length must be an integer >= 1"),
+        ({"tol": -1}, "tol must be >= 0"),
+        ({"max_iter": 0}, "max_iter must be an integer >= 1"),
+        ({"optimizer": "lbfgs"}, "[Uu]nknown"),
+    ],
+)
+def test_bad_values(series, options, message):
+    with pytest.raises(ValueError, match=message):
+        barycenter(series, **options)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"gamma": "1"}, None),
+        ({"cost": 1}, "cost must be"),
+        ({"bandwidth": 1.5}, "bandwidth must be integers"),
+        ({"optimizer": 3}, "optimizer must be 'l-bfgs'"),
+    ],
+)
+def test_bad_types(series, options, message):
+    if message is None:
+        assert barycenter(series, **options).shape == (6, 2)
+        return
+    with pytest.raises(TypeError, match=message):
+        barycenter(series, **options)
+
+
+def test_bad_series(series):
+    series[2][1, 0] = np.nan
+    with pytest.raises(ValueError, match=r"series\[2\] contains NaN"):
+        barycenter(series)
+    with pytest.raises(ValueError, match="series must not be an empty list"):
+        barycenter([])
+
+
+def test_overflow():
+    series = np.array([[1e200, -1e200], [0, 0]])
+    with pytest.raises(FloatingPointError, match="beyond the range"):
+        barycenter(series)

@@ -1,0 +1,130 @@
+import chainer_sdtw  # noqa: F401  isort: skip  (before chainer)
+
+import chainer
+import numpy as np
+import pytest
+
+from chainer_sdtw import _batch, _progress
+
+
+def test_arrays():
+    series = np.arange(12.0).reshape(2, 3, 2)
+    batch = _batch.as_batch("series", series)
+    assert batch.array is series and batch.length is None
+    assert not batch.univariate and len(batch) == 2 and batch.features == 2
+    np.testing.assert_array_equal(batch.lengths, [3, 3])
+    flat = _batch.as_batch("series", series[:, :, 0])
+    assert flat.univariate
+    np.testing.assert_array_equal(flat.array, series[:, :, :1])
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, chainer.Variable])
+def test_series_of_one_length(wrap):
+    series = np.arange(6.0).reshape(2, 3)
+    batch = _batch.as_batch("series", wrap(series))
+    assert batch.length is None and batch.univariate
+    np.testing.assert_array_equal(batch.array[:, :, 0], series)
+
+
+def test_lists_are_padded():
+    series = [[[1, 2]], np.array([[3.0, 4], [5, 6]], np.float32)]
+    batch = _batch.as_batch("series", series)
+    np.testing.assert_array_equal(
+        batch.array, [[[1, 2], [0, 0]], [[3, 4], [5, 6]]]
+    )
+    np.testing.assert_array_equal(batch.length, [1, 2])
+    assert not batch.univariate
+    array = np.empty(2, object)
+    array[:] = series
+    again = _batch.as_batch("series", array)
+    np.testing.assert_array_equal(again.array, batch.array)
+
+
+@pytest.mark.parametrize(
+    "given, computed",
+    [
+        (np.float16, np.float32),
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (int, np.float64),
+        (bool, np.float64),
+    ],
+)
+def test_types(given, computed):
+    series = np.ones((2, 3), given)
+    for form in series, list(series):
+        batch = _batch.as_batch("series", form)
+        assert batch.array.dtype == computed
+        wanted = given if np.dtype(given).kind == "f" else np.float64
+        assert batch.dtype == wanted
+        assert batch.as_given(batch.array).dtype == wanted
+        assert batch.as_given(batch.array).shape == (2, 3)
+
+
+def test_take_is_cut_to_the_longest():
+    series = [np.full(n, float(n)) for n in (2, 5, 3)]
+    batch = _batch.as_batch("series", series).take(np.array([2, 0]))
+    np.testing.assert_array_equal(
+        batch.array[:, :, 0], [[3, 3, 3], [2, 2, 0]]
+    )
+    np.testing.assert_array_equal(batch.lengths, [3, 2])
+
+
+@pytest.mark.parametrize(
+    "series, error, message",
+    [
+        ([], ValueError, "series must not be an empty list"),
+        (np.zeros((0, 3)), ValueError, r"not empty; got shape \(0, 3\)"),
+        (np.zeros((2, 0, 1)), ValueError, r"not empty; got shape"),
+        (np.zeros(3), ValueError, r"or a list of series, .*\(3,\)"),
+        (np.zeros((1, 1, 1, 1)), ValueError, r"\(1, 1, 1, 1\)"),
+        ([[1.0], []], ValueError, r"series\[1\] must be .* shape \(0,\)"),
+        ([1.0, 2.0], ValueError, r"series\[0\] must be .* shape \(\)"),
+        ([[1.0], [[1.0]]], ValueError, r"series\[1\] has \(1, 1\)"),
+        (np.array([["a"]]), TypeError, "must be real numbers, got <U1"),
+        (np.ones((1, 1), complex), TypeError, "real numbers, got complex128"),
+        ([[1], ["a"]], TypeError, "must be real numbers"),
+    ],
+)
+def test_errors(series, error, message):
+    with pytest.raises(error, match=message):
+        _batch.as_batch("series", series)
+
+
+def test_check_finite():
+    series = np.ones((3, 2))
+    _batch.check_finite("x", _batch.as_batch("x", series))
+    # A sum beyond the range is no infinity among the elements.
+    _batch.check_finite("x", _batch.as_batch("x", series * 1e308))
+    for bad in np.nan, np.inf, -np.inf:
+        series[1, 1] = bad
+        with pytest.raises(ValueError, match=r"x\[1\] contains NaN or inf"):
+            _batch.check_finite("x", _batch.as_batch("x", series))
+
+
+def test_check_fits():
+    a, b = (_batch.as_batch("a", np.ones((1, 2, d))) for d in (1, 2))
+    _batch.check_fits("a", a, "b", a)
+    with pytest.raises(ValueError, match="a and b must have the same number"):
+        _batch.check_fits("a", a, "b", b)
+
+
+def test_progress_is_quiet(capsys):
+    with _progress.progress(False, 3, "work") as bar:
+        bar.update()
+        bar.set_postfix_str("x", refresh=False)
+    out = capsys.readouterr()
+    assert out.out == out.err == ""
+
+
+def test_progress_shows_on_demand(capsys):
+    pytest.importorskip("tqdm")
+    with _progress.progress(True, 3, "work") as bar:
+        bar.update(3)
+    assert "work" in capsys.readouterr().err
+
+
+def test_progress_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match=r"chainer-sdtw\[learn\]"):
+        _progress.progress(True, 3)
