@@ -30,6 +30,7 @@ with warnings.catch_warnings():
     )
     from chainer_sdtw import links, training  # isort: skip
     from chainer_sdtw.averaging import barycenter
+    from chainer_sdtw.pairwise import pairwise_soft_dtw
     from chainer_sdtw.visualization import plot_alignment
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "links",
     "mean_cost",
     "mean_cost_divergence",
+    "pairwise_soft_dtw",
     "plot_alignment",
     "sharp_soft_dtw",
     "sharp_soft_dtw_divergence",

@@ -12,6 +12,7 @@ from chainer_sdtw._batch import Batch, as_batch, check_finite
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import progress
 from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.pairwise import fill
 
 _INITS = ("mean", "medoid", "random")
 
@@ -162,9 +163,9 @@ def _initial(
         return _random(batch, length, random_state)
     xp = batch.xp
     if init == "medoid":
-        from chainer_sdtw.pairwise import pairwise
-
-        objectives = cuda.to_cpu(pairwise(batch, None, loss)) @ weights
+        matrix = xp.empty((len(batch), len(batch)), batch.array.dtype)
+        fill(matrix, batch, None, loss)
+        objectives = cuda.to_cpu(matrix) @ weights
         batch = batch.take(np.array([objectives.argmin()]))
         return _barycenters.resampled(batch, length)[0]
     share = xp.asarray((weights / weights.sum()).astype(batch.array.dtype))

@@ -64,9 +64,7 @@ def test_types(given, computed):
 def test_take_is_cut_to_the_longest():
     series = [np.full(n, float(n)) for n in (2, 5, 3)]
     batch = _batch.as_batch("series", series).take(np.array([2, 0]))
-    np.testing.assert_array_equal(
-        batch.array[:, :, 0], [[3, 3, 3], [2, 2, 0]]
-    )
+    np.testing.assert_array_equal(batch.array[:, :, 0], [[3, 3, 3], [2, 2, 0]])
     np.testing.assert_array_equal(batch.lengths, [3, 2])
 
 
