@@ -11,7 +11,7 @@ from chainer.backends import cuda
 
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
-from chainer_sdtw.functions._node import sweeps_for
+from chainer_sdtw.functions import _node
 
 # Called with the barycenters (K, length, d) and the objective.
 Callback = Optional[Callable[[Any, float], Any]]
@@ -97,7 +97,7 @@ class Objective:
 
     def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The loss of the pairs and its gradient, by sweeps alone."""
-        problem, sweeps = self._problem, sweeps_for((x,))
+        problem, sweeps = self._problem, _node.sweeps_for((x,))
         if self.loss.sharp:
             _, value, tape = problem.tangent((x, y), "cost", True)
             adjoint = sweeps.adjoint_tangent

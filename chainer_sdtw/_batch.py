@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import chainer
 import numpy as np
-from chainer.backend import get_array_module
+from chainer.backend import get_array_module, get_device_from_array
 
 from chainer_sdtw.functions._series import array_of
 
@@ -146,9 +147,10 @@ def _padded(name: str, series: list) -> Batch:
     univariate = first.ndim == 1
     features = 1 if univariate else first.shape[1]
     xp = get_array_module(*series)
-    array = xp.zeros((len(series), int(length.max()), features), dtype)
-    for row, s in zip(array, series):
-        row[: len(s)] = s[:, None] if univariate else s
+    with chainer.using_device(get_device_from_array(*series)):
+        array = xp.zeros((len(series), int(length.max()), features), dtype)
+        for row, s in zip(array, series):
+            row[: len(s)] = s[:, None] if univariate else s
     same = (length == length[0]).all()
     return Batch(
         _computable(array), None if same else length, univariate, dtype

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import chainer
 import numpy as np
+from chainer.backend import get_device_from_array
 from chainer.backends import cuda
 
 from chainer_sdtw import _barycenters
@@ -108,22 +110,23 @@ def barycenter(
     """
     options = Loss(loss, gamma, cost, bandwidth)
     batch = as_batch("series", series)
-    check_finite("series", batch)
     weights = _weights(weights, len(batch))
-    start = _initial(batch, options, weights, init, length, random_state)
-    objective = _barycenters.Objective(batch, options, weights)
-    with progress(verbose, max_iter, "barycenter") as bar:
+    with chainer.using_device(get_device_from_array(batch.array)):
+        check_finite("series", batch)
+        start = _initial(batch, options, weights, init, length, random_state)
+        objective = _barycenters.Objective(batch, options, weights)
+        with progress(verbose, max_iter, "barycenter") as bar:
 
-        def after(z: Any, value: float) -> None:
-            bar.set_postfix_str(f"{value:.6g}", refresh=False)
-            bar.update()
-            if callback is not None:
-                callback(batch.as_given(z[0]), value)
+            def after(z: Any, value: float) -> None:
+                bar.set_postfix_str(f"{value:.6g}", refresh=False)
+                bar.update()
+                if callback is not None:
+                    callback(batch.as_given(z[0]), value)
 
-        z, _ = _barycenters.minimize(
-            objective, start[None], optimizer, tol, max_iter, after
-        )
-    return batch.as_given(z[0])
+            z, _ = _barycenters.minimize(
+                objective, start[None], optimizer, tol, max_iter, after
+            )
+        return batch.as_given(z[0])
 
 
 def _weights(weights: Any, size: int) -> np.ndarray:

@@ -103,6 +103,8 @@ class Barycenter(chainer.Link):
     ) -> Variable:
         """The mean loss of a minibatch of series to the barycenter.
 
+        Reported as ``'loss'`` too, where a trainer finds it.
+
         Args:
             series (list or :ref:`ndarray`): ``(B, n, d)``, ``(B, n)`` for
                 univariate series, or a list of series of different lengths,
@@ -147,7 +149,9 @@ class Barycenter(chainer.Link):
                 value -= constant / 2
             if weights is not None:
                 value *= _weights(value, weights)
-            return F.cast(F.mean(value), batch.dtype)
+            value = F.cast(F.mean(value), batch.dtype)
+        chainer.report({"loss": value}, self)
+        return value
 
     def _options(self) -> Loss:
         return Loss(self.loss, self.gamma, self.cost, self.bandwidth)

@@ -3,6 +3,7 @@ import chainer_sdtw  # isort: skip  (before chainer)
 import chainer
 import numpy as np
 import pytest
+from chainer.testing import attr
 
 from chainer_sdtw import _barycenters, _batch, _losses, barycenter
 from chainer_sdtw.functions import cost_matrix
@@ -347,3 +348,45 @@ def test_overflow():
     series = np.array([[1e200, -1e200], [0, 0]])
     with pytest.raises(FloatingPointError, match="beyond the range"):
         barycenter(series)
+
+
+# On a GPU
+
+
+@attr.gpu
+@pytest.mark.parametrize("loss", FUNCTIONS)
+@pytest.mark.parametrize("init", ["mean", "medoid"])
+def test_on_a_gpu(series, loss, init):
+    import cupy
+
+    series = [x[:4] for x in series]
+    there = [cupy.asarray(x) for x in series]
+    options = {"gamma": 0.5, "loss": loss, "init": init, "tol": 1e-9}
+    z = barycenter(there, **options)
+    assert isinstance(z, cupy.ndarray)
+    expected = barycenter(series, **options)
+    np.testing.assert_allclose(z.get(), expected, rtol=1e-4, atol=1e-4)
+
+
+@attr.gpu
+def test_optimizer_on_a_gpu(series):
+    import cupy
+
+    adam = chainer.optimizers.Adam(0.2)
+    there = [cupy.asarray(x) for x in series]
+    z = barycenter(there, optimizer=adam, max_iter=5)
+    adam = chainer.optimizers.Adam(0.2)
+    expected = barycenter(series, optimizer=adam, max_iter=5)
+    np.testing.assert_allclose(z.get(), expected, rtol=1e-8, atol=1e-8)
+
+
+@attr.gpu
+def test_on_another_gpu(series, second_gpu):
+    import cupy
+
+    with cupy.cuda.Device(second_gpu):
+        there = [cupy.asarray(x) for x in series]
+    z = barycenter(there, 0.5, loss="divergence")
+    assert z.device.id == second_gpu
+    expected = barycenter(series, 0.5, loss="divergence")
+    np.testing.assert_allclose(z.get(), expected, rtol=1e-4, atol=1e-4)

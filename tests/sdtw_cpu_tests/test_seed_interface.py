@@ -7,6 +7,7 @@ import pytest
 import reference
 
 import sdtw_cpu
+from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean
 
 GAMMA = 0.7
@@ -138,3 +139,56 @@ class TestSquaredEuclidean:
         message = "E must have shape (12, 9), got (9, 12)"
         with pytest.raises(ValueError, match=re.escape(message)):
             SquaredEuclidean(*series).jacobian_product(np.zeros((9, 12)))
+
+
+class TestBarycenter:
+    @pytest.fixture
+    def X(self, rng):
+        return [rng.standard_normal((n, 2)).cumsum(axis=0) for n in (6, 9, 7)]
+
+    def test_least_objective(self, X):
+        """The gradient is zero, by the classes for one pair."""
+        weights = [1, 0.5, 2]
+        Z = sdtw_barycenter(
+            X, X[0][:5], gamma=GAMMA, weights=weights, tol=1e-10, max_iter=500
+        )
+        assert Z.shape == (5, 2) and Z.dtype == np.float64
+        gradient = 0
+        for w, x in zip(weights, X):
+            D = SquaredEuclidean(Z, x)
+            sdtw = sdtw_cpu.SoftDTW(D, GAMMA)
+            sdtw.compute()
+            gradient += w * D.jacobian_product(sdtw.grad())
+        np.testing.assert_allclose(gradient, 0, atol=1e-4)
+
+    def test_positions_and_defaults(self, X):
+        init = np.zeros((4, 2))
+        Z = sdtw_barycenter(X, init, 1.0, None, "L-BFGS-B", 1e-3, 50)
+        np.testing.assert_array_equal(Z, sdtw_barycenter(X, init))
+        assert not np.array_equal(Z, sdtw_barycenter(X, init, max_iter=1))
+        other = sdtw_barycenter(X, init, method="CG")
+        np.testing.assert_allclose(other, Z, atol=0.1)
+        assert not init.any()
+
+    def test_an_array_of_series(self, rng):
+        X = rng.standard_normal((4, 6, 1))
+        Z = sdtw_barycenter(X, X.mean(axis=0))
+        np.testing.assert_array_equal(Z, sdtw_barycenter(list(X), X.mean(0)))
+
+    @pytest.mark.parametrize(
+        "args, message",
+        [
+            (([], np.zeros((3, 1))), "X must not be empty"),
+            (([np.zeros((2, 2))], np.zeros((3, 1))), r"X\[0\] must be"),
+            (([np.zeros(2)], np.zeros((3, 1))), r"X\[0\] must be"),
+            (([np.zeros((2, 1))], np.zeros(3)), "barycenter_init must be"),
+            (([np.zeros((2, 1))], np.zeros((3, 1)), -1), "gamma must be"),
+            (
+                ([np.zeros((2, 1))], np.zeros((3, 1)), 1, [1, 2]),
+                r"weights must have shape \(1,\)",
+            ),
+        ],
+    )
+    def test_errors(self, args, message):
+        with pytest.raises(ValueError, match=message):
+            sdtw_barycenter(*args)

@@ -21,7 +21,14 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 import cuda_on_cpu
 
 import sdtw_cpu
-from chainer_sdtw import cuda, soft_dtw, soft_dtw_from_cost
+from chainer_sdtw import (
+    _barycenters,
+    _batch,
+    _losses,
+    cuda,
+    soft_dtw,
+    soft_dtw_from_cost,
+)
 from chainer_sdtw.functions import _node
 
 DTYPES = [np.float16, np.float32, np.float64]
@@ -269,3 +276,23 @@ def test_to_gpu_without_cupy(rng):
         pytest.skip("there is a GPU")
     with pytest.raises(RuntimeError, match="CUDA environment is not correctl"):
         Variable(rng.random((2, 3, 1))).to_gpu()
+
+
+@pytest.mark.parametrize("loss", ["soft_dtw", "divergence", "sharp"])
+def test_objective_of_barycenters(sweeps, rng, loss):
+    series = [rng.standard_normal((n, 2)) for n in (7, 40, 12)]
+    batch = _batch.as_batch("series", series)
+    labels, z = np.array([1, 0, 1]), rng.standard_normal((2, 20, 2))
+
+    def evaluated():
+        options = batch, _losses.Loss(loss, 0.3), None, labels, 2
+        return _barycenters.Objective(*options)(z)
+
+    values, gradient = evaluated()
+    sweep = sweeps.tangent if loss == "sharp" else sweeps.value
+    assert sweep.call_count == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+        expected, expected_gradient = evaluated()
+    np.testing.assert_allclose(values, expected, rtol=1e-10)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-9)
