@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from typing import Any, Callable, Optional
 
 import chainer
 import numpy as np
+import threadpoolctl
 from chainer import Parameter, Variable
 from chainer.backends import cuda
 
@@ -58,6 +61,26 @@ class Objective:
         self._labels = batch.xp.asarray(labels)
         self._weights = batch.xp.asarray(weights.astype(batch.array.dtype))
         self._problem: Any = None
+
+    @property
+    def count(self) -> int:
+        """The number of barycenters."""
+        return len(self._slices)
+
+    def part(self, members: list[int]) -> Objective:
+        """The objective of some of the barycenters."""
+        indexes = np.concatenate(
+            [
+                np.arange(*self._slices[k].indices(len(self.batch)))
+                for k in members
+            ]
+        )
+        sizes = [self._slices[k].stop - self._slices[k].start for k in members]
+        labels = np.repeat(np.arange(len(members)), sizes)
+        return Objective(
+            *(self.batch.take(indexes), self.loss, self.weights[indexes]),
+            *(labels, len(members)),
+        )
 
     def __call__(self, barycenters: Any) -> tuple[np.ndarray, Any]:
         """Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
@@ -145,7 +168,11 @@ def minimize(
     max_iter: int = 100,
     callback: Callback = None,
 ) -> tuple[Any, np.ndarray]:
-    """Minimise the sum of the objectives, all barycenters at once.
+    """Minimise the objectives.
+
+    Each barycenter has a search of its own by one of scipy's methods, which
+    ends by itself; all of them share the sweeps. A Chainer optimizer has all
+    barycenters in one parameter.
 
     Args:
         objective: What to minimise.
@@ -154,12 +181,13 @@ def minimize(
             :func:`scipy.optimize.minimize`, or a Chainer optimizer.
         tol: Tolerance of scipy's methods.
         max_iter: The largest number of iterations.
-        callback: Called after each iteration.
+        callback: Called after each iteration, if there is one barycenter.
 
     Returns:
         The barycenters ``(K, length, d)`` and their objectives ``(K,)``.
 
     Raises:
+        TypeError: If the optimizer is not one.
         ValueError: If the optimizer is unknown, or an argument out of range.
         FloatingPointError: If the objective is not finite at ``init``.
     """
@@ -170,12 +198,26 @@ def minimize(
             f"the loss of the initial guess is {values.sum()}: the costs are "
             f"beyond the range of {init.dtype}"
         )
-    search = _scipy if isinstance(optimizer, str) else _chainer
-    barycenters = search(
-        *(objective, init, optimizer, tol, max_iter, callback),
-        (values, gradient),
-    )
-    return barycenters, objective(barycenters)[0]
+    if not isinstance(optimizer, str):
+        start = values, gradient
+        return _updated(objective, init, optimizer, max_iter, callback, start)
+    method = "L-BFGS-B" if optimizer == "l-bfgs" else optimizer
+    options = method, tol, int(max_iter)
+    starts = list(zip(_host(init), values, _host(gradient)))
+    with _blas().limit(limits=1, user_api="blas"):
+        if len(init) > 1:
+            ends = _Lockstep(objective, init.dtype).run(starts, *options)
+        else:
+            ends = [
+                _descend(
+                    lambda z: _one(_evaluated(objective, z[None], init.dtype)),
+                    *(starts[0], *options),
+                    lambda z, value: callback and callback(z[None], value),
+                )
+            ]
+    barycenters = np.stack([z for z, _ in ends]).astype(init.dtype)
+    least = np.array([value for _, value in ends])
+    return objective.batch.xp.asarray(barycenters), least
 
 
 def check_stopping(tol: float, max_iter: int) -> None:
@@ -186,55 +228,171 @@ def check_stopping(tol: float, max_iter: int) -> None:
         raise ValueError(f"max_iter must be an integer >= 1, got {max_iter!r}")
 
 
-def _scipy(
-    objective: Objective,
-    init: Any,
+@functools.cache
+def _blas() -> threadpoolctl.ThreadpoolController:
+    """What limits the threads of scipy's BLAS.
+
+    L-BFGS-B has it solve triangular systems of a few rows in parallel. The
+    threads that this wakes spin for milliseconds, where those of the sweeps
+    should run: on two cores a search takes up to three times as long.
+    """
+    import scipy.optimize  # noqa: F401  (what is loaded later is not seen)
+
+    return threadpoolctl.ThreadpoolController()
+
+
+# A point of a search: barycenter (length, d), objective and gradient, all of
+# them on the host and in float64.
+_Point = tuple[np.ndarray, float, np.ndarray]
+
+
+def _evaluated(objective: Objective, z: np.ndarray, dtype: Any) -> tuple:
+    values, gradient = objective(objective.batch.xp.asarray(z, dtype))
+    return values, _host(gradient)
+
+
+def _one(evaluated: tuple) -> tuple:
+    return tuple(a[0] for a in evaluated)
+
+
+def _descend(
+    evaluate: Callable[[np.ndarray], tuple],
+    start: _Point,
     method: str,
     tol: float,
     max_iter: int,
-    callback: Callback,
-    start: tuple,
-) -> Any:
+    callback: Any = None,
+) -> tuple[np.ndarray, float]:
+    """Search the least objective of one barycenter."""
     from scipy import optimize
 
-    # The last evaluation, which most methods make where an iteration ends.
-    last: list[Any] = [_host(init).ravel(), *start]
-
-    def at(flat: np.ndarray) -> Any:
-        barycenters = flat.reshape(init.shape).astype(init.dtype)
-        return objective.batch.xp.asarray(barycenters)
+    shape = start[0].shape
+    # Where an iteration ends there has been an evaluation, mostly the last.
+    last: list[Any] = [start[0].ravel(), *start[1:]]
 
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
         if not np.array_equal(flat, last[0]):
-            last[:] = flat.copy(), *objective(at(flat))
-        return float(last[1].sum()), _host(last[2]).ravel()
+            last[:] = flat.copy(), *evaluate(flat.reshape(shape))
+        return float(last[1]), last[2].ravel()
 
     def after(flat: np.ndarray) -> None:
         if callback is not None:
-            callback(at(flat), function(flat)[0])
+            callback(flat.reshape(shape).copy(), function(flat)[0])
 
-    method = "L-BFGS-B" if method == "l-bfgs" else method
     result = optimize.minimize(
         function,
-        _host(init).ravel(),
+        start[0].ravel(),
         method=method,
         jac=True,
         tol=tol,
         callback=after,
         options={"maxiter": max_iter},
     )
-    return at(result.x)
+    return result.x.reshape(shape), float(result.fun)
 
 
-def _chainer(
+class _Stopped(Exception):
+    """Ends a search that nobody waits for any more."""
+
+
+class _Lockstep:
+    """Searches in threads of their own that share the sweeps.
+
+    When every search that has not ended has asked for an evaluation, the
+    thread that called :meth:`run` makes them all in one sweep: it has the
+    device, the stream and Chainer's configuration.
+    """
+
+    def __init__(self, objective: Objective, dtype: Any) -> None:
+        self._objective = objective
+        self._dtype = dtype
+        self._condition = threading.Condition()
+        self._active = set(range(objective.count))
+        self._asked: dict[int, np.ndarray] = {}
+        self._answers: dict[int, tuple] = {}
+        self._ends: dict[int, tuple[np.ndarray, float]] = {}
+        self._error: BaseException | None = None
+
+    def run(self, starts: list[_Point], *options: Any) -> list:
+        """The barycenters and their objectives."""
+        threads = [
+            threading.Thread(target=self._search, args=(k, start, *options))
+            for k, start in enumerate(starts)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            self._serve()
+        except BaseException as e:
+            self._stop(e)
+            raise
+        finally:
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        return [self._ends[k] for k in range(len(starts))]
+
+    def _serve(self) -> None:
+        part, members = self._objective, list(range(self._objective.count))
+        while True:
+            with self._condition:
+                self._condition.wait_for(
+                    lambda: (
+                        self._error or len(self._asked) == len(self._active)
+                    )
+                )
+                if self._error is not None:
+                    raise self._error
+                asked = sorted(self._asked.items())
+                self._asked.clear()
+            if not asked:
+                return
+            if members != [k for k, _ in asked]:
+                members = [k for k, _ in asked]
+                part = self._objective.part(members)
+            z = np.stack([z for _, z in asked])
+            answers = zip(*_evaluated(part, z, self._dtype))
+            with self._condition:
+                self._answers.update(zip(members, answers))
+                self._condition.notify_all()
+
+    def _search(self, k: int, start: _Point, *options: Any) -> None:
+        try:
+            end = _descend(lambda z: self._evaluate(k, z), start, *options)
+        except _Stopped:
+            pass
+        except BaseException as e:
+            self._stop(e)
+        else:
+            with self._condition:
+                self._ends[k] = end
+                self._active.discard(k)
+                self._condition.notify_all()
+
+    def _evaluate(self, k: int, z: np.ndarray) -> tuple:
+        with self._condition:
+            self._asked[k] = z
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._error or k in self._answers)
+            if self._error is not None:
+                raise _Stopped
+            return self._answers.pop(k)
+
+    def _stop(self, error: BaseException) -> None:
+        with self._condition:
+            self._error = error
+            self._condition.notify_all()
+
+
+def _updated(
     objective: Objective,
     init: Any,
     optimizer: Any,
-    tol: float,
     max_iter: int,
     callback: Callback,
     start: tuple,
-) -> Any:
+) -> tuple[Any, np.ndarray]:
+    """Search with a Chainer optimizer; the best update counts."""
     if not isinstance(optimizer, chainer.GradientMethod):
         raise TypeError(
             "optimizer must be 'l-bfgs', a method of scipy.optimize.minimize "
@@ -244,14 +402,14 @@ def _chainer(
     with link.init_scope():
         link.z = Parameter(init.copy())
     optimizer.setup(link)
-    (values, gradient), best = start, init
-    least = values.sum()
+    values, gradient = start
+    best = init, values
     for _ in range(max_iter):
         link.z.grad = gradient
         optimizer.update()
         values, gradient = objective(link.z.array)
-        if values.sum() < least:
-            least, best = values.sum(), link.z.array.copy()
+        if values.sum() < best[1].sum():
+            best = link.z.array.copy(), values
         if callback is not None:
             callback(link.z.array.copy(), float(values.sum()))
     return best
