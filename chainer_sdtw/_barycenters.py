@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from typing import Any, Callable, Optional
 
 import chainer
 import numpy as np
-import threadpoolctl
 from chainer import Parameter, Variable
 from chainer.backends import cuda
 
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
 from chainer_sdtw.functions import _node
+from sdtw_cpu._blas import single_threaded
 
 # Called with the barycenters (K, length, d) and the objective.
 Callback = Optional[Callable[[Any, float], Any]]
@@ -204,7 +203,7 @@ def minimize(
     method = "L-BFGS-B" if optimizer == "l-bfgs" else optimizer
     options = method, tol, int(max_iter)
     starts = list(zip(_host(init), values, _host(gradient)))
-    with _blas().limit(limits=1, user_api="blas"):
+    with single_threaded():
         if len(init) > 1:
             ends = _Lockstep(objective, init.dtype).run(starts, *options)
         else:
@@ -226,19 +225,6 @@ def check_stopping(tol: float, max_iter: int) -> None:
         raise ValueError(f"tol must be >= 0 and finite, got {tol!r}")
     if max_iter != int(max_iter) or max_iter < 1:
         raise ValueError(f"max_iter must be an integer >= 1, got {max_iter!r}")
-
-
-@functools.cache
-def _blas() -> threadpoolctl.ThreadpoolController:
-    """What limits the threads of scipy's BLAS.
-
-    L-BFGS-B has it solve triangular systems of a few rows in parallel. The
-    threads that this wakes spin for milliseconds, where those of the sweeps
-    should run: on two cores a search takes up to three times as long.
-    """
-    import scipy.optimize  # noqa: F401  (what is loaded later is not seen)
-
-    return threadpoolctl.ThreadpoolController()
 
 
 # A point of a search: barycenter (length, d), objective and gradient, all of

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._blas import single_threaded
 from sdtw_cpu._sweeps import adjoint, check_gamma, value
 
 
@@ -73,12 +74,13 @@ def sdtw_barycenter(
         assert gx is not None
         return float((weights * values).sum()), gx.sum(axis=0).ravel()
 
-    result = minimize(
-        objective,
-        init.ravel(),
-        method=method,
-        jac=True,
-        tol=tol,
-        options={"maxiter": max_iter},
-    )
+    with single_threaded():
+        result = minimize(
+            objective,
+            init.ravel(),
+            method=method,
+            jac=True,
+            tol=tol,
+            options={"maxiter": max_iter},
+        )
     return result.x.reshape(init.shape)
