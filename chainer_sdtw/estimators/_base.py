@@ -42,17 +42,18 @@ class SeriesEstimator(BaseEstimator):
         return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """The number of threads that is asked for."""
-        if self.n_jobs is None:
-            yield
-            return
+    def _computing(self, batch: Batch) -> Iterator[None]:
+        """The number of threads that is asked for, and the series' device."""
         before = sdtw_cpu.get_num_threads()
-        sdtw_cpu.set_num_threads(effective_n_jobs(self.n_jobs))
+        if self.n_jobs is not None:
+            sdtw_cpu.set_num_threads(effective_n_jobs(self.n_jobs))
+        device = backend.get_device_from_array(batch.array)
         try:
-            yield
+            with chainer.using_device(device):
+                yield
         finally:
-            sdtw_cpu.set_num_threads(before)
+            if self.n_jobs is not None:
+                sdtw_cpu.set_num_threads(before)
 
     def _series(self, X: Any, *, reset: bool) -> Batch:
         """Series in any of their forms, checked, where they were.
@@ -116,9 +117,8 @@ class SeriesEstimator(BaseEstimator):
     def _losses(self, x: Batch, y: Batch | None, **options: Any) -> np.ndarray:
         """The loss ``(N, M)`` between series, on the host."""
         rows, columns = len(x), len(x if y is None else y)
-        with chainer.using_device(backend.get_device_from_array(x.array)):
-            out = x.xp.empty((rows, columns), x.array.dtype)
-            fill(out, x, y, self._loss(), **options)
+        out = x.xp.empty((rows, columns), x.array.dtype)
+        fill(out, x, y, self._loss(), **options)
         return cuda.to_cpu(out)
 
     def _centers(self, centers: np.ndarray, like: Batch) -> Batch:
@@ -141,7 +141,7 @@ class SeriesClassifier(SeriesEstimator):
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)
         check_classification_targets(y)
-        check_consistent_length(batch.array, y)
+        check_consistent_length(range(len(batch)), y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return labels
 

@@ -172,9 +172,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 than clusters.
 
         """
-        batch = self._series(X, reset=True)
-        with self._threads():
-            self._fit(self._sent(batch), sample_weight)
+        batch = self._sent(self._series(X, reset=True))
+        with self._computing(batch):
+            self._fit(batch, sample_weight)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -267,9 +267,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
     def _to_centers(self, X: Any, terms: bool = True) -> np.ndarray:
         check_is_fitted(self, "cluster_centers_")
         x = self._sent(self._series(X, reset=False))
-        centers = self._centers(self.cluster_centers_, x)
-        term = None if terms else x.xp.zeros(len(x), x.array.dtype)
-        with self._threads():
+        with self._computing(x):
+            centers = self._centers(self.cluster_centers_, x)
+            term = None if terms else x.xp.zeros(len(x), x.array.dtype)
             return self._losses(x, centers, x_term=term)
 
     def _fit(self, batch: Batch, sample_weight: Any) -> None:
@@ -416,7 +416,8 @@ class _Search:
         def distances(indexes: np.ndarray) -> np.ndarray:
             out = batch.xp.empty((len(batch), len(indexes)), term.dtype)
             some = batch.take(indexes)
-            fill(out, batch, some, loss, x_term=term, y_term=term[indexes])
+            some_term = term[batch.xp.asarray(indexes)]
+            fill(out, batch, some, loss, x_term=term, y_term=some_term)
             return np.maximum(cuda.to_cpu(out).astype(np.float64), 0)
 
         draws = 2 + int(np.log(count))

@@ -156,12 +156,12 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
                 f"n_neighbors={count}, n_samples_fit={self.n_samples_fit_}"
             )
         y = self._sent(self._fitted)
-        with self._threads():
-            if X is None:
-                x, own = y, True
-            else:
-                x, own = self._sent(self._series(X, reset=False)), False
-                y = self._beside(y, x)
+        if X is None:
+            x, own = y, True
+        else:
+            x, own = self._sent(self._series(X, reset=False)), False
+        with self._computing(x):
+            y = self._beside(y, x)
             losses, indexes = self._nearest(x, y, count, own)
         return (losses, indexes) if return_distance else indexes
 

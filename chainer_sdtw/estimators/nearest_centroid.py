@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import chainer
 import numpy as np
-from chainer import backend
 from chainer.backends import cuda
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -122,20 +120,16 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         else:
             length = check_count("length", length)
         batch = self._sent(batch)
-        device = backend.get_device_from_array(batch.array)
-        with self._threads(), chainer.using_device(device):
+        with self._computing(batch):
             init = _means(batch, labels, count, length)
             objective = _barycenters.Objective(
                 batch, loss, labels=labels, count=count
             )
-            with progress(self.verbose, self.max_iter, "centroids") as bar:
+            with progress(self.verbose, count, "centroids") as bar:
                 centroids, _ = _barycenters.minimize(
-                    objective,
-                    init,
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    callback=lambda *_: bar.update(),
+                    objective, init, tol=self.tol, max_iter=self.max_iter
                 )
+                bar.update(count)
         self.centroids_ = cuda.to_cpu(centroids)
         return self
 
@@ -153,12 +147,11 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         """
         check_is_fitted(self, "centroids_")
         x = self._sent(self._series(X, reset=False))
-        # A divergence's terms of the series make no difference.
-        term = x.xp.zeros(len(x), x.array.dtype)
-        with self._threads():
-            losses = self._losses(
-                x, self._centers(self.centroids_, x), x_term=term
-            )
+        with self._computing(x):
+            # A divergence's terms of the series make no difference.
+            term = x.xp.zeros(len(x), x.array.dtype)
+            centroids = self._centers(self.centroids_, x)
+            losses = self._losses(x, centroids, x_term=term)
         return self.classes_[losses.argmin(axis=1)]
 
 
