@@ -69,7 +69,9 @@ def test_picture(run, example, figures, tmp_path, capsys, args):
     picture = tmp_path / "out" / "barycenters.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     (figure,) = figures
-    assert figure.get_suptitle() == "4 series of class 1 of Toy"
+    assert [text.get_text() for text in figure.texts] == [
+        "4 series of class 1 of Toy"
+    ]
     columns = figure.axes
     assert len(columns) == 3
     values = printed(capsys.readouterr().out)

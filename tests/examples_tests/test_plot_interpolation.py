@@ -58,7 +58,9 @@ def test_picture(run, figures, tmp_path, capsys):
     picture = tmp_path / "out" / "interpolation.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     (figure,) = figures
-    assert figure.get_suptitle() == "Training series 0 (X) and 2 (Y) of Toy"
+    assert [text.get_text() for text in figure.texts] == [
+        "Training series 0 (X) and 2 (Y) of Toy"
+    ]
     soft, euclidean = (
         [line.get_ydata() for line in ax.lines] for ax in figure.axes
     )
