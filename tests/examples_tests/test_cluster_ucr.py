@@ -1,5 +1,3 @@
-import importlib.util
-import pathlib
 import re
 
 import numpy as np
@@ -9,28 +7,14 @@ from chainer_sdtw.datasets import UCRDataset
 
 metrics = pytest.importorskip("sklearn.metrics")
 
-SCRIPT = (
-    pathlib.Path(__file__).parents[2]
-    / "examples"
-    / "clustering"
-    / "cluster_ucr.py"
-)
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("cluster_ucr", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT = "clustering/cluster_ucr.py"
 
 
 @pytest.fixture
-def run(example, tmp_path, monkeypatch, rng):
-    """Runs the example on steps up and down, in a folder of its own."""
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
+def run(run_on, rng):
+    """Runs the example on steps up and down."""
+
+    def rows():
         rows = []
         for i in range(9):
             at = rng.integers(3, 8)
@@ -38,27 +22,9 @@ def run(example, tmp_path, monkeypatch, rng):
             up += 0.05 * rng.standard_normal(11)
             rows.append([5, *up] if i % 3 else [7, *-up])
         rows[-1][-2:] = np.nan, np.nan
-        np.savetxt(folder / f"Toy_{split}.tsv", rows, delimiter="\t")
-    monkeypatch.chdir(tmp_path)
+        return rows
 
-    def run(*args):
-        example.main(["--root", "archive", "--dataset", "Toy", *args])
-
-    return run
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Collects the figures that are saved."""
-    figure = pytest.importorskip("matplotlib.figure")
-    saved, save = [], figure.Figure.savefig
-
-    def spy(self, *args, **kwargs):
-        saved.append(self)
-        return save(self, *args, **kwargs)
-
-    monkeypatch.setattr(figure.Figure, "savefig", spy)
-    return saved
+    return run_on(rows)
 
 
 def figure_of(out, name):

@@ -1,60 +1,25 @@
 import chainer_sdtw  # isort: skip  (before chainer)
 
-import importlib.util
-import pathlib
 
 import numpy as np
 import pytest
 
 from chainer_sdtw.datasets import UCRDataset
 
-SCRIPT = (
-    pathlib.Path(__file__).parents[2]
-    / "examples"
-    / "barycenter"
-    / "plot_barycenters.py"
-)
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("plot_barycenters", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT = "barycenter/plot_barycenters.py"
 
 
 @pytest.fixture
-def run(example, tmp_path, monkeypatch, rng):
-    """Runs the example on a toy set, in a folder of its own."""
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
+def run(run_on, rng):
+    """Runs the example on a toy set."""
+
+    def rows():
         labels = [1, 2, 1, 1, 1]
         rows = np.column_stack([labels, rng.standard_normal((5, 8))])
         rows[2, -2:] = np.nan
-        np.savetxt(folder / f"Toy_{split}.tsv", rows, delimiter="\t")
-    monkeypatch.chdir(tmp_path)
+        return rows
 
-    def run(*args):
-        toy = ["--root", "archive", "--dataset", "Toy", "--count", "4"]
-        example.main([*toy, "--class", "1", *args])
-
-    return run
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Collects the figures that are saved."""
-    figure = pytest.importorskip("matplotlib.figure")
-    saved, save = [], figure.Figure.savefig
-
-    def spy(self, *args, **kwargs):
-        saved.append(self)
-        return save(self, *args, **kwargs)
-
-    monkeypatch.setattr(figure.Figure, "savefig", spy)
-    return saved
+    return run_on(rows, "--count", "4", "--class", "1")
 
 
 def printed(out):

@@ -1,56 +1,21 @@
-import importlib.util
-import pathlib
-
 import numpy as np
 import pytest
 
 import chainer_sdtw
 
-SCRIPT = (
-    pathlib.Path(__file__).parents[2]
-    / "examples"
-    / "interpolation"
-    / "plot_interpolation.py"
-)
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("plot_interpolation", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT = "interpolation/plot_interpolation.py"
 
 
 @pytest.fixture
-def run(example, tmp_path, monkeypatch, rng):
-    """Runs the example on a toy set, in a folder of its own."""
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
+def run(run_on, rng):
+    """Runs the example on a toy set."""
+
+    def rows():
         rows = np.column_stack([[1, 2, 1], rng.standard_normal((3, 9))])
         rows[2, -4:] = np.nan
-        np.savetxt(folder / f"Toy_{split}.tsv", rows, delimiter="\t")
-    monkeypatch.chdir(tmp_path)
+        return rows
 
-    def run(*args):
-        example.main(["--root", "archive", "--dataset", "Toy", *args])
-
-    return run
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Collects the figures that are saved."""
-    figure = pytest.importorskip("matplotlib.figure")
-    saved, save = [], figure.Figure.savefig
-
-    def spy(self, *args, **kwargs):
-        saved.append(self)
-        return save(self, *args, **kwargs)
-
-    monkeypatch.setattr(figure.Figure, "savefig", spy)
-    return saved
+    return run_on(rows)
 
 
 def test_picture(run, figures, tmp_path, capsys):
