@@ -292,7 +292,9 @@ def test_given(init):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["cg", "L-BFGS-B", chainer.optimizers.Adam(0.2)], ids=str
+    "optimizer",
+    ["cg", "L-BFGS-B", chainer.optimizers.Adam(0.2)],
+    ids=["cg", "l-bfgs-b", "adam"],
 )
 def test_optimizers(series, optimizer):
     init = np.zeros((5, 2))

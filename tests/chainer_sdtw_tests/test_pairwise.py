@@ -78,7 +78,15 @@ def test_one_set(rng, loss, max_bytes):
         {"bandwidth": 2},
         {"bandwidth": 0, "loss": "sharp_divergence"},
     ],
-    ids=str,
+    ids=[
+        "dtw",
+        "cosine",
+        "manhattan",
+        "function",
+        "function-divergence",
+        "band",
+        "band-divergence",
+    ],
 )
 @pytest.mark.parametrize("max_bytes", [1000, 2**25])
 def test_options(rng, options, max_bytes):
