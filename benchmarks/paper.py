@@ -76,14 +76,15 @@ class Limits(tp.NamedTuple):
     length: float
     repeats: int  # of barycenters
     kmeans_repeats: int
-    max_outer: int
-    seeds: int
+    max_outer: int  # iterations of k-means
+    max_inner: int  # those of a barycenter in each
+    seeds: int  # of prediction
 
 
 LIMITS = (
-    Limits(300, 10, 5, 30, 3),
-    Limits(1000, 10, 1, 30, 2),
-    Limits(float("inf"), 5, 1, 10, 1),
+    Limits(300, 10, 5, 30, 10, 2),
+    Limits(1000, 10, 1, 15, 10, 1),
+    Limits(float("inf"), 3, 1, 5, 5, 1),
 )
 
 # Percentages of data sets, by gamma as above.
@@ -261,8 +262,9 @@ def run_kmeans(case: Case, args: argparse.Namespace) -> dict:
     else:
         parts = np.array_split(rng.permutation(len(series)), count)
         init = np.array([all_series[part].mean(axis=0) for part in parts])
-    outer = limits_for(all_series.shape[1]).max_outer
-    outer = args.max_outer or outer
+    limits = limits_for(max(map(len, series)))
+    outer = args.max_outer or limits.max_outer
+    inner = args.max_inner or limits.max_inner
     with stopwatch(case) as watch:
         if case.method == "soft_dtw":
             from chainer_sdtw.estimators import SoftDTWKMeans
@@ -273,13 +275,13 @@ def run_kmeans(case: Case, args: argparse.Namespace) -> dict:
                 init=init,
                 max_iter=outer,
                 tol=KMEANS_TOL,
-                max_iter_barycenter=args.max_inner,
+                max_iter_barycenter=inner,
                 tol_barycenter=TOL,
             ).fit(series)
             centers, iterations = model.cluster_centers_, model.n_iter_
         else:
             centers, iterations = lloyd(
-                series, all_series, init, case, outer, args.max_inner
+                series, all_series, init, case, outer, inner
             )
     return {
         "dtw": dtw(series, centers).min(axis=1).sum(),
@@ -398,9 +400,10 @@ def stopwatch(case: Case) -> tp.Iterator[dict]:
     if case.method in ("dba", "subgradient"):
         _library(case.method)
     watch: dict[str, float] = {}
-    start = time.perf_counter()
+    # Of the processor: others may use it, too.
+    start = time.process_time()
     yield watch
-    watch["seconds"] = time.perf_counter() - start
+    watch["seconds"] = time.process_time() - start
 
 
 # Files
@@ -408,13 +411,16 @@ def stopwatch(case: Case) -> tp.Iterator[dict]:
 
 def settings_of(experiment: str, args: argparse.Namespace) -> str:
     """What a figure depends on apart from its case."""
-    names = {
-        "barycenters": ("max_iter",),
-        "kmeans": ("max_outer", "max_inner"),
-        "centroid": ("max_iter",),
-        "prediction": ("epoch",),
-    }[experiment]
-    settings = {name: getattr(args, name) for name in names}
+    settings: dict[str, tp.Any]
+    if experiment == "kmeans":
+        settings = {
+            "max_outer": args.max_outer or [x.max_outer for x in LIMITS],
+            "max_inner": args.max_inner or [x.max_inner for x in LIMITS],
+        }
+    elif experiment == "prediction":
+        settings = {"epoch": args.epoch}
+    else:
+        settings = {"max_iter": args.max_iter}
     return json.dumps({"seed": args.seed, **settings}, sort_keys=True)
 
 
@@ -527,7 +533,7 @@ def limitations(
 ) -> list[str]:
     """What is done less of than for other sets, in sentences."""
     lines = []
-    if not args.repeats or not args.max_outer:
+    if None in (args.repeats, args.max_outer, args.max_inner):
         for name, shape in shapes.items():
             limits = limits_for(shape.length)
             if limits is LIMITS[0]:
@@ -537,7 +543,9 @@ def limitations(
                 f"{args.repeats or limits.repeats} repetitions of "
                 f"barycenters, {args.repeats or limits.kmeans_repeats} of "
                 f"k-means with at most {args.max_outer or limits.max_outer} "
-                f"iterations, {args.repeats or limits.seeds} of prediction."
+                "iterations and "
+                f"{args.max_inner or limits.max_inner} of a barycenter in "
+                f"each, {args.repeats or limits.seeds} of prediction."
             )
     if "prediction" in args.experiment:
         lines += [
@@ -827,7 +835,7 @@ def ranks_table(results: Results) -> str:
 
 
 def seconds_table(results: Results) -> str:
-    """Seconds of one process, by method."""
+    """Seconds of the processor, by method."""
     row = {}
     for method, gamma in methods_in(results):
         text = "" if gamma is None else f"{gamma}"
@@ -856,7 +864,8 @@ def tables(
         f"Written by `benchmarks/paper.py` on {machine['time'][:10]}: "
         f"{machine['cpu']}, instruction set {sdtw_cpu.isa()}, Python "
         f"{machine['python']}, {versions}; processes of one thread, as many "
-        "as processors. Seconds are sums over the cases.",
+        "as processors. Seconds are those of the processor, summed over the "
+        "cases.",
     ]
     limited = limitations(shapes, args)
     if limited:
@@ -878,8 +887,8 @@ def tables(
                 "DTW loss of the training set to the closest of as many "
                 "centers as there are classes; at most "
                 f"{args.max_outer or LIMITS[0].max_outer} iterations of "
-                f"k-means (fewer where said above) and {args.max_inner} of a "
-                "barycenter in each.",
+                f"k-means and {args.max_inner or LIMITS[0].max_inner} of a "
+                "barycenter in each, or as said above.",
             ),
             "centroid": (
                 "Nearest centroid",
@@ -923,6 +932,15 @@ def tables(
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     """Read and check the options."""
+
+    def default(name: str) -> str:
+        values = [str(getattr(limits, name)) for limits in LIMITS]
+        first, second = (f"{limits.length:g}" for limits in LIMITS[:2])
+        return (
+            f"{values[0]}, or {values[1]} for series longer than {first}, "
+            f"{values[2]} than {second}"
+        )
+
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n", 1)[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -953,13 +971,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--repeats",
         type=positive(int),
         help="repetitions (default: "
-        + ", ".join(
-            f"{limits.repeats} of barycenters, {limits.kmeans_repeats} of "
-            f"k-means, {limits.seeds} of prediction up to length "
-            f"{limits.length:g}"
-            for limits in LIMITS
-        )
-        + ")",
+        f"{default('repeats')} of barycenters, {default('kmeans_repeats')} "
+        f"of k-means, {default('seeds')} of prediction)",
     )
     parser.add_argument(
         "--max-iter",
@@ -970,14 +983,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-outer",
         type=positive(int),
-        help=f"iterations of k-means (default: {LIMITS[0].max_outer}; "
-        f"{LIMITS[-1].max_outer} above length {LIMITS[-2].length:g})",
+        help=f"iterations of k-means (default: {default('max_outer')})",
     )
     parser.add_argument(
         "--max-inner",
         type=positive(int),
-        default=10,
-        help="iterations of a barycenter in one of k-means",
+        help="iterations of a barycenter in each (default: "
+        f"{default('max_inner')})",
     )
     parser.add_argument(
         "--epoch", type=positive(int), default=200, help="of prediction"
