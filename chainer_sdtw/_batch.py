@@ -9,7 +9,7 @@ import chainer
 import numpy as np
 from chainer.backend import get_array_module, get_device_from_array
 
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.functions._series import array_of, check_list
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +128,9 @@ def _computable(a: Any) -> Any:
 
 
 def _padded(name: str, series: list) -> Batch:
-    if not series:
-        raise ValueError(f"{name} must not be an empty list")
+    check_list(name, series)
     first = series[0]
     for i, s in enumerate(series):
-        if s.ndim not in (1, 2) or 0 in s.shape:
-            raise ValueError(
-                f"{name}[{i}] must be a series of shape (length, features) "
-                f"or (length,), not empty; got shape {s.shape}"
-            )
         if s.shape[1:] != first.shape[1:]:
             raise ValueError(
                 f"the series of {name} must agree in features: {name}[0] "

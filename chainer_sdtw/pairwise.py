@@ -164,14 +164,17 @@ def fill(
         for rows, columns in _slabs(len(x), len(y), count, symmetric):
             i, j = x_order[rows], y_order[columns]
             value = _between(x, i, y, j, loss)
+            if bar is not None:
+                mirrored = np.count_nonzero(i != j) if symmetric else 0
+                done = len(i) + int(mirrored)
+            i, j = x.xp.asarray(i), x.xp.asarray(j)
             if loss.divergence:
                 value -= (x_term[i] + y_term[j]) / 2
             out[i, j] = value
             if symmetric:
                 out[j, i] = value
             if bar is not None:
-                mirrored = np.count_nonzero(i != j) if symmetric else 0
-                bar.update(len(i) + int(mirrored))
+                bar.update(done)
 
 
 def self_terms(x: Batch, loss: Loss, max_bytes: int = MAX_BYTES) -> Any:
@@ -183,7 +186,8 @@ def self_terms(x: Batch, loss: Loss, max_bytes: int = MAX_BYTES) -> Any:
         for start in range(0, len(x), count):
             i = order[start : start + count]
             part = x.take(i)
-            terms[i] = loss.itself(part.array, part.length).array
+            own = loss.itself(part.array, part.length).array
+            terms[x.xp.asarray(i)] = own
     return terms
 
 

@@ -38,6 +38,7 @@ PAGES = {
     "chainer": "https://docs.chainer.org/en/stable/reference/generated/{}.html",
     "matplotlib": None,
     "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
+    "scipy": "https://docs.scipy.org/doc/scipy/reference/generated/{}.html",
     "sys": "https://docs.python.org/3/library/sys.html#{}",
 }
 WITHOUT_PAGE = ("chainer.serializers", "chainer.utils.type_check.InvalidType")

@@ -129,15 +129,9 @@ def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
     if length is not None:
         raise ValueError(f"{name}_length does not go with a list of series")
     series = [as_variable(s) for s in a]
-    if not series:
-        raise ValueError(f"{name} must not be an empty list")
+    check_list(name, series)
     first = series[0]
     for i, s in enumerate(series):
-        if s.ndim not in (1, 2) or 0 in s.shape:
-            raise ValueError(
-                f"{name}[{i}] must be a series of shape (length, features) "
-                f"or (length,), not empty; got shape {s.shape}"
-            )
         if s.shape[1:] != first.shape[1:] or s.dtype != first.dtype:
             raise ValueError(
                 f"the series of {name} must agree in features and dtype: "
@@ -148,6 +142,18 @@ def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
     if padded.ndim == 2:
         padded = F.expand_dims(padded, 2)
     return padded, np.array([len(s) for s in series])
+
+
+def check_list(name: str, series: list) -> None:
+    """Raise ``ValueError`` unless a list holds series, none of them empty."""
+    if not series:
+        raise ValueError(f"{name} must not be an empty list")
+    for i, s in enumerate(series):
+        if s.ndim not in (1, 2) or 0 in s.shape:
+            raise ValueError(
+                f"{name}[{i}] must be a series of shape (length, features) "
+                f"or (length,), not empty; got shape {s.shape}"
+            )
 
 
 def _is_one_pair(

@@ -151,23 +151,36 @@ Scale make_scale(bool hard, double gamma) {
   return s;
 }
 
+// Extend the least and the largest value of each feature to one element's;
+// rest turns NaN where that is not finite.
+template <class C>
+void extend(const C* __restrict v, int64_t d, C* __restrict low,
+            C* __restrict high, C* __restrict rest) {
+  for (int64_t k = 0; k < d; ++k) {
+    low[k] = v[k] < low[k] ? v[k] : low[k];
+    high[k] = v[k] > high[k] ? v[k] : high[k];
+    rest[k] += v[k] - v[k];
+  }
+}
+
 // Least and largest value of each feature; true if one is not finite.
 template <class C>
 bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
-            C* low, C* high) {
+            C* low, C* high, C* scratch) {
+  C *rest = scratch, *element = scratch + d;
   std::fill_n(low, d, std::numeric_limits<C>::infinity());
   std::fill_n(high, d, -std::numeric_limits<C>::infinity());
-  bool bad = false;
+  std::fill_n(rest, d, C(0));
   for (int i = 0; i < length; ++i, p += stride[1]) {
-    const char* q = p;
-    for (int64_t k = 0; k < d; ++k, q += stride[2]) {
-      const C v = *(const C*)q;
-      bad |= !(v - v == 0);
-      low[k] = v < low[k] ? v : low[k];
-      high[k] = v > high[k] ? v : high[k];
+    const C* v = (const C*)p;
+    if (stride[2] != sizeof(C)) {
+      for (int64_t k = 0; k < d; ++k)
+        element[k] = *(const C*)(p + k * stride[2]);
+      v = element;
     }
+    extend(v, d, low, high, rest);
   }
-  return bad;
+  return std::any_of(rest, rest + d, [](C r) { return r != 0; });
 }
 
 // Columns of row i of a table of n columns, in whose last cell a pair ends
@@ -197,10 +210,11 @@ void scan(const Input& in, Pair& p) {
   if (in.fused()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
-    std::vector<C> bounds(4 * in.d);
+    std::vector<C> bounds(6 * in.d);
     C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
-    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh);
-    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh);
+    C* scratch = yh + in.d;
+    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch);
+    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch);
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
       p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
@@ -920,12 +934,11 @@ class Family {
         const int row0 = g.row0[p];
         const char* from = x + mb.index[p] * stride[0] + k * stride[2];
         T* to = out + (size_t)k * rows * geo.entry + l;
-        for (int i = 0; i < rows; ++i) {
-          const int s = std::min(i, g.m - 1) - row0;
-          to[(size_t)i * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * stride[1])
-                     : padding(pad, k, -s);
-        }
+        for (int i = 0; i < row0; ++i)
+          to[(size_t)i * geo.entry] = padding(pad, k, row0 - i);
+        T* own = to + (size_t)row0 * geo.entry;
+        const T last = copy<C>(from, stride[1], g.m - row0, own, geo.entry);
+        for (int i = g.m; i < rows; ++i) to[(size_t)i * geo.entry] = last;
       }
     }
   }
@@ -937,21 +950,34 @@ class Family {
     const Geometry& geo = geometry(g);
     const int margin = geo.rows;
     const int columns = g.n + 2 * margin;
+    // Along a pair's anti-diagonals the last column comes first.
+    const ptrdiff_t step = g.across ? geo.entry : -geo.entry;
+    const int first = g.across ? margin : g.n - 1 + margin;
     for (int k = 0; k < g.d; ++k) {
       for (int l = 0; l < geo.entry; ++l) {
         const int p = l < g.pairs ? l : 0;
         const int col0 = g.col0[p];
         const char* from = y + mb.index[p] * stride[0] + k * stride[2];
-        T* to = out + (size_t)k * columns * geo.entry + l;
-        for (int j = -margin; j < g.n + margin; ++j) {
-          const int s = std::min(std::max(j, 0), g.n - 1) - col0;
-          const int at = g.across ? j + margin : g.n - 1 + margin - j;
-          to[(size_t)at * geo.entry] =
-              s >= 0 ? (T) * (const C*)(from + s * stride[1])
-                     : padding(pad, k, -s);
-        }
+        T* to = out + ((size_t)k * columns + first) * geo.entry + l;
+        const T before = col0 ? padding(pad, k, col0) : (T) * (const C*)from;
+        for (int j = -margin; j < 0; ++j) to[j * step] = before;
+        for (int j = 0; j < col0; ++j)
+          to[j * step] = padding(pad, k, col0 - j);
+        const T last =
+            copy<C>(from, stride[1], g.n - col0, to + col0 * step, step);
+        for (int j = g.n; j < g.n + margin; ++j) to[j * step] = last;
       }
     }
+  }
+
+  // Copy numbers and return the last of them.
+  template <class C>
+  static T copy(const char* from, ptrdiff_t stride, int count, T* to,
+                ptrdiff_t step) {
+    T v = 0;
+    for (int i = 0; i < count; ++i, from += stride, to += step)
+      *to = v = (T) * (const C*)from;
+    return v;
   }
 
   // The value `distance` places before a series starts: equal for x and y at
@@ -971,9 +997,9 @@ class Family {
     for (int l = 0; l < g.pairs; ++l) {
       const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.m * in_.d;
-      for (int i = g.row0[l]; i < g.m; ++i)
-        for (int k = 0; k < g.d; ++k)
-          *to++ = (C)(factor * g.gx[k * xs + (size_t)i * geo.entry + l]);
+      const T* from = g.gx + (size_t)g.row0[l] * geo.entry + l;
+      for (int i = g.row0[l]; i < g.m; ++i, from += geo.entry)
+        for (int k = 0; k < g.d; ++k) *to++ = (C)(factor * from[k * xs]);
     }
   }
 
@@ -985,10 +1011,9 @@ class Family {
     for (int l = 0; l < g.pairs; ++l) {
       const double factor = slope() * g.seed[l];
       C* to = (C*)out + mb.index[l] * in_.n * in_.d;
-      for (int j = g.col0[l]; j < g.n; ++j)
-        for (int k = 0; k < g.d; ++k)
-          *to++ = (C)(factor *
-                      g.gy[k * ys + (size_t)(j + geo.rows) * geo.entry + l]);
+      const T* from = g.gy + (size_t)(g.col0[l] + geo.rows) * geo.entry + l;
+      for (int j = g.col0[l]; j < g.n; ++j, from += geo.entry)
+        for (int k = 0; k < g.d; ++k) *to++ = (C)(factor * from[k * ys]);
     }
   }
 

@@ -1,42 +1,21 @@
-import importlib.util
-import pathlib
-
 import numpy as np
 import pytest
 
 import chainer_sdtw
 
-SCRIPT = (
-    pathlib.Path(__file__).parents[2]
-    / "examples"
-    / "alignment"
-    / "plot_alignments.py"
-)
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("plot_alignments", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SCRIPT = "alignment/plot_alignments.py"
 
 
 @pytest.fixture
-def run(example, tmp_path, monkeypatch, rng):
-    """Runs the example on a toy set, in a folder of its own."""
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
+def run(run_on, rng):
+    """Runs the example on a toy set."""
+
+    def rows():
         rows = np.column_stack([[1, 2, 1], rng.standard_normal((3, 6))])
         rows[2, -2:] = np.nan
-        np.savetxt(folder / f"Toy_{split}.tsv", rows, delimiter="\t")
-    monkeypatch.chdir(tmp_path)
+        return rows
 
-    def run(*args):
-        example.main(["--root", "archive", "--dataset", "Toy", *args])
-
-    return run
+    return run_on(rows)
 
 
 def test_picture(run, example, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from chainer_sdtw import (
     _batch,
     _losses,
     cuda,
+    pairwise_soft_dtw,
     soft_dtw,
     soft_dtw_from_cost,
 )
@@ -296,3 +297,20 @@ def test_objective_of_barycenters(sweeps, rng, loss):
         expected, expected_gradient = evaluated()
     np.testing.assert_allclose(values, expected, rtol=1e-10)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["soft_dtw", "divergence", "sharp"])
+def test_losses_of_all_pairs(sweeps, rng, loss):
+    series = [rng.standard_normal((n, 2)) for n in (7, 40, 12, 3)]
+
+    def losses():
+        # The slabs have pairs of a few lengths each.
+        return pairwise_soft_dtw(series, gamma=0.3, loss=loss, max_bytes=6000)
+
+    got = losses()
+    sweep = sweeps.tangent if loss == "sharp" else sweeps.value
+    assert sweep.call_count > 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+        expected = losses()
+    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)

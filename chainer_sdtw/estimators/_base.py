@@ -1,0 +1,170 @@
+"""What the estimators share."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import chainer
+import numpy as np
+from chainer import backend
+from chainer.backends import cuda
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    column_or_1d,
+)
+
+import sdtw_cpu
+from chainer_sdtw._batch import Batch, as_batch, check_finite
+from chainer_sdtw._losses import Loss
+from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.pairwise import fill
+
+try:
+    from sklearn.utils.validation import validate_data
+except ImportError:  # scikit-learn before 1.6
+
+    def validate_data(estimator: Any, X: Any, **options: Any) -> Any:
+        return estimator._validate_data(X, **options)
+
+
+class SeriesEstimator(BaseEstimator):
+    """An estimator of series, with a loss and where to compute it."""
+
+    def _loss(self) -> Loss:
+        return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
+
+    @contextmanager
+    def _computing(self, batch: Batch) -> Iterator[None]:
+        """The number of threads that is asked for, and the series' device."""
+        before = sdtw_cpu.get_num_threads()
+        if self.n_jobs is not None:
+            sdtw_cpu.set_num_threads(effective_n_jobs(self.n_jobs))
+        device = backend.get_device_from_array(batch.array)
+        try:
+            with chainer.using_device(device):
+                yield
+        finally:
+            if self.n_jobs is not None:
+                sdtw_cpu.set_num_threads(before)
+
+    def _series(self, X: Any, *, reset: bool) -> Batch:
+        """Series in any of their forms, checked, where they were.
+
+        Args:
+            X: ``(N, L)``, ``(N, L, d)`` or a list of series.
+            reset: Whether they are to be fitted, otherwise they must go with
+                what has been.
+        """
+        X = array_of(X)
+        if _is_list(X) or isinstance(X, cuda.ndarray):
+            if reset and hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+            batch = as_batch("X", X)
+            check_finite("X", batch)
+            columns = None
+        else:
+            X = validate_data(
+                self,
+                X,
+                reset=reset,
+                dtype=(np.float64, np.float32),
+                ensure_2d=False,
+                allow_nd=True,
+            )
+            if X.ndim == 1:
+                raise ValueError(
+                    "Expected 2D array, got 1D array instead. X must be "
+                    "series of shape (N, length, features) or (N, length), "
+                    "or a list of series. Reshape your data using "
+                    "X.reshape(1, -1) if it is one series."
+                )
+            batch = as_batch("X", X)
+            columns = X.shape[1] if X.ndim == 2 else None
+        if reset:
+            self._features, self._columns = batch.features, columns
+            self.n_features_in_ = columns or batch.features
+            return batch
+        name = type(self).__name__
+        if None not in (columns, self._columns) and columns != self._columns:
+            raise ValueError(
+                f"X has {columns} features, but {name} is expecting "
+                f"{self._columns} features as input: two-dimensional X must "
+                "have the columns of the one fitted; give a list of series, "
+                "or X[:, :, None], for series of another length"
+            )
+        if batch.features != self._features:
+            raise ValueError(
+                f"X has {batch.features} features, but {name} is expecting "
+                f"{self._features} features as input, as the series fitted"
+            )
+        return batch
+
+    def _sent(self, batch: Batch) -> Batch:
+        """The series on the device that is asked for."""
+        if self.device is None:
+            return batch
+        array = chainer.get_device(self.device).send(batch.array)
+        return dataclasses.replace(batch, array=array)
+
+    def _losses(self, x: Batch, y: Batch | None, **options: Any) -> np.ndarray:
+        """The loss ``(N, M)`` between series, on the host."""
+        rows, columns = len(x), len(x if y is None else y)
+        out = x.xp.empty((rows, columns), x.array.dtype)
+        fill(out, x, y, self._loss(), **options)
+        return cuda.to_cpu(out)
+
+    def _centers(self, centers: np.ndarray, like: Batch) -> Batch:
+        """Centers ``(K, length, d)`` as series on the device of others."""
+        device = backend.get_device_from_array(like.array)
+        array = device.send(centers.astype(like.array.dtype, copy=False))
+        return Batch(array, None, False, array.dtype)
+
+
+class SeriesClassifier(SeriesEstimator):
+    """An estimator that is given classes."""
+
+    def _labels(self, y: Any, batch: Batch) -> np.ndarray:
+        """Set ``classes_`` and return each series' index in it."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the "
+                "target y is None"
+            )
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y)
+        check_classification_targets(y)
+        check_consistent_length(range(len(batch)), y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        return labels
+
+
+def check_count(name: str, value: Any, least: int = 1) -> int:
+    """Return an integer.
+
+    Raises:
+        TypeError: If it is not an integer.
+        ValueError: If it is less than ``least``.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be >= {least}, got {value!r}")
+    return int(value)
+
+
+def _is_list(X: Any) -> bool:
+    """Whether it is a list of series, not an array as nested lists."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1
+    if not isinstance(X, (list, tuple)):
+        return False
+    rows = all(isinstance(row, (list, tuple)) for row in X)
+    return not rows or len({len(row) for row in X}) > 1

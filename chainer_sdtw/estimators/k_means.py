@@ -1,0 +1,499 @@
+"""K-means of time series."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from chainer.backends import cuda
+from sklearn.base import ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from chainer_sdtw import _barycenters
+from chainer_sdtw._batch import Batch
+from chainer_sdtw._losses import Loss
+from chainer_sdtw._progress import progress
+from chainer_sdtw.estimators._base import SeriesEstimator, check_count
+from chainer_sdtw.pairwise import fill, self_terms
+
+# The tolerance of the last barycenters in terms of that before.
+_FINER = 1e-7
+
+
+class _State(NamedTuple):
+    """Centers, and what becomes of the series with them."""
+
+    inertia: float
+    centers: Any  # (K, length, d), on the device
+    labels: np.ndarray
+    iterations: int
+
+
+class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
+    """K-means of time series under soft-DTW or another loss.
+
+    Series are assigned to the center with the least loss, and each center
+    becomes the barycenter of its series (:func:`~chainer_sdtw.barycenter`),
+    found by L-BFGS from where it was, for all clusters at once: an
+    evaluation is one sweep over a batch of all series and back. A cluster
+    that has lost its series gets the one that is the farthest from its
+    center.
+
+    If :meth:`fit` is interrupted by Ctrl-C, the attributes are those of the
+    best of what its complete iterations led to, if there were any, and the
+    interrupt goes on.
+
+    See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
+    for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, section
+    4.2; for the seeding D. Arthur and S. Vassilvitskii, k-means++: the
+    Advantages of Careful Seeding, SODA 2007.
+
+    Args:
+        n_clusters (int): The number ``K`` of clusters.
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
+            ``'sharp_divergence'``, ``'mean_cost'`` or
+            ``'mean_cost_divergence'``, as for
+            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        init (str or numpy.ndarray): ``'k-means++'``: series that are far
+            from each other, under the loss' divergence, as losses themselves
+            can be negative or are not least for equal series; the best of a
+            few draws for each center. ``'random'``: any series. An array
+            ``(K, length, d)``, or ``(K, length)`` for univariate series, is
+            taken as it is. Series become centers by linear interpolation
+            where their length is another.
+        n_init (int): The number of starts, of which the best counts; one if
+            ``init`` is an array.
+        length (int): The length of centers; by default that of ``init``, or
+            the mean of the series' lengths, rounded.
+        max_iter (int): The largest number of iterations of a start.
+        tol (float): A start ends when two iterations have changed no label
+            and the last has decreased the inertia by less than this part of
+            it.
+        max_iter_barycenter (int): The largest number of iterations of L-BFGS
+            in one of k-means.
+        tol_barycenter (float): Tolerance of L-BFGS, as in
+            :func:`~chainer_sdtw.barycenter`, as long as labels change; the
+            last barycenters are found to 1e-7 of it.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int): Radius of Sakoe and Chiba's band, as for
+            :func:`~chainer_sdtw.soft_dtw`. None means no band.
+        device: A specifier of a Chainer device, such as ``'@cupy:0'``, to
+            which series are sent. None: computed where they are.
+        n_jobs (int): Threads on the CPU, for all of the process while a
+            method runs; -1 means all processors, None as many as
+            :func:`sdtw_cpu.get_num_threads` says.
+        random_state (int or numpy.random.RandomState): For the seeding.
+        verbose (bool): Whether to show a progress bar, which needs tqdm.
+
+    Attributes:
+        cluster_centers_ (numpy.ndarray): ``(K, length, d)``, of the type of
+            the series.
+        labels_ (numpy.ndarray): ``(N,)``, each series' cluster.
+        inertia_ (float): The sum of the losses to the closest center, each
+            times the series' weight. Of soft-DTW it can be negative.
+        n_iter_ (int): Iterations of the start that was the best.
+        n_features_in_ (int): The number of features; for series ``(N, L)``
+            of columns, as scikit-learn counts.
+
+    .. admonition:: Example
+
+        >>> from chainer_sdtw.estimators import SoftDTWKMeans
+        >>> series = [[0, 0, 1, 2], [0, 1, 2], [5, 5, 4], [5, 4, 4, 4.]]
+        >>> model = SoftDTWKMeans(2, gamma=0.1, random_state=0).fit(series)
+        >>> bool(model.labels_[0] == model.labels_[1] != model.labels_[2])
+        True
+        >>> model.cluster_centers_.shape
+        (2, 4, 1)
+
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        gamma: float = 1.0,
+        loss: str = "soft_dtw",
+        init: Any = "k-means++",
+        n_init: int = 1,
+        length: int | None = None,
+        max_iter: int = 50,
+        tol: float = 1e-4,
+        max_iter_barycenter: int = 100,
+        tol_barycenter: float = 1e-3,
+        cost: Any = "sqeuclidean",
+        bandwidth: int | None = None,
+        device: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.gamma = gamma
+        self.loss = loss
+        self.init = init
+        self.n_init = n_init
+        self.length = length
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_iter_barycenter = max_iter_barycenter
+        self.tol_barycenter = tol_barycenter
+        self.cost = cost
+        self.bandwidth = bandwidth
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> SoftDTWKMeans:
+        """Find the clusters.
+
+        Args:
+            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
+                univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``.
+            y: Ignored.
+            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+
+        Returns:
+            SoftDTWKMeans: The estimator itself.
+
+        Raises:
+            TypeError: If an argument is of a wrong type.
+            ValueError: If a shape is wrong, an argument out of range, a
+                series has a NaN or an infinity, or there are fewer series
+                than clusters.
+
+        """
+        batch = self._sent(self._series(X, reset=True))
+        with self._computing(batch):
+            self._fit(batch, sample_weight)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The cluster ``(N,)`` of each series.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+
+        Returns:
+            numpy.ndarray: ``(N,)`` indexes of centers.
+
+        """
+        # A divergence's terms of the series make no difference.
+        return self._to_centers(X, terms=False).argmin(axis=1)
+
+    def fit_predict(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> np.ndarray:
+        """Find the clusters and return ``labels_``.
+
+        Args:
+            X (list or :ref:`ndarray`): As for :meth:`fit`.
+            y: Ignored.
+            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+
+        Returns:
+            numpy.ndarray: ``(N,)`` indexes of centers.
+
+        """
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def transform(self, X: Any) -> np.ndarray:
+        """The losses between series and centers.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+
+        Returns:
+            numpy.ndarray: ``(N, K)``.
+
+        """
+        return self._to_centers(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The negative sum of the losses to the closest center.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+            y: Ignored.
+            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+
+        Returns:
+            float: The more, the better.
+
+        """
+        least = self._to_centers(X).min(axis=1)
+        weights = _check_sample_weight(sample_weight, least, dtype=np.float64)
+        return -float(weights @ least)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names for the columns of what :meth:`transform` returns.
+
+        Args:
+            input_features: Ignored.
+
+        Returns:
+            numpy.ndarray: ``(K,)`` strings.
+
+        """
+        check_is_fitted(self, "cluster_centers_")
+        name = type(self).__name__.lower()
+        count = len(self.cluster_centers_)
+        return np.array([f"{name}{k}" for k in range(count)], object)
+
+    def _more_tags(self) -> dict:
+        # scikit-learn before 1.6.
+        return {"preserves_dtype": [np.float64, np.float32]}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _to_centers(self, X: Any, terms: bool = True) -> np.ndarray:
+        check_is_fitted(self, "cluster_centers_")
+        x = self._sent(self._series(X, reset=False))
+        with self._computing(x):
+            centers = self._centers(self.cluster_centers_, x)
+            term = None if terms else x.xp.zeros(len(x), x.array.dtype)
+            return self._losses(x, centers, x_term=term)
+
+    def _fit(self, batch: Batch, sample_weight: Any) -> None:
+        check_count("n_init", self.n_init)
+        check_count("max_iter", self.max_iter)
+        check_count("max_iter_barycenter", self.max_iter_barycenter)
+        for name in ("tol", "tol_barycenter"):
+            value = getattr(self, name)
+            if not 0 <= value < np.inf:
+                raise ValueError(
+                    f"{name} must be >= 0 and finite, got {value!r}"
+                )
+        if check_count("n_clusters", self.n_clusters) > len(batch):
+            raise ValueError(
+                f"n_samples={len(batch)} should be >= n_clusters="
+                f"{self.n_clusters}"
+            )
+        loss = self._loss()
+        weights = _check_weights(sample_weight, batch)
+        given, length = self._initial(batch)
+        rng = check_random_state(self.random_state)
+        search = _Search(self, batch, loss, weights, length)
+        starts = self.n_init if given is None else 1
+        total = starts * self.max_iter
+        try:
+            with progress(self.verbose, total, "k-means") as bar:
+                for _ in range(starts):
+                    if given is None:
+                        centers = search.seeds(self.init, rng)
+                    else:
+                        centers = given
+                    search.run(centers, bar)
+        finally:
+            if search.best is not None:
+                self._keep(search.best)
+        found = len(np.unique(self.labels_))
+        if found < self.n_clusters:
+            warnings.warn(
+                f"Number of distinct clusters ({found}) found smaller than "
+                f"n_clusters ({self.n_clusters}). Possibly due to duplicate "
+                "points in X.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _keep(self, state: _State) -> None:
+        self.cluster_centers_ = cuda.to_cpu(state.centers)
+        self.labels_ = state.labels
+        self.inertia_ = state.inertia
+        self.n_iter_ = state.iterations
+
+    def _initial(self, batch: Batch) -> tuple[Any, int]:
+        """Given centers, if there are some, and the length of all."""
+        length = self.length
+        if length is not None:
+            length = check_count("length", length)
+        if isinstance(self.init, str):
+            if self.init not in ("k-means++", "random"):
+                raise ValueError(
+                    "init must be 'k-means++', 'random' or an array, got "
+                    f"{self.init!r}"
+                )
+            return None, length or _barycenters.usual_length(batch)
+        init = np.asarray(cuda.to_cpu(self.init))
+        if init.ndim == 2 and batch.univariate:
+            init = init[:, :, None]
+        wanted = self.n_clusters, length or "length", batch.features
+        fits = init.ndim == 3 and init.shape[1] > 0
+        fits = fits and all(
+            a == b for a, b in zip(init.shape, wanted) if b != "length"
+        )
+        if not fits or init.dtype.kind not in "fiu":
+            shape = ", ".join(map(str, wanted))
+            raise ValueError(
+                f"init must be 'k-means++', 'random' or numbers of shape "
+                f"({shape}), got {init.dtype} of shape {init.shape}"
+            )
+        if not np.isfinite(init).all():
+            raise ValueError("init contains NaN or infinity")
+        centers = self._centers(init, batch)
+        return centers.array, init.shape[1]
+
+
+class _Search:
+    """Lloyd's algorithm from one start after the other."""
+
+    def __init__(
+        self,
+        model: SoftDTWKMeans,
+        batch: Batch,
+        loss: Loss,
+        weights: np.ndarray,
+        length: int,
+    ) -> None:
+        self.model = model
+        self.batch = batch
+        self.loss = loss
+        self.weights = weights
+        self.length = length
+        self.best: _State | None = None
+        self._term = self_terms(batch, loss) if loss.divergence else None
+        self._as_centers: Any = None
+
+    def run(self, centers: Any, bar: Any) -> None:
+        """Improve centers until they stay; keep them if they are the best."""
+        model = self.model
+        state, settled = self._assigned(centers, 0), False
+        for i in range(1, model.max_iter + 1):
+            labels, centers = self._without_empty(state)
+            centers = self._updated(centers, labels, settled)
+            before, state = state, self._assigned(centers, i)
+            if self.best is None or state.inertia < self.best.inertia:
+                self.best = state
+            bar.set_postfix_str(f"{state.inertia:.6g}", refresh=False)
+            bar.update()
+            same = np.array_equal(before.labels, state.labels)
+            gain = before.inertia - state.inertia
+            small = gain <= model.tol * abs(state.inertia)
+            if settled and same and small:
+                break
+            settled = same
+
+    def seeds(self, how: str, rng: np.random.RandomState) -> Any:
+        """Series as centers ``(K, length, d)``."""
+        size, count = len(self.batch), self.model.n_clusters
+        if how == "random":
+            share = self.weights / self.weights.sum()
+            some = np.count_nonzero(share) >= count
+            share = share if some else None
+            return self._resampled(rng.choice(size, count, False, share))
+        return self._resampled(self._far_apart(count, rng))
+
+    def _far_apart(self, count: int, rng: np.random.RandomState) -> list[int]:
+        """The indexes that k-means++ chooses, the best of some draws each."""
+        batch, weights = self.batch, self.weights
+        name = self.loss.name
+        if not self.loss.divergence:
+            name = "divergence" if name == "soft_dtw" else f"{name}_divergence"
+        loss = dataclasses.replace(self.loss, name=name)
+        term = self._term
+        if term is None:
+            term = self_terms(batch, loss)
+
+        def distances(indexes: np.ndarray) -> np.ndarray:
+            out = batch.xp.empty((len(batch), len(indexes)), term.dtype)
+            some = batch.take(indexes)
+            some_term = term[batch.xp.asarray(indexes)]
+            fill(out, batch, some, loss, x_term=term, y_term=some_term)
+            return np.maximum(cuda.to_cpu(out).astype(np.float64), 0)
+
+        draws = 2 + int(np.log(count))
+        chosen = [int(rng.choice(len(batch), p=weights / weights.sum()))]
+        closest = distances(np.array(chosen))[:, 0]
+        while len(chosen) < count:
+            share = weights * closest
+            share[chosen] = 0
+            if not share.sum() > 0:
+                # Nothing is away from what has been chosen.
+                left = np.setdiff1d(np.arange(len(batch)), chosen)
+                chosen.append(int(rng.choice(left)))
+                continue
+            some = rng.choice(len(batch), draws, p=share / share.sum())
+            some = np.unique(some)
+            then = np.minimum(closest[:, None], distances(some))
+            k = int((weights @ then).argmin())
+            chosen.append(int(some[k]))
+            closest = then[:, k]
+        return chosen
+
+    def _resampled(self, indexes: Any) -> Any:
+        if self._as_centers is None:
+            series = _barycenters.resampled(self.batch, self.length)
+            self._as_centers = series
+        return self._as_centers[self.batch.xp.asarray(indexes)]
+
+    def _assigned(self, centers: Any, iterations: int) -> _State:
+        some = Batch(centers, None, False, centers.dtype)
+        values = self.model._losses(self.batch, some, x_term=self._term)
+        labels = values.argmin(axis=1)
+        least = values.min(axis=1).astype(np.float64)
+        if not np.isfinite(least).all():
+            raise FloatingPointError(
+                "losses are not finite: the costs are beyond the range of "
+                f"{centers.dtype}"
+            )
+        self._least = least
+        return _State(float(self.weights @ least), centers, labels, iterations)
+
+    def _without_empty(self, state: _State) -> tuple[np.ndarray, Any]:
+        """Labels and centers such that each center has a series."""
+        labels, centers = state.labels, state.centers
+        sizes = np.bincount(labels, minlength=len(centers))
+        empty = np.flatnonzero(sizes == 0)
+        if not len(empty):
+            return labels, centers
+        labels, centers = labels.copy(), centers.copy()
+        badness = np.where(self.weights > 0, self._least, -np.inf)
+        farthest = iter(np.argsort(-badness, kind="stable"))
+        for k in empty:
+            i = next(i for i in farthest if sizes[labels[i]] > 1)
+            sizes[labels[i]] -= 1
+            labels[i] = k
+            centers[k] = self._resampled([i])[0]
+        return labels, centers
+
+    def _updated(self, centers: Any, labels: np.ndarray, settled: bool) -> Any:
+        objective = _barycenters.Objective(
+            self.batch, self.loss, self.weights, labels, len(centers)
+        )
+        model = self.model
+        tol = model.tol_barycenter
+        centers, _ = _barycenters.minimize(
+            objective,
+            centers,
+            tol=tol * _FINER if settled else tol,
+            max_iter=model.max_iter_barycenter,
+        )
+        return centers
+
+
+def _check_weights(sample_weight: Any, batch: Batch) -> np.ndarray:
+    weights = _check_sample_weight(
+        sample_weight, np.empty((len(batch), 1)), dtype=np.float64
+    )
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight must be >= 0 and not all 0")
+    return weights

@@ -1,0 +1,252 @@
+"""Classification by the nearest series."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from chainer.backends import cuda
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from chainer_sdtw._batch import Batch
+from chainer_sdtw._progress import progress
+from chainer_sdtw.estimators._base import SeriesClassifier, check_count
+from chainer_sdtw.pairwise import self_terms
+
+# Bytes of the losses that are there at a time.
+_BLOCK = 2**26
+
+
+class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
+    """The class of most of the series that have the least loss.
+
+    Args:
+        n_neighbors (int): How many neighbors have a vote.
+        weights (str or callable): ``'uniform'``: each neighbor's vote counts
+            the same. ``'distance'``: as the inverse of its loss, which must
+            not be negative; if there are neighbors with a loss of 0, only
+            theirs count. Soft-DTW itself can be negative, so this is for the
+            divergences, where what is below 0 by rounding is 0. A function
+            is given losses ``(N, n_neighbors)`` and returns weights.
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
+            ``'sharp_divergence'``, ``'mean_cost'`` or
+            ``'mean_cost_divergence'``, as for
+            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int): Radius of Sakoe and Chiba's band, as for
+            :func:`~chainer_sdtw.soft_dtw`. None means no band.
+        device: A specifier of a Chainer device, such as ``'@cupy:0'``, to
+            which series are sent. None: computed where they are.
+        n_jobs (int): Threads on the CPU, for all of the process while a
+            method runs; -1 means all processors, None as many as
+            :func:`sdtw_cpu.get_num_threads` says.
+        verbose (bool): Whether to show a progress bar, which needs tqdm.
+
+    Attributes:
+        classes_ (numpy.ndarray): ``(C,)``, the classes.
+        n_samples_fit_ (int): The number of series fitted.
+        n_features_in_ (int): The number of features; for series ``(N, L)``
+            of columns, as scikit-learn counts.
+
+    .. admonition:: Example
+
+        >>> from chainer_sdtw.estimators import SoftDTWKNeighborsClassifier
+        >>> series = [[0, 0, 1, 2], [0, 1, 2], [5, 5, 4], [5, 4, 4, 4.]]
+        >>> model = SoftDTWKNeighborsClassifier(1, loss='divergence')
+        >>> print(model.fit(series, [7, 7, 3, 3]).predict([[0, 1, 2, 2.]]))
+        [7]
+
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        weights: Any = "uniform",
+        gamma: float = 1.0,
+        loss: str = "soft_dtw",
+        cost: Any = "sqeuclidean",
+        bandwidth: int | None = None,
+        device: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.gamma = gamma
+        self.loss = loss
+        self.cost = cost
+        self.bandwidth = bandwidth
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> SoftDTWKNeighborsClassifier:
+        """Remember series and their classes.
+
+        Args:
+            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
+                univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``.
+            y (numpy.ndarray): ``(N,)``, their classes.
+
+        Returns:
+            SoftDTWKNeighborsClassifier: The estimator itself.
+
+        Raises:
+            TypeError: If an argument is of a wrong type.
+            ValueError: If a shape is wrong, an argument out of range, or a
+                series has a NaN or an infinity.
+
+        """
+        batch = self._series(X, reset=True)
+        labels = self._labels(y, batch)
+        self._loss()
+        check_count("n_neighbors", self.n_neighbors)
+        if not callable(self.weights):
+            if self.weights not in ("uniform", "distance"):
+                raise ValueError(
+                    "weights must be 'uniform', 'distance' or a function, "
+                    f"got {self.weights!r}"
+                )
+            if self.weights == "distance" and self.loss == "soft_dtw":
+                _refuse("loss='soft_dtw' can be")
+        self._fitted = dataclasses.replace(
+            batch, array=cuda.to_cpu(batch.array)
+        )
+        self._fitted_labels = labels
+        self.n_samples_fit_ = len(batch)
+        return self
+
+    def kneighbors(
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> Any:
+        """The series fitted that have the least losses.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns. None means those fitted,
+                none of which is then its own neighbor.
+            n_neighbors (int): How many; None means as many as vote.
+            return_distance (bool): Whether to return the losses too.
+
+        Returns:
+            tuple: Losses ``(N, n_neighbors)``, the least first, and indexes
+            of the series fitted, of the same shape; or the indexes alone.
+
+        Raises:
+            ValueError: If there are fewer series than ``n_neighbors``.
+
+        """
+        check_is_fitted(self, "classes_")
+        count = self.n_neighbors if n_neighbors is None else n_neighbors
+        count = check_count("n_neighbors", count)
+        most = self.n_samples_fit_ - (X is None)
+        if count > most:
+            raise ValueError(
+                f"n_neighbors must be <= {most}, the number of series, got "
+                f"n_neighbors={count}, n_samples_fit={self.n_samples_fit_}"
+            )
+        y = self._sent(self._fitted)
+        if X is None:
+            x, own = y, True
+        else:
+            x, own = self._sent(self._series(X, reset=False)), False
+        with self._computing(x):
+            y = self._beside(y, x)
+            losses, indexes = self._nearest(x, y, count, own)
+        return (losses, indexes) if return_distance else indexes
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The classes of series; of several as good, the first.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+
+        Returns:
+            numpy.ndarray: ``(N,)`` of ``classes_``.
+
+        """
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Each class' share of the votes.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+
+        Returns:
+            numpy.ndarray: ``(N, C)``, in the order of ``classes_``.
+
+        """
+        losses, indexes = self.kneighbors(X)
+        votes = self._votes(losses)
+        labels = self._fitted_labels[indexes]
+        shares = np.zeros((len(labels), len(self.classes_)), votes.dtype)
+        np.add.at(shares, (np.arange(len(labels))[:, None], labels), votes)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def _beside(self, y: Batch, x: Batch) -> Batch:
+        """The series fitted on the device of others."""
+        if isinstance(y.array, type(x.array)):
+            return y
+        like = self._centers(cuda.to_cpu(y.array), x)
+        return dataclasses.replace(y, array=like.array)
+
+    def _nearest(
+        self, x: Batch, y: Batch, count: int, own: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        loss = self._loss()
+        y_term = self_terms(y, loss) if loss.divergence else None
+        size = max(1, _BLOCK // (8 * len(y)))
+        found = []
+        with progress(
+            self.verbose, len(x) * len(y), "neighbors", unit="pair"
+        ) as bar:
+            for start in range(0, len(x), size):
+                rows = np.arange(start, min(start + size, len(x)))
+                losses = self._losses(x.take(rows), y, y_term=y_term, bar=bar)
+                if own:
+                    losses[rows - start, rows] = np.inf
+                # Of equal losses the first counts.
+                order = np.argsort(losses, axis=1, kind="stable")[:, :count]
+                losses = np.take_along_axis(losses, order, axis=1)
+                found.append([losses, order])
+        losses, indexes = (np.concatenate(parts) for parts in zip(*found))
+        return losses, indexes
+
+    def _votes(self, losses: np.ndarray) -> np.ndarray:
+        if callable(self.weights):
+            return np.asarray(self.weights(losses), dtype=np.float64)
+        if self.weights == "uniform":
+            return np.ones(losses.shape)
+        if self._loss().divergence:
+            losses = np.maximum(losses, 0)
+        elif (losses < 0).any():
+            _refuse("some losses are")
+        zero = losses == 0
+        with np.errstate(divide="ignore", over="ignore"):
+            votes = 1 / losses.astype(np.float64)
+        # Not even subnormal losses have votes beyond the range.
+        votes = np.minimum(votes, np.finfo(np.float64).max / losses.shape[1])
+        return np.where(zero.any(axis=1, keepdims=True), zero, votes)
+
+
+def _refuse(what: str) -> None:
+    raise ValueError(
+        f"weights='distance' needs losses >= 0, and {what} negative: use "
+        "loss='divergence', 'sharp_divergence' or 'mean_cost_divergence'"
+    )

@@ -1,0 +1,165 @@
+"""Classification by the nearest barycenter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from chainer.backends import cuda
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from chainer_sdtw import _barycenters
+from chainer_sdtw._batch import Batch
+from chainer_sdtw._progress import progress
+from chainer_sdtw.estimators._base import SeriesClassifier, check_count
+
+
+class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
+    """The class whose barycenter has the least loss.
+
+    The barycenters (:func:`~chainer_sdtw.barycenter`) of all classes are
+    found at once, by L-BFGS from the Euclidean means.
+
+    See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
+    for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, section
+    4.3.
+
+    Args:
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
+            ``'sharp_divergence'``, ``'mean_cost'`` or
+            ``'mean_cost_divergence'``, as for
+            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        length (int): The length of barycenters; by default the mean of the
+            series' lengths, rounded.
+        max_iter (int): The largest number of iterations of L-BFGS.
+        tol (float): Tolerance of L-BFGS, as in
+            :func:`~chainer_sdtw.barycenter`.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int): Radius of Sakoe and Chiba's band, as for
+            :func:`~chainer_sdtw.soft_dtw`. None means no band.
+        device: A specifier of a Chainer device, such as ``'@cupy:0'``, to
+            which series are sent. None: computed where they are.
+        n_jobs (int): Threads on the CPU, for all of the process while a
+            method runs; -1 means all processors, None as many as
+            :func:`sdtw_cpu.get_num_threads` says.
+        verbose (bool): Whether to show a progress bar, which needs tqdm.
+
+    Attributes:
+        centroids_ (numpy.ndarray): ``(C, length, d)``, the barycenter of
+            each class, of the type of the series.
+        classes_ (numpy.ndarray): ``(C,)``, the classes.
+        n_features_in_ (int): The number of features; for series ``(N, L)``
+            of columns, as scikit-learn counts.
+
+    .. admonition:: Example
+
+        >>> from chainer_sdtw.estimators import SoftDTWNearestCentroid
+        >>> series = [[0, 0, 1, 2], [0, 1, 2], [5, 5, 4], [5, 4, 4, 4.]]
+        >>> model = SoftDTWNearestCentroid(gamma=0.1)
+        >>> model.fit(series, ['up', 'up', 'down', 'down'])
+        SoftDTWNearestCentroid(gamma=0.1)
+        >>> print(model.predict([[0, 1, 1, 1, 2]]))
+        ['up']
+
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 1.0,
+        loss: str = "soft_dtw",
+        length: int | None = None,
+        max_iter: int = 100,
+        tol: float = 1e-5,
+        cost: Any = "sqeuclidean",
+        bandwidth: int | None = None,
+        device: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.gamma = gamma
+        self.loss = loss
+        self.length = length
+        self.max_iter = max_iter
+        self.tol = tol
+        self.cost = cost
+        self.bandwidth = bandwidth
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> SoftDTWNearestCentroid:
+        """Find the barycenter of each class.
+
+        Args:
+            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
+                univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``.
+            y (numpy.ndarray): ``(N,)``, their classes, two or more.
+
+        Returns:
+            SoftDTWNearestCentroid: The estimator itself.
+
+        Raises:
+            TypeError: If an argument is of a wrong type.
+            ValueError: If a shape is wrong, an argument out of range, a
+                series has a NaN or an infinity, or there is one class.
+
+        """
+        batch = self._series(X, reset=True)
+        labels = self._labels(y, batch)
+        count = len(self.classes_)
+        if count < 2:
+            raise ValueError("y must have two classes or more; it has 1 class")
+        loss, length = self._loss(), self.length
+        if length is None:
+            length = _barycenters.usual_length(batch)
+        else:
+            length = check_count("length", length)
+        batch = self._sent(batch)
+        with self._computing(batch):
+            init = _means(batch, labels, count, length)
+            objective = _barycenters.Objective(
+                batch, loss, labels=labels, count=count
+            )
+            with progress(self.verbose, count, "centroids") as bar:
+                centroids, _ = _barycenters.minimize(
+                    objective, init, tol=self.tol, max_iter=self.max_iter
+                )
+                bar.update(count)
+        self.centroids_ = cuda.to_cpu(centroids)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The classes of series.
+
+        Args:
+            X (list or :ref:`ndarray`): ``N`` series in a form that
+                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+                ``(N, L)`` has as many columns.
+
+        Returns:
+            numpy.ndarray: ``(N,)`` of ``classes_``.
+
+        """
+        check_is_fitted(self, "centroids_")
+        x = self._sent(self._series(X, reset=False))
+        with self._computing(x):
+            # A divergence's terms of the series make no difference.
+            term = x.xp.zeros(len(x), x.array.dtype)
+            centroids = self._centers(self.centroids_, x)
+            losses = self._losses(x, centroids, x_term=term)
+        return self.classes_[losses.argmin(axis=1)]
+
+
+def _means(batch: Batch, labels: np.ndarray, count: int, length: int) -> Any:
+    """The Euclidean mean ``(C, length, d)`` of each class."""
+    series = _barycenters.resampled(batch, length)
+    xp = batch.xp
+    means = [
+        series[xp.asarray(labels == k)].mean(axis=0) for k in range(count)
+    ]
+    return xp.stack(means)

@@ -1,0 +1,281 @@
+#!/usr/bin/env python
+"""Draw barycenters of time series under soft-DTW, for several gammas."""
+
+import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
+
+import argparse
+import os
+import sys
+import time
+
+import chainer
+import numpy as np
+from chainer import training
+from chainer.backends import cuda
+from chainer.iterators import SerialIterator, ShuffleOrderSampler
+from chainer.training import extensions
+
+from chainer_sdtw.datasets import get_ucr
+from chainer_sdtw.links import Barycenter
+
+LOSSES = [
+    "soft_dtw",
+    "divergence",
+    "sharp",
+    "sharp_divergence",
+    "mean_cost",
+    "mean_cost_divergence",
+]
+FEATURES = 3  # as many rows, at most
+
+
+def load(args, random):
+    """Gets series of one class of the archive, scaled to unit variance."""
+    train, _ = get_ucr(args.dataset, args.root)
+    names = [str(c) for c in train.classes]
+    name = args.class_ or names[random.randint(len(names))]
+    if name not in names:
+        raise ValueError(f"no class {name} among {', '.join(names)}")
+    members = np.flatnonzero(train.labels == names.index(name))
+    if not 1 <= args.count <= len(members):
+        raise ValueError(
+            f"--count {args.count}: class {name} has {len(members)} series"
+        )
+    values = np.concatenate(list(train.series))
+    std = values.std(axis=0)
+    std[std == 0] = 1
+    chosen = random.permutation(members)[: args.count]
+    series = [(train.series[i] - values.mean(axis=0)) / std for i in chosen]
+    return name, series
+
+
+def euclidean_mean(series, length):
+    """The mean of series, interpolated to a length, by default the usual."""
+    if length is None:
+        length = int(np.rint(np.mean([len(s) for s in series])))
+    at = np.linspace(0, 1, length)
+    return np.mean(
+        [
+            [np.interp(at, np.linspace(0, 1, len(s)), f) for f in s.T]
+            for s in series
+        ],
+        axis=0,
+    ).T.astype(series[0].dtype)
+
+
+def dtw(z, series):
+    """The mean DTW of series to a barycenter."""
+    return float(chainer_sdtw.pairwise_soft_dtw([z], series, 0).mean())
+
+
+def descend(series, mean, gamma, options, device, args):
+    """A barycenter by minibatches of series, with Adam and a trainer."""
+    link = Barycenter(mean, gamma, **options)
+    link.to_device(device)
+    optimizer = chainer.optimizers.Adam(alpha=args.alpha).setup(link)
+    order = ShuffleOrderSampler(np.random.RandomState(args.seed))
+    iterator = SerialIterator(series, args.batchsize, order_sampler=order)
+    updater = training.StandardUpdater(
+        iterator,
+        optimizer,
+        device=device,
+        # The link takes a list, for series of different lengths.
+        converter=lambda batch, device: batch,
+    )
+    trainer = training.Trainer(updater, (args.epoch, "epoch"), out=args.out)
+    steps = max(args.epoch * len(series) // args.batchsize, 1)
+    trainer.extend(
+        extensions.LinearShift("alpha", (args.alpha, 0), (0, steps)),
+        trigger=(1, "iteration"),
+    )
+    trainer.run()
+    return link.barycenter.array
+
+
+def average(series, device, args):
+    """Computes all that is drawn: titles and named lines, by column."""
+    options = {"loss": args.loss, "bandwidth": args.bandwidth}
+    mean = euclidean_mean(series, args.length)
+    series = [device.send(s) for s in series]
+    start = device.send(mean)
+    print(f"{'':20}{'DTW':>10}{'seconds':>10}")
+
+    def report(name, make):
+        began = time.perf_counter()
+        z = make()
+        seconds = time.perf_counter() - began
+        value = dtw(z, series)
+        print(f"{name:20}{value:10.4g}{seconds:10.2f}", flush=True)
+        return cuda.to_cpu(z), value
+
+    _, value = report("Euclidean mean", lambda: start)
+    columns = [(f"Euclidean mean\nDTW {value:.4g}", {"mean": mean})]
+    for gamma in args.gamma:
+        z, value = report(
+            f"gamma {gamma:g}",
+            lambda gamma=gamma: chainer_sdtw.barycenter(
+                series, gamma, init=start, **options
+            ),
+        )
+        lines = {"L-BFGS": z}
+        title = f"{args.loss}, gamma {gamma:g}\nDTW {value:.4g}"
+        if args.sgd:
+            lines["Adam"], value = report(
+                f"gamma {gamma:g}, Adam",
+                lambda gamma=gamma: descend(
+                    series, start, gamma, options, device, args
+                ),
+            )
+            title += f", by Adam {value:.4g}"
+        columns.append((title, lines))
+    return columns
+
+
+def plot(path, columns, series, title):
+    """Draws a row for each feature and a column for each barycenter."""
+    from matplotlib.figure import Figure
+
+    features = min(series[0].shape[1], FEATURES)
+    figure = Figure(
+        figsize=(3 * len(columns), 2.2 * features + 1),
+        layout="constrained",
+    )
+    axes = figure.subplots(
+        features, len(columns), sharex=True, sharey="row", squeeze=False
+    )
+    styles = {"mean": ("C0", "-"), "L-BFGS": ("C3", "-"), "Adam": ("k", "--")}
+    for (name, lines), column in zip(columns, axes.T):
+        column[0].set_title(name, fontsize="medium")
+        for k, ax in enumerate(column):
+            for s in series:
+                ax.plot(s[:, k], color="0.8", linewidth=0.8)
+            for label, z in lines.items():
+                color, style = styles[label]
+                ax.plot(z[:, k], style, color=color, label=label)
+        column[-1].set_xlabel("time step")
+    for k, ax in enumerate(axes[:, 0]):
+        ax.set_ylabel("value" if features == 1 else f"feature {k}")
+    if "Adam" in columns[-1][1]:
+        axes[0, -1].legend(fontsize="small")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=90)
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--dataset",
+        default="GunPoint",
+        metavar="NAME",
+        help="data set of the UCR/UEA archive",
+    )
+    parser.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="local copy of the archive (default: $CHAINER_SDTW_UCR_ROOT, "
+        "or the sets that aeon has or downloads)",
+    )
+    parser.add_argument(
+        "--class",
+        dest="class_",
+        metavar="CLASS",
+        help="class of the series, as the archive calls it (default: any)",
+    )
+    parser.add_argument(
+        "--count", type=int, default=10, help="number of series to average"
+    )
+    parser.add_argument(
+        "--gamma",
+        nargs="+",
+        type=float,
+        default=[0.01, 0.1, 1.0],
+        help="smoothings, a column for each",
+    )
+    parser.add_argument(
+        "--loss", choices=LOSSES, default="soft_dtw", help="what to minimise"
+    )
+    parser.add_argument(
+        "--length",
+        type=int,
+        help="length of the barycenters (default: mean of the series')",
+    )
+    parser.add_argument(
+        "--bandwidth", type=int, help="radius of Sakoe and Chiba's band"
+    )
+    parser.add_argument(
+        "--sgd",
+        action="store_true",
+        help="also find each barycenter by minibatches, with Adam",
+    )
+    parser.add_argument(
+        "--batchsize",
+        "-b",
+        type=int,
+        default=5,
+        help="series in a minibatch of --sgd",
+    )
+    parser.add_argument(
+        "--epoch",
+        "-e",
+        type=int,
+        default=100,
+        help="sweeps of --sgd over the series",
+    )
+    parser.add_argument(
+        "--alpha", type=float, default=0.05, help="Adam's first step size"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the choice of series and of the minibatches",
+    )
+    parser.add_argument(
+        "--device",
+        "-d",
+        default="-1",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy",
+    )
+    parser.add_argument(
+        "--out",
+        "-o",
+        default="result",
+        metavar="FOLDER",
+        help="folder for the picture",
+    )
+    args = parser.parse_args(argv)
+    for name in "length", "batchsize", "epoch":
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} must be at least 1")
+    return args
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    try:
+        device = chainer.get_device(args.device)
+        device.use()
+    except Exception as e:  # each backend has errors of its own
+        sys.exit(f"--device {args.device}: {e}")
+    try:
+        name, series = load(args, np.random.RandomState(args.seed))
+    except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
+        sys.exit(f"--dataset {args.dataset}: {e}")
+    print(f"Device: {device}")
+    title = f"{len(series)} series of class {name} of {args.dataset}"
+    print(title)
+    os.makedirs(args.out, exist_ok=True)
+    path = os.path.join(args.out, "barycenters.png")
+    try:
+        plot(path, average(series, device, args), series, title)
+    except (FloatingPointError, ImportError, ValueError) as e:
+        sys.exit(str(e))
+    print(f"Picture: {path}")
+
+
+if __name__ == "__main__":
+    main()

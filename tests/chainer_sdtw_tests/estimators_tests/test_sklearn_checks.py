@@ -1,0 +1,55 @@
+"""scikit-learn's own checks of estimators, on rows as univariate series."""
+
+import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
+
+import pytest
+
+pytest.importorskip("sklearn", reason="needs scikit-learn")
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from chainer_sdtw.estimators import (
+    SoftDTWKMeans,
+    SoftDTWKNeighborsClassifier,
+    SoftDTWNearestCentroid,
+)
+
+ESTIMATORS = [
+    SoftDTWKMeans(n_clusters=2, max_iter=5),
+    SoftDTWNearestCentroid(),
+    SoftDTWKNeighborsClassifier(),
+]
+
+_SEEDING = (
+    "k-means++ draws a number of random numbers that depends on how many "
+    "series there are, as in scikit-learn's own k-means"
+)
+
+# All that is not as the checks want it: of which estimator, and why.
+EXCLUDED = {
+    "SoftDTWKMeans": {
+        # The names are those of scikit-learn before 1.6, and since.
+        "check_sample_weights_invariance(kind=zeros)": _SEEDING,
+        "check_sample_weight_equivalence_on_dense_data": _SEEDING,
+    },
+    "SoftDTWNearestCentroid": {
+        "check_non_transformer_estimators_n_iter": (
+            "each class' search ends after a number of iterations of its own"
+        ),
+    },
+    "SoftDTWKNeighborsClassifier": {},
+}
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_checks(estimator, check):
+    name = getattr(check, "func", check).__name__
+    options = getattr(check, "keywords", {})
+    if options:
+        name += "(" + ", ".join(f"{k}={v}" for k, v in options.items()) + ")"
+    if name not in EXCLUDED[type(estimator).__name__]:
+        check(estimator)
+        return
+    # What is excluded must need it.
+    with pytest.raises((AssertionError, AttributeError)):
+        check(estimator)
