@@ -141,8 +141,10 @@ def test_the_reference_has_every_public_name():
 
 
 @pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("sphinx", "myst_parser"))),
-    reason="needs Sphinx and MyST",
+    not all(
+        map(importlib.util.find_spec, ("sphinx", "myst_parser", "sklearn"))
+    ),
+    reason="needs Sphinx, MyST and scikit-learn",
 )
 def test_pages_build_without_warnings(tmp_path):
     build = [
