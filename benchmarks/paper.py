@@ -82,7 +82,7 @@ class Limits(tp.NamedTuple):
 
 
 LIMITS = (
-    Limits(300, 10, 5, 30, 10, 2),
+    Limits(300, 10, 3, 30, 10, 2),
     Limits(1000, 10, 1, 15, 10, 1),
     Limits(float("inf"), 3, 1, 5, 5, 1),
 )
