@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import statistics
 import sys
 import time
 import warnings
@@ -21,14 +22,12 @@ from common import (
     format_error,
     format_memory,
     format_time,
-    interleave,
     make_console,
     make_table,
     peak_memory,
     positive,
     print_checks,
     suite_parser,
-    summarize,
     version,
     write_json,
 )
@@ -66,27 +65,25 @@ class Benchmark:
         """Return the data sets of a suite."""
         return self.options.dataset or usual
 
-    def compare(self, title, calls, cells, column, figures):
+    def compare(self, title, calls, column, figures):
         """Time calls and print them beside a figure of each result.
 
         Args:
             title: Of the table.
             calls: Dictionary from names to functions without arguments.
-            cells: Cells of all tables of soft-DTW in one sweep.
             column: What the figure is.
             figures: Returns the figure of a call's result.
         """
-        answers = {}
-
-        def kept(name):
-            def call():
-                answers[name] = calls[name]()
-
-            return call
-
-        timed = interleave({n: kept(n) for n in calls}, self.options.repeats)
+        timed, answers = rounds(calls, self.options.repeats)
         table = make_table(title, "", "time", "fastest", "times ours", column)
-        rows = {name: summarize(s, cells) for name, s in timed.items()}
+        rows = {
+            name: {
+                "median_s": statistics.median(samples),
+                "min_s": min(samples),
+                "samples_s": samples,
+            }
+            for name, samples in timed.items()
+        }
         for name, row in rows.items():
             row["ratio"] = row["median_s"] / rows[OURS]["median_s"]
             row[column] = figures(answers[name])
@@ -141,28 +138,32 @@ class Benchmark:
         return results
 
     def _barycenter(self, title, series, init, gamma):
-        calls = {
-            OURS: lambda: chainer_sdtw.barycenter(
-                series, gamma, init=init, **BARYCENTER
-            )
-        }
-        peers = {}
-        seed, peers["sdtw"] = imported("sdtw.barycenter", "sdtw_barycenter")
-        if seed:
-            calls["sdtw"] = lambda: seed(
-                series, init, gamma=gamma, **BARYCENTER
-            )
-        tslearn, peers["tslearn"] = imported(
+        seed, no_seed = imported("sdtw.barycenter", "sdtw_barycenter")
+        tslearn, no_tslearn = imported(
             "tslearn.barycenters", "softdtw_barycenter"
         )
-        if tslearn:
-            calls["tslearn"] = lambda: tslearn(
-                series, gamma=gamma, init=init, **BARYCENTER
-            )
+        peers = {"sdtw": no_seed, "tslearn": no_tslearn}
+
+        def contestants(series, init):
+            calls = {
+                OURS: lambda: chainer_sdtw.barycenter(
+                    series, gamma, init=init, **BARYCENTER
+                )
+            }
+            if seed:
+                calls["sdtw"] = lambda: seed(
+                    series, init, gamma=gamma, **BARYCENTER
+                )
+            if tslearn:
+                calls["tslearn"] = lambda: tslearn(
+                    series, gamma=gamma, init=init, **BARYCENTER
+                )
+            return calls
+
+        warm(contestants([s[:4] for s in series[:2]], init[:4]))
         rows = self.compare(
             title,
-            calls,
-            sum(len(init) * len(s) for s in series),
+            contestants(series, init),
             "objective",
             lambda z: losses(series, [z], gamma).sum(),
         )
@@ -184,17 +185,22 @@ class Benchmark:
                 f"{name}, {len(series)} series, length {init.shape[1]}, d="
                 f"{init.shape[2]}, {count} clusters, gamma {gamma:g}"
             )
-            calls, peers = {}, {}
-            calls[OURS] = our_kmeans(series, init, gamma)
-            model, peers["tslearn"] = imported(
-                "tslearn.clustering", "TimeSeriesKMeans"
-            )
-            if model:
-                calls["tslearn"] = tslearn_kmeans(model, series, init, gamma)
+            peer, reason = imported("tslearn.clustering", "TimeSeriesKMeans")
+            peers = {"tslearn": reason}
+
+            def contestants(series, init, peer=peer):
+                calls = {OURS: our_kmeans(series, init, gamma)}
+                if peer:
+                    calls["tslearn"] = tslearn_kmeans(
+                        peer, series, init, gamma
+                    )
+                return calls
+
+            far = [s[:4] + 9 * (i % 2) for i, s in enumerate(series[:4])]
+            warm(contestants(far, np.array(far[:2])))
             rows = self.compare(
                 title,
-                calls,
-                sum(init.shape[1] * len(s) for s in series),
+                contestants(series, init),
                 "objective",
                 lambda z, series=series: (
                     losses(series, z, gamma).min(axis=1).sum()
@@ -216,25 +222,31 @@ class Benchmark:
                 f"{name}, {len(series)} series, length {len(first)}, gamma "
                 f"{gamma:g}"
             )
-            calls, peers = {}, {}
-            calls[OURS] = lambda x=series: chainer_sdtw.pairwise_soft_dtw(
-                x, gamma=gamma
-            )
-            tslearn, peers["tslearn"] = imported(
-                "tslearn.metrics", "cdist_soft_dtw"
-            )
-            if tslearn:
-                calls["tslearn"] = lambda x=series, f=tslearn: quiet(
-                    f, x, gamma=gamma, n_jobs=JOBS
-                )
-            aeon, peers["aeon"] = imported(
+            tslearn, no_tslearn = imported("tslearn.metrics", "cdist_soft_dtw")
+            aeon, no_aeon = imported(
                 "aeon.distances", "soft_dtw_pairwise_distance"
             )
-            if aeon:
-                turned = [np.ascontiguousarray(s.T) for s in series]
-                calls["aeon"] = lambda x=turned, f=aeon: f(
-                    x, gamma=gamma, n_jobs=JOBS
-                )
+            peers = {"tslearn": no_tslearn, "aeon": no_aeon}
+
+            def contestants(x, tslearn=tslearn, aeon=aeon):
+                calls = {
+                    OURS: lambda: chainer_sdtw.pairwise_soft_dtw(
+                        x, gamma=gamma
+                    )
+                }
+                if tslearn:
+                    calls["tslearn"] = lambda: quiet(
+                        tslearn, x, gamma=gamma, n_jobs=JOBS
+                    )
+                if aeon:
+                    turned = np.ascontiguousarray(x.swapaxes(1, 2))
+                    calls["aeon"] = lambda: aeon(
+                        turned, gamma=gamma, n_jobs=JOBS
+                    )
+                return calls
+
+            warm(contestants(series[:3, :4]))
+            calls = contestants(series)
             ours = calls[OURS]()
             off = ~np.eye(len(series), dtype=bool)
 
@@ -244,10 +256,7 @@ class Benchmark:
                     return relative(matrix[off], abs(ours)[off])
                 return relative(matrix, ours)
 
-            pairs = len(series) * (len(series) + 1) // 2
-            rows = self.compare(
-                title, calls, pairs * len(first) ** 2, "error", error
-            )
+            rows = self.compare(title, calls, "error", error)
             self.check_speed(title, rows, peers, 20)
             for peer, reason in peers.items():
                 what = f"{title}, difference from {peer}"
@@ -285,6 +294,34 @@ class Benchmark:
             peak < 1e9,
         )
         return [{"problem": title, "seconds": seconds, "peak_bytes": peak}]
+
+
+def rounds(calls, repeats):
+    """Time calls side by side, A B A B ..., each once in every round.
+
+    They last long enough, and have been warmed up.
+
+    Returns:
+        Dictionaries from the names to lists of seconds and to answers.
+    """
+    samples = {name: [] for name in calls}
+    answers = {}
+    names = list(calls)
+    for turn in range(repeats):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            # For the threads of the one before to fall asleep.
+            time.sleep(0.01)
+            start = time.perf_counter()
+            answers[name] = calls[name]()
+            samples[name].append(time.perf_counter() - start)
+    return samples, answers
+
+
+def warm(calls):
+    """Call each once, to compile and to start what is started once."""
+    for call in calls.values():
+        call()
 
 
 def one_class(name):
@@ -409,7 +446,7 @@ def main(arguments=None):
         metavar="N,L",
         help="series and their length, for memory (default: 2000,500)",
     )
-    parser.add_argument("--repeats", type=positive(int), default=3)
+    parser.add_argument("--repeats", type=positive(int), default=5)
     parser.add_argument("--threads", type=positive(int))
     parser.add_argument(
         "--check",

@@ -581,6 +581,11 @@ def compute(experiment: str, case: Case, args: argparse.Namespace) -> dict:
     return globals()[f"run_{experiment}"](case, args)
 
 
+def stop(*_: tp.Any) -> None:
+    """End as by Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def workers(jobs: int) -> tp.Iterator[concurrent.futures.Executor]:
     """Processes of one thread each, all ended in the end."""
@@ -594,6 +599,7 @@ def workers(jobs: int) -> tp.Iterator[concurrent.futures.Executor]:
     pool = concurrent.futures.ProcessPoolExecutor(
         jobs, multiprocessing.get_context("spawn"), start_worker
     )
+    handler = signal.signal(signal.SIGTERM, stop)
     try:
         yield pool
     except BaseException:
@@ -604,20 +610,17 @@ def workers(jobs: int) -> tp.Iterator[concurrent.futures.Executor]:
         for process in running:
             process.join()
         raise
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     pool.shutdown()
 
 
-def look_at(
-    pool: concurrent.futures.Executor, args: argparse.Namespace
-) -> dict[str, Shape]:
+def look_at(args: argparse.Namespace) -> dict[str, Shape]:
     """Load all sets; leave out those that cannot be, unless asked for."""
-    futures = {
-        name: pool.submit(describe, name, args.root) for name in args.dataset
-    }
     shapes = {}
-    for name, future in futures.items():
+    for name in args.dataset:
         try:
-            shapes[name] = future.result()
+            shapes[name] = describe(name, args.root)
         except (OSError, ImportError, ValueError) as error:
             if not args.all_of_root:
                 raise SystemExit(f"--dataset {name}: {error}") from None
@@ -1049,11 +1052,6 @@ def missing(experiments: list[str]) -> list[str]:
     return sorted(n for n in names if importlib.util.find_spec(n) is None)
 
 
-def stop(*_: tp.Any) -> None:
-    """End as by Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the experiments and write the tables."""
     args = parse_args(argv)
@@ -1076,16 +1074,15 @@ def main(argv: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
     failed = 0
-    signal.signal(signal.SIGTERM, stop)
     try:
-        with workers(args.jobs) as pool:
-            shapes = look_at(pool, args)
-            for line in limitations(shapes, args):
-                print(line, file=sys.stderr)
-            if not args.tables_only:
-                args.out.mkdir(parents=True, exist_ok=True)
-                for found in results.values():
-                    found.repair()
+        shapes = look_at(args)
+        for line in limitations(shapes, args):
+            print(line, file=sys.stderr)
+        if not args.tables_only:
+            args.out.mkdir(parents=True, exist_ok=True)
+            for found in results.values():
+                found.repair()
+            with workers(args.jobs) as pool:
                 failed = run_all(results, args, pool, shapes)
     except KeyboardInterrupt:
         print(
