@@ -54,6 +54,8 @@ def run(command, tmp_path):
         return subprocess.run(
             [*command, *arguments],
             cwd=tmp_path,
+            # Compilation would take longer than all else.
+            env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
             capture_output=True,
             text=True,
             check=False,
@@ -76,6 +78,7 @@ def rows_of(folder, experiment):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow  # imports and compiles peers
 def test_all_experiments(run, tmp_path):
     pytest.importorskip("tslearn")
     pytest.importorskip("sklearn")
