@@ -87,14 +87,6 @@ LIMITS = (
     Limits(float("inf"), 3, 1, 5, 5, 1),
 )
 
-# Percentages of data sets, by gamma as above.
-PUBLISHED = {
-    ("random", "dba"): (40.51, 93.67, 100.0, 97.47),
-    ("random", "subgradient"): (96.20, 98.73, 97.47, 97.47),
-    ("mean", "dba"): (3.80, 46.83, 86.08, 97.47),
-    ("mean", "subgradient"): (6.33, 45.57, 86.08, 97.47),
-}
-
 VALUES = {
     "barycenters": ("dtw", "initial_dtw", "series", "length"),
     "kmeans": ("dtw", "initial_dtw", "iterations"),
@@ -745,7 +737,7 @@ def share(counts: tuple[int, int]) -> str:
     return f"{100 * part / total:.0f} % ({part}/{total})" if total else "-"
 
 
-def shares_table(results: Results, published: dict) -> str:
+def shares_table(results: Results) -> str:
     """How often soft-DTW is lower, by gamma."""
     gammas = [g for _, g in methods_in(results) if g is not None]
     rows = []
@@ -760,21 +752,6 @@ def shares_table(results: Results, published: dict) -> str:
                         "of": unit,
                         **{
                             title_of("soft_dtw", g): share(found[g][unit])
-                            for g in gammas
-                        },
-                    }
-                )
-            if (init, other) in published:
-                known = dict(zip(GAMMAS, published[init, other]))
-                rows.append(
-                    {
-                        "initial guess": init_name,
-                        "lower than": METHODS[other],
-                        "of": "sets, as published",
-                        **{
-                            title_of("soft_dtw", g): (
-                                f"{known[g]:g} %" if g in known else "-"
-                            )
                             for g in gammas
                         },
                     }
@@ -873,7 +850,6 @@ def tables(
     limited = limitations(shapes, args)
     if limited:
         parts.append("\n".join(f"- {line}" for line in limited))
-    published = PUBLISHED if args.published else {}
     for experiment in args.experiment:
         found = results[experiment]
         if not found.rows:
@@ -908,12 +884,10 @@ def tables(
         }[experiment]
         parts += [f"## {title}", text]
         if experiment in ("barycenters", "kmeans"):
-            if experiment == "kmeans":
-                published = {}
             parts += [
                 "How often the DTW loss with soft-DTW is lower; a set counts "
                 "by its mean over the repetitions:",
-                shares_table(found, published),
+                shares_table(found),
                 "Mean DTW loss:",
                 means_table(found, "dtw", INITS, ".4g"),
             ]
@@ -1015,11 +989,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--tables-only",
         action="store_true",
         help="make the tables of the figures there are",
-    )
-    parser.add_argument(
-        "--published",
-        action="store_true",
-        help="beside the shares, those of the paper",
     )
     args = parser.parse_args(argv)
     if args.seed < 0:
