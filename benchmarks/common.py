@@ -84,6 +84,30 @@ class Problem:
         return tuple(result)
 
 
+def usual_length(series):
+    """Return the mean length of series, rounded."""
+    return int(np.rint(np.mean([len(s) for s in series])))
+
+
+def resampled(series, length):
+    """Return series (N, length, d), by linear interpolation.
+
+    Args:
+        series: ``N`` series ``(length, d)`` of any lengths.
+        length: That of all in the result.
+    """
+    steps = np.linspace(0, 1, length)
+    return np.array(
+        [
+            np.stack(
+                [np.interp(steps, np.linspace(0, 1, len(s)), f) for f in s.T],
+                axis=1,
+            )
+            for s in series
+        ]
+    )
+
+
 def interleave(calls, repeats=7, min_time=0.02, rest=0.01):
     """Time several calls side by side: A B C A B C ...
 

@@ -27,7 +27,9 @@ from common import (
     peak_memory,
     positive,
     print_checks,
+    resampled,
     suite_parser,
+    usual_length,
     version,
     write_json,
 )
@@ -329,25 +331,6 @@ def one_class(name):
     train = get_ucr(name, dtype=np.float64)[0]
     chosen = np.flatnonzero(train.labels == train.labels[0])
     return [train.series[i] for i in chosen]
-
-
-def usual_length(series):
-    """Return the mean length, rounded."""
-    return int(np.rint(np.mean([len(s) for s in series])))
-
-
-def resampled(series, length):
-    """Return series (N, length, d), by linear interpolation."""
-    steps = np.linspace(0, 1, length)
-    return np.array(
-        [
-            np.stack(
-                [np.interp(steps, np.linspace(0, 1, len(s)), f) for f in s.T],
-                axis=1,
-            )
-            for s in series
-        ]
-    )
 
 
 def losses(series, centers, gamma):

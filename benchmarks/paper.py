@@ -36,7 +36,14 @@ from pathlib import Path
 
 import numpy as np
 import prediction
-from common import available_cpus, environment, positive, version
+from common import (
+    available_cpus,
+    environment,
+    positive,
+    resampled,
+    usual_length,
+    version,
+)
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
@@ -149,25 +156,6 @@ def describe(name: str, root: str | None) -> Shape:
     """Load a set and say what it is like."""
     lengths = {len(s) for half in load(name, root) for s in half[0]}
     return Shape(max(lengths), len(lengths) == 1)
-
-
-def resampled(series: list, length: int) -> np.ndarray:
-    """Series ``(N, length, d)``, by linear interpolation."""
-    steps = np.linspace(0, 1, length)
-    return np.array(
-        [
-            np.stack(
-                [np.interp(steps, np.linspace(0, 1, len(s)), f) for f in s.T],
-                axis=1,
-            )
-            for s in series
-        ]
-    )
-
-
-def usual_length(series: list) -> int:
-    """The mean length, rounded."""
-    return int(np.rint(np.mean([len(s) for s in series])))
 
 
 def dtw(series: list, centers: tp.Any) -> np.ndarray:
