@@ -85,7 +85,7 @@ def test_peers_have_the_same_answers(benchmark):
         for check in document["checks"]
         if "objective" in check["name"] or "difference" in check["name"]
     ]
-    assert len(compared) == 5
+    assert len(compared) == 6
     assert all(check["met"] is not False for check in compared), compared
     rows = document["results"]["pairwise"][0]["rows"]
     assert set(rows) == {"chainer-sdtw", "tslearn", "aeon"}
