@@ -316,7 +316,7 @@ def rounds(calls, repeats):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
             # For the threads of the one before to fall asleep.
-            time.sleep(0.01)
+            time.sleep(0.05)
             start = time.perf_counter()
             answers[name] = calls[name]()
             samples[name].append(time.perf_counter() - start)
