@@ -104,7 +104,7 @@ class Benchmark:
     def check_speed(self, title, rows, peers, times):
         """Hold the speed against a target, for every peer."""
         for peer, reason in peers.items():
-            name = f"{title}, times faster than {peer}"
+            name = f"{brief(title)}, times faster than {peer}"
             if reason:
                 self.check(name, f">= {times}", reason, None)
                 continue
@@ -114,7 +114,7 @@ class Benchmark:
     def check_objective(self, title, rows, peers, tolerance):
         """Hold the objective against those of the peers."""
         for peer, reason in peers.items():
-            name = f"{title}, objective above that of {peer}"
+            name = f"{brief(title)}, objective above that of {peer}"
             if reason:
                 self.check(name, f"<= {tolerance:g}", reason, None)
                 continue
@@ -136,7 +136,8 @@ class Benchmark:
                     f"{name}, {len(series)} series, length {len(init)}, d="
                     f"{init.shape[1]}, gamma {gamma:g}"
                 )
-                results.append(self._barycenter(title, series, init, gamma))
+                rows = self._barycenter(title, series, init, gamma)
+                results.append({"problem": title, "rows": rows})
         return results
 
     def _barycenter(self, title, series, init, gamma):
@@ -171,7 +172,7 @@ class Benchmark:
         )
         self.check_speed(title, rows, peers, 10)
         self.check_objective(title, rows, peers, 1e-4)
-        return {"problem": title, "rows": rows}
+        return rows
 
     def run_kmeans(self):
         """K-means from the same centers."""
@@ -264,7 +265,7 @@ class Benchmark:
             rows = self.compare(title, calls, "error", error)
             self.check_speed(title, rows, peers, 20)
             for peer, reason in peers.items():
-                what = f"{title}, difference from {peer}"
+                what = f"{brief(title)}, difference from {peer}"
                 if reason:
                     self.check(what, "<= 1e-9", reason, None)
                     continue
@@ -301,10 +302,16 @@ class Benchmark:
         return [{"problem": title, "seconds": seconds, "peak_bytes": peak}]
 
 
-def rounds(calls, repeats):
-    """Time calls side by side, A B A B ..., each once in every round.
+def brief(title):
+    """Return the first and the last part of a title."""
+    parts = title.split(", ")
+    return f"{parts[0]}, {parts[-1]}"
 
-    They last long enough, and have been warmed up.
+
+def rounds(calls, repeats):
+    """Time calls side by side, A B A B ..., warmed up.
+
+    A sample is one call, or as many as take 0.1 seconds.
 
     Returns:
         Dictionaries from the names to lists of seconds and to answers.
@@ -317,9 +324,13 @@ def rounds(calls, repeats):
         for name in names[first:] + names[:first]:
             # For the threads of the one before to fall asleep.
             time.sleep(0.05)
+            count, seconds = 0, 0.0
             start = time.perf_counter()
-            answers[name] = calls[name]()
-            samples[name].append(time.perf_counter() - start)
+            while seconds < 0.1:
+                answers[name] = calls[name]()
+                count += 1
+                seconds = time.perf_counter() - start
+            samples[name].append(seconds / count)
     return samples, answers
 
 
