@@ -19,6 +19,8 @@ BIN = $(VENV)/bin
 # Most of what is installed is never imported: leave compiling to the import.
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet \
 	--no-compile
+# ... and let it keep what it compiled, for the many processes of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 # Another interpreter or NumPy means another environment.
 KEY := $(shell { $(PYTHON) -c \
 	'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null; \

@@ -372,11 +372,13 @@ class _Search:
         self.best: _State | None = None
         self._term = self_terms(batch, loss) if loss.divergence else None
         self._as_centers: Any = None
+        self._labels: np.ndarray | None = None  # of the last update
 
     def run(self, centers: Any, bar: Any) -> None:
         """Improve centers until they stay; keep them if they are the best."""
         model = self.model
         state, settled = self._assigned(centers, 0), False
+        self._labels = None
         for i in range(1, model.max_iter + 1):
             labels, centers = self._without_empty(state)
             centers = self._updated(centers, labels, settled)
@@ -476,17 +478,31 @@ class _Search:
         return labels, centers
 
     def _updated(self, centers: Any, labels: np.ndarray, settled: bool) -> Any:
+        """Move centers to the barycenters of their series.
+
+        Until labels have settled, only those whose series have changed.
+        """
+        model = self.model
         objective = _barycenters.Objective(
             self.batch, self.loss, self.weights, labels, len(centers)
         )
-        model = self.model
-        tol = model.tol_barycenter
-        centers, _ = _barycenters.minimize(
-            objective,
-            centers,
-            tol=tol * _FINER if settled else tol,
+        tol, members = model.tol_barycenter, list(range(len(centers)))
+        if settled:
+            tol *= _FINER
+        elif self._labels is not None:
+            moved = labels != self._labels
+            members = np.union1d(labels[moved], self._labels[moved]).tolist()
+        self._labels = labels
+        if not members:
+            return centers
+        found, _ = _barycenters.minimize(
+            objective.part(members),
+            centers[members],
+            tol=tol,
             max_iter=model.max_iter_barycenter,
         )
+        centers = centers.copy()
+        centers[members] = found
         return centers
 
 
