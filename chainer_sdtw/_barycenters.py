@@ -67,7 +67,9 @@ class Objective:
         return len(self._slices)
 
     def part(self, members: list[int]) -> Objective:
-        """The objective of some of the barycenters."""
+        """The objective of some of the barycenters, in their order."""
+        if len(members) == self.count:
+            return self
         indexes = np.concatenate(
             [
                 np.arange(*self._slices[k].indices(len(self.batch)))
@@ -293,7 +295,6 @@ class _Lockstep:
         self._objective = objective
         self._dtype = dtype
         self._condition = threading.Condition()
-        self._active = set(range(objective.count))
         self._asked: dict[int, np.ndarray] = {}
         self._answers: dict[int, tuple] = {}
         self._ends: dict[int, tuple[np.ndarray, float]] = {}
@@ -319,12 +320,14 @@ class _Lockstep:
         return [self._ends[k] for k in range(len(starts))]
 
     def _serve(self) -> None:
-        part, members = self._objective, list(range(self._objective.count))
+        count = self._objective.count
+        part, members = self._objective, list(range(count))
         while True:
             with self._condition:
                 self._condition.wait_for(
                     lambda: (
-                        self._error or len(self._asked) == len(self._active)
+                        self._error
+                        or len(self._asked) + len(self._ends) == count
                     )
                 )
                 if self._error is not None:
@@ -352,7 +355,6 @@ class _Lockstep:
         else:
             with self._condition:
                 self._ends[k] = end
-                self._active.discard(k)
                 self._condition.notify_all()
 
     def _evaluate(self, k: int, z: np.ndarray) -> tuple:
