@@ -13,7 +13,7 @@
 //   scale    m * 2**k for k <= 0; below 2**-100 (F32) or 2**-1000 (F64) the
 //            result is negligible and need not be exact
 //   renorm   move the exponent of a mantissa into the integer part
-//   fused    (F32 only) a * b + c rounded once
+//   fused    a * b + c, the product exact: where the sum has far fewer digits
 // and the file ends with
 //   weight   2**(-c / (gamma ln 2)) as (fraction, exponent)
 #pragma once
@@ -139,6 +139,7 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V fnma(V a, V b, V c) {
     return _mm512_fnmadd_pd(a, b, c);
   }
+  static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
   static SDTW_INLINE V sqrt(V a) { return _mm512_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm512_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm512_max_pd(a, b); }
@@ -275,6 +276,7 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V fnma(V a, V b, V c) {
     return _mm256_fnmadd_pd(a, b, c);
   }
+  static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
   static SDTW_INLINE V sqrt(V a) { return _mm256_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm256_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_pd(a, b); }
@@ -469,6 +471,17 @@ struct Plain {
 
 struct F64 : Plain<double, 2>, Exponent64 {
   using X = V;
+  static SDTW_INLINE V fused(V a, V b, V c) {
+    return map([&](int l) {
+#if defined(__FP_FAST_FMA)
+      return __builtin_fma(a.a[l], b.a[l], c.a[l]);
+#else
+      const double ah = leading(a.a[l]), bh = leading(b.a[l]);
+      return (ah * bh + c.a[l]) +
+             (ah * (b.a[l] - bh) + (a.a[l] - ah) * b.a[l]);
+#endif
+    });
+  }
   static SDTW_INLINE X xset1(T a) { return set1(a); }
   static SDTW_INLINE X xload(const T* p) { return load(p); }
   static SDTW_INLINE void xstore(T* p, X a) { store(p, a); }
@@ -503,6 +516,10 @@ struct F64 : Plain<double, 2>, Exponent64 {
     double a;
     std::memcpy(&a, &b, 8);
     return a;
+  }
+  // Half of the digits: products of two are exact.
+  static SDTW_INLINE double leading(double a) {
+    return from_bits(bits(a) & ~0x7ffffffLL);
   }
 };
 
@@ -608,7 +625,7 @@ SDTW_INLINE void weight(const Rate<F64>& rate, F64::V c, F64::V& f,
                         F64::X& n) {
   const F64::V magic = F64::set1(0x1.8p52);
   n = F64::sub(F64::fma(c, rate.neg_hi, magic), magic);
-  const F64::V r = F64::fma(c, rate.neg_hi, F64::sub(F64::set1(0), n));
+  const F64::V r = F64::fused(c, rate.neg_hi, F64::sub(F64::set1(0), n));
   F64::V p = F64::set1(kExp64[11]);
   SDTW_UNROLL
   for (int k = 10; k >= 0; --k) p = F64::fma(p, r, F64::set1(kExp64[k]));
