@@ -663,15 +663,21 @@ struct Kernel {
       for (int r = R - 1; r >= 0; --r) {
         const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
         const T* p = choice + r * 3 * L;
-        const V l = F::load(p), u = F::load(p + L);
-        const V left = F::sub(cur[r], diag[r]);
-        const V up = F::sub(upper, diag[r]);
-        const V mean = F::fma(l, left, F::mul(u, up));
+        const V l = F::load(p), u = F::load(p + L), g = F::load(p + 2 * L);
+        // The mean, as far as it is from the one that weighs most: others
+        // may be so large that what they weigh nothing beside is lost.
+        const V base =
+            F::pick(F::max(l, u), g, diag[r], F::pick(l, u, upper, cur[r]));
+        const V rest = F::fma(
+            l, F::sub(cur[r], base),
+            F::fma(u, F::sub(upper, base), F::mul(g, F::sub(diag[r], base))));
         if (kStore) {
           // How far each is from the mean, from differences alone: what the
           // weights are tiny of stays exact.
           T* to = change + r * 3 * L;
-          const V g = F::load(p + 2 * L);
+          const V left = F::sub(cur[r], diag[r]);
+          const V up = F::sub(upper, diag[r]);
+          const V mean = F::fma(l, left, F::mul(u, up));
           const V across = F::sub(left, up);
           const V lc = F::mul(l, curvature), uc = F::mul(u, curvature);
           F::store(to, F::mul(lc, F::fma(u, across, F::mul(g, left))));
@@ -679,7 +685,7 @@ struct Kernel {
           F::store(to + 2 * L,
                    F::mul(F::mul(g, curvature), F::sub(F::set1(0), mean)));
         }
-        cur[r] = F::add(F::add(diag[r], mean), F::load(z + r * L));
+        cur[r] = F::add(F::add(base, rest), F::load(z + r * L));
         diag[r] = upper;
       }
       if (kStore) change += 3 * kTile;

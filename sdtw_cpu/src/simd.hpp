@@ -147,6 +147,10 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V leq(V a, V b) {
     return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, b, _CMP_LE_OQ), set1(1));
   }
+  // x where a <= b, else y.
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ), x);
+  }
   static SDTW_INLINE V recip(V a) {
     V r = _mm512_rcp14_pd(a);
     r = _mm512_fmadd_pd(_mm512_fnmadd_pd(a, r, set1(1)), r, r);
@@ -205,6 +209,9 @@ struct F32 : Exponent32 {
   static SDTW_INLINE V max(V a, V b) { return _mm512_max_ps(a, b); }
   static SDTW_INLINE V leq(V a, V b) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), set1(1));
+  }
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), x);
   }
   static SDTW_INLINE V recip(V a) {
     const V r = _mm512_rcp14_ps(a);
@@ -283,6 +290,9 @@ struct F64 : Exponent64 {
   static SDTW_INLINE V leq(V a, V b) {
     return _mm256_and_pd(_mm256_cmp_pd(a, b, _CMP_LE_OQ), set1(1));
   }
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_LE_OQ));
+  }
   static SDTW_INLINE V recip(V a) { return _mm256_div_pd(set1(1), a); }
   static SDTW_INLINE V shift_up(V v, V below) {
     return _mm256_shuffle_pd(_mm256_permute2f128_pd(below, v, 0x21), v, 5);
@@ -347,6 +357,9 @@ struct F32 : Exponent32 {
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_ps(a, b); }
   static SDTW_INLINE V leq(V a, V b) {
     return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ), set1(1));
+  }
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LE_OQ));
   }
   static SDTW_INLINE V recip(V a) { return _mm256_div_ps(set1(1), a); }
   static SDTW_INLINE X xshift_up(X v, X below) {
@@ -454,6 +467,9 @@ struct Plain {
   }
   static SDTW_INLINE V leq(V a, V b) {
     return map([&](int l) { return a.a[l] <= b.a[l] ? T(1) : T(0); });
+  }
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return map([&](int l) { return a.a[l] <= b.a[l] ? x.a[l] : y.a[l]; });
   }
   static SDTW_INLINE V recip(V a) {
     return map([&](int l) { return T(1) / a.a[l]; });
