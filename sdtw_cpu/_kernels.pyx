@@ -49,6 +49,18 @@ cdef extern from "driver.hpp" namespace "sdtw" nogil:
     cbool c_set_level "sdtw::set_level"(const char*)
     int c_num_threads "sdtw::num_threads"()
     void c_set_num_threads "sdtw::set_num_threads"(int)
+    void c_set_interrupted "sdtw::set_interrupted"(cbool (*)() noexcept)
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() noexcept
+
+
+cdef cbool interrupted() noexcept with gil:
+    """Run the handlers of signals; what they raise ends the sweep."""
+    return PyErr_CheckSignals() != 0
+
+
+c_set_interrupted(interrupted)
 
 
 def isa_levels():

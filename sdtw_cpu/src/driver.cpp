@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -66,11 +68,65 @@ std::vector<const Level*> usable() {
 
 std::atomic<const Level*> current{nullptr};
 std::atomic<int> threads{1};
+std::atomic<bool (*)()> interrupted{nullptr};
 
 const Level& active() {
   if (!current) current = usable().back();
   return *current;
 }
+
+// --- Interruption ----------------------------------------------------------
+
+// Ends a sweep early, in all its threads: when one of them failed, or when a
+// signal came, which the thread that called looks for now and then.
+class Watch {
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kPatience{100};
+  const std::thread::id caller_ = std::this_thread::get_id();
+  std::atomic<bool> stopped_{false};
+  Clock::time_point next_ = Clock::now() + kPatience;
+  int calls_ = 0;
+
+ public:
+  struct Stopped : std::exception {};
+
+  void stop() { stopped_ = true; }
+
+  // Called by all threads, far more often than once in kPatience.
+  void check() {
+    if (std::this_thread::get_id() == caller_ && ++calls_ % 16 == 0) look();
+    if (stopped_) throw Stopped();
+  }
+
+  // Look for a signal if it is time.
+  void look() {
+    const Clock::time_point now = Clock::now();
+    if (now < next_) return;
+    next_ = now + kPatience;
+    const auto fn = interrupted.load();
+    if (fn && fn()) stop();
+  }
+
+  // Wait for something that other threads do, asked for again and again.
+  template <class Fn>
+  void wait(Fn done) {
+    for (int spin = 0; !done(); ++spin) {
+      check();
+      if (spin > 200) std::this_thread::yield();
+    }
+  }
+
+  // The same for what takes longer; for the thread that called.
+  template <class Fn>
+  void sleep(std::unique_lock<std::mutex>& lock,
+             std::condition_variable& changed, Fn done) {
+    while (!changed.wait_for(lock, kPatience, done)) {
+      lock.unlock();
+      look();
+      lock.lock();
+    }
+  }
+};
 
 // --- What a pair needs -----------------------------------------------------
 
@@ -205,7 +261,7 @@ bool connected(const Input& in, const Pair& p) {
 }
 
 template <class C>
-void scan(const Input& in, Pair& p) {
+void scan(const Input& in, Pair& p, Watch& watch) {
   p.blocked = in.band && !connected(in, p);
   if (in.fused()) {
     const char* x = in.x + p.index * in.x_stride[0];
@@ -232,6 +288,7 @@ void scan(const Input& in, Pair& p) {
   C most = 0;
   bool bad = false;
   for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
+    watch.check();
     const Span at = columns(in, p.index, 0, 0, p.n, i);
     const char* c = row + at.begin * in.c_stride[2];
     for (int j = at.begin; j < at.end; ++j, c += in.c_stride[2]) {
@@ -248,32 +305,47 @@ void scan(const Input& in, Pair& p) {
 // --- Threads ---------------------------------------------------------------
 
 // Run fn(0) ... fn(count - 1) in a thread each, fewer if the system has no
-// more, and rethrow what any of them threw: fn takes its work from a counter.
-// Threads live for this call only, so that a fork is always safe.
+// more, and rethrow what the first of them threw: fn takes its work from a
+// counter. Threads live for this call only, so that a fork is always safe.
 template <class Fn>
-void run_threads(int count, Fn fn) {
+void run_threads(Watch& watch, int count, Fn fn) {
   if (count <= 1) {
     fn(0);
     return;
   }
   std::exception_ptr error;
   std::mutex lock;
+  std::condition_variable ended;
+  int running = 0;  // besides this one
   auto guarded = [&](int i) {
     try {
       fn(i);
     } catch (...) {
       std::lock_guard<std::mutex> hold(lock);
-      error = std::current_exception();
+      if (!error) error = std::current_exception();
+      watch.stop();
     }
+    if (i == 0) return;
+    std::lock_guard<std::mutex> hold(lock);
+    --running;
+    ended.notify_one();
   };
   std::vector<std::thread> pool;
   pool.reserve(count - 1);
   try {
-    for (int i = 1; i < count; ++i) pool.emplace_back(guarded, i);
+    for (int i = 1; i < count; ++i) {
+      std::lock_guard<std::mutex> hold(lock);
+      pool.emplace_back(guarded, i);
+      ++running;
+    }
   } catch (const std::system_error&) {
     // No more threads to be had: those that started do all the work.
   }
   guarded(0);
+  {
+    std::unique_lock<std::mutex> hold(lock);
+    watch.sleep(hold, ended, [&] { return running == 0; });
+  }
   for (auto& t : pool) t.join();
   if (error) std::rethrow_exception(error);
 }
@@ -462,7 +534,7 @@ class Family {
 
   // --- value ---
 
-  void value(Member& mb, Desk& desk, std::vector<Bench>& benches,
+  void value(Watch& watch, Member& mb, Desk& desk, std::vector<Bench>& benches,
              const int nthreads) {
     Group<T>& g = mb.g;
     pack(mb, desk, false, false);
@@ -475,24 +547,19 @@ class Family {
     }
     std::vector<std::atomic<int>> done(mb.strips);
     for (auto& d : done) d = 0;
-    std::atomic<bool> failed{false};
     std::atomic<int> next{0};
-    run_threads(nthreads, [&](int w) {
+    run_threads(watch, nthreads, [&](int w) {
       Bench& bench = benches[w];
-      try {
-        prepare(bench, mb, false);
-        sweeps_.begin(g, bench.scratch.edge);
-      } catch (...) {
-        failed = true;
-        throw;
-      }
+      prepare(bench, mb, false);
+      sweeps_.begin(g, bench.scratch.edge);
       for (int s; (s = next++) < mb.strips;) {
         const Edge<T> in = s == 0 ? top : below(mb, bench, top, s);
         const Edge<T> out = above(mb, bench, top, s);
         const int count = segments(mb, s);
         for (int q = 0; q < count; ++q) {
+          watch.check();
           if (s > 0 && nthreads > 1)
-            if (!wait(done[s - 1], needed(mb, s, q), failed)) return;
+            wait(watch, done[s - 1], needed(mb, s, q));
           const bool stored = keep_ && q + 1 < count;
           sweeps_.value(g, bench.scratch, s, q, in, out,
                         keep_ && q ? state(mb, s, q) : bench.scratch.state,
@@ -505,9 +572,10 @@ class Family {
 
   // --- adjoint ---
 
-  void adjoint(Member& mb, Desk& desk, std::vector<Bench>& benches,
-               const int nthreads, const double* seed,
-               const double* seed_tangent, void* gx, void* gy, void* e) {
+  void adjoint(Watch& watch, Member& mb, Desk& desk,
+               std::vector<Bench>& benches, const int nthreads,
+               const double* seed, const double* seed_tangent, void* gx,
+               void* gy, void* e) {
     Group<T>& g = mb.g;
     pack(mb, desk, gx != nullptr, gy != nullptr);
     const Geometry& geo = geometry(g);
@@ -530,24 +598,19 @@ class Family {
     const int blocks = mb.slots + 1;
     std::vector<std::atomic<int>> done(blocks);
     for (auto& d : done) d = 0;
-    std::atomic<bool> failed{false};
     std::atomic<int> next{0};
-    run_threads(nthreads, [&](int w) {
+    run_threads(watch, nthreads, [&](int w) {
       Bench& bench = benches[w];
-      try {
-        prepare(bench, mb, true);
-        sweeps_.begin(g, bench.scratch.edge);
-      } catch (...) {
-        failed = true;
-        throw;
-      }
+      prepare(bench, mb, true);
+      sweeps_.begin(g, bench.scratch.edge);
       for (int b; (b = blocks - 1 - next++) >= 0;) {
         const Edge<T> in = b == 0 ? g.top : slot(mb, b - 1);
         // More than one segment goes with one strip per block.
         const int count = segments(mb, std::min(b * g.block, mb.strips - 1));
         for (int q = count - 1; q >= 0; --q) {
+          watch.check();
           if (b + 1 < blocks && nthreads > 1)
-            if (!wait(done[b + 1], needed_back(mb, b, q), failed)) return;
+            wait(watch, done[b + 1], needed_back(mb, b, q));
           sweeps_.adjoint(g, bench.scratch, b, q, in,
                           q ? state(mb, b, q) : nullptr);
           done[b].store(count - q, std::memory_order_release);
@@ -832,14 +895,8 @@ class Family {
     return segments(mb, s + 1) - rest / mb.g.width;
   }
 
-  // False if another thread failed meanwhile.
-  static bool wait(const std::atomic<int>& done, int count,
-                   const std::atomic<bool>& failed) {
-    for (int spin = 0; done.load(std::memory_order_acquire) < count; ++spin) {
-      if (failed) return false;
-      if (spin > 200) std::this_thread::yield();
-    }
-    return true;
+  static void wait(Watch& watch, const std::atomic<int>& done, int count) {
+    watch.wait([&] { return done.load(std::memory_order_acquire) >= count; });
   }
 
   // --- packing ---
@@ -1047,6 +1104,7 @@ bool set_level(const char* name) {
 
 int num_threads() { return threads; }
 void set_num_threads(int n) { threads = n; }
+void set_interrupted(bool (*fn)()) { interrupted = fn; }
 
 struct Batch::Impl {
   Input in;
@@ -1061,12 +1119,12 @@ struct Batch::Impl {
     std::vector<Pair> pairs(in.batch);
     const double cells =
         (double)in.batch * (in.fused() ? (in.m + in.n) * in.d : in.m * in.n);
-    parallel(in.batch, cells, [&](int64_t b) {
+    parallel(in.batch, cells, [&](Watch& watch, int64_t b) {
       Pair& p = pairs[b];
       p.index = b;
       p.m = (int)(in.x_length ? in.x_length[b] : in.m);
       p.n = (int)(in.y_length ? in.y_length[b] : in.n);
-      in.is_double ? scan<double>(in, p) : scan<float>(in, p);
+      in.is_double ? scan<double>(in, p, watch) : scan<float>(in, p, watch);
     });
     // Float32 pairs whose exponents might overflow run in double; what even
     // that cannot hold is, to rounding, the hard minimum.
@@ -1107,16 +1165,21 @@ struct Batch::Impl {
   template <class Fn>
   static void parallel(int64_t count, double cells, Fn fn) {
     const int n = (int)std::min<int64_t>(useful(cells), count);
+    Watch watch;
     std::atomic<int64_t> next{0};
-    run_threads(n, [&](int) {
-      for (int64_t i; (i = next++) < count;) fn(i);
+    run_threads(watch, n, [&](int) {
+      for (int64_t i; (i = next++) < count;) {
+        watch.check();
+        fn(watch, i);
+      }
     });
   }
 
-  // fn(member, desk, benches, threads) for every group: groups side by side,
-  // or all threads on one group after the other.
+  // fn(watch, member, desk, benches, threads) for every group: groups side by
+  // side, or all threads on one group after the other.
   template <class T, class Fn>
   static void each(Family<T>& f, Fn fn) {
+    Watch watch;
     const int n = useful(f.work());
     const int count = (int)f.members.size();
     using F = Family<T>;
@@ -1125,23 +1188,25 @@ struct Batch::Impl {
       typename F::Desk desk;
       std::vector<typename F::Bench> benches(n);
       for (auto& m : f.members)
-        fn(*m, desk, benches, f.can_split(*m) ? std::min(n, m->strips) : 1);
+        fn(watch, *m, desk, benches,
+           f.can_split(*m) ? std::min(n, m->strips) : 1);
       return;
     }
     std::atomic<int> next{0};
-    run_threads(std::min(n, count), [&](int) {
+    run_threads(watch, std::min(n, count), [&](int) {
       typename F::Desk desk;
       std::vector<typename F::Bench> benches(1);
-      for (int i; (i = next++) < count;) fn(*f.members[i], desk, benches, 1);
+      for (int i; (i = next++) < count;)
+        fn(watch, *f.members[i], desk, benches, 1);
     });
   }
 
   template <class T>
   static void value(Family<T>& f, double* out, double* tangent) {
     using F = Family<T>;
-    each(f, [&](typename F::Member& m, typename F::Desk& desk,
+    each(f, [&](Watch& watch, typename F::Member& m, typename F::Desk& desk,
                 std::vector<typename F::Bench>& benches, int n) {
-      f.value(m, desk, benches, n);
+      f.value(watch, m, desk, benches, n);
       for (int l = 0; l < m.g.pairs; ++l) {
         const double v = out[m.index[l]] = m.g.value[l];
         if (tangent) tangent[m.index[l]] = std::isinf(v) ? 0 : m.g.tangent[l];
@@ -1154,9 +1219,9 @@ struct Batch::Impl {
                       const double* seed_tangent, void* gx, void* gy,
                       void* e) {
     using F = Family<T>;
-    each(f, [&](typename F::Member& m, typename F::Desk& desk,
+    each(f, [&](Watch& watch, typename F::Member& m, typename F::Desk& desk,
                 std::vector<typename F::Bench>& benches, int n) {
-      f.adjoint(m, desk, benches, n, seed, seed_tangent, gx, gy, e);
+      f.adjoint(watch, m, desk, benches, n, seed, seed_tangent, gx, gy, e);
     });
   }
 

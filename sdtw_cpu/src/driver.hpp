@@ -47,6 +47,10 @@ bool set_level(const char* name);  // false: not usable here
 int num_threads();
 void set_num_threads(int n);
 
+// What to ask, some ten times a second and by the thread that called, whether
+// to give up: sweeps then throw an exception of their own. Null for nothing.
+void set_interrupted(bool (*fn)());
+
 class Batch {
  public:
   Batch(const Input& input, bool keep_tape);

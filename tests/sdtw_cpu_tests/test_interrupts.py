@@ -1,0 +1,87 @@
+"""Signals in the midst of a sweep."""
+
+import signal
+
+import numpy as np
+import pytest
+
+import sdtw_cpu
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="no interval timers here"
+)
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.fixture
+def third_signal():
+    """Raise Stop at the third of signals that come every 20 ms.
+
+    A sweep that did not look for them would see one, at its end.
+    """
+    seen = []
+
+    def handle(number, frame):
+        seen.append(number)
+        if len(seen) == 3:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise Stop
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        yield lambda: signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = sdtw_cpu.get_num_threads()
+    sdtw_cpu.set_num_threads(request.param)
+    yield
+    sdtw_cpu.set_num_threads(before)
+
+
+@pytest.fixture
+def generic():
+    """The slowest code, for a sweep that takes a while."""
+    before = sdtw_cpu.isa()
+    sdtw_cpu.set_isa("generic")
+    yield
+    sdtw_cpu.set_isa(before)
+
+
+# Minutes of work, of which none is done after the signal.
+SHAPES = [(1, 200_000, 1), (60, 30_000, 1), (200_000, 400, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_value(rng, third_signal, threads, shape):
+    x = np.broadcast_to(rng.standard_normal(shape[1:]), shape)
+    with pytest.raises(Stop):
+        third_signal()
+        sdtw_cpu.value(x, x[:, ::-1], 1.0)
+
+
+def test_out_of_range_costs(rng, third_signal, threads):
+    cost = np.broadcast_to(rng.random((1, 1000)) + 1e15, (1, 100_000, 1000))
+    with pytest.raises(Stop):
+        third_signal()
+        sdtw_cpu.value_from_cost(cost, 0.01)
+
+
+def test_adjoint_and_again(rng, third_signal, generic):
+    """An interrupted adjoint leaves the tape as it was."""
+    x = np.broadcast_to(rng.standard_normal((900, 1)), (100, 900, 1))
+    y = x[:, ::-1]
+    _, tape = sdtw_cpu.value(x, y, 1.0, tape=True)
+    with pytest.raises(Stop):
+        third_signal()
+        sdtw_cpu.adjoint(tape)
+    _, other = sdtw_cpu.value(x[:1], y[:1], 1.0, tape=True)
+    for found, right in zip(sdtw_cpu.adjoint(tape), sdtw_cpu.adjoint(other)):
+        np.testing.assert_allclose(found, np.repeat(right, 100, axis=0))
