@@ -433,8 +433,8 @@ struct Kernel {
       put_weight(rate, F::load(f), zero, g.padded, f, n);
   }
 
-  static void cell_weights(const Group<T>& g, int strip, int t0, int t1,
-                           const Scratch<T>& scratch) {
+  static SDTW_NOINLINE void cell_weights(const Group<T>& g, int strip, int t0,
+                                         int t1, const Scratch<T>& scratch) {
     const int row = strip * G::kRows;
     const Rate<F> rate = {F::set1((T)-g.scale.rate),
                           F::set1((T)(-g.scale.rate + (T)g.scale.rate))};
@@ -591,9 +591,10 @@ struct Kernel {
   // --- value ---
 
   template <bool kStore>
-  static void sweep(const Group<T>& g, int strip, int t0, int t1, Edge<T> in,
-                    Edge<T> out, const T* state_in, T* state_out,
-                    const Scratch<T>& scratch, T* choice) {
+  static SDTW_NOINLINE void sweep(const Group<T>& g, int strip, int t0, int t1,
+                                  Edge<T> in, Edge<T> out, const T* state_in,
+                                  T* state_out, const Scratch<T>& scratch,
+                                  T* choice) {
     const S s(g.scale);
     Val cur[R], diag[R];
     if (t0 == g.steps[strip].begin) {
@@ -641,9 +642,11 @@ struct Kernel {
   // The tangent of the segment that `choice` is of; and of `choice` itself.
   // Differences keep the digits that the tangents have in common.
   template <bool kStore>
-  static void tangent(const Group<T>& g, int strip, int t0, int t1, Edge<T> in,
-                      Edge<T> out, const T* state_in, T* state_out,
-                      const Scratch<T>& scratch, const T* choice, T* change) {
+  static SDTW_NOINLINE void tangent(const Group<T>& g, int strip, int t0,
+                                    int t1, Edge<T> in, Edge<T> out,
+                                    const T* state_in, T* state_out,
+                                    const Scratch<T>& scratch, const T* choice,
+                                    T* change) {
     V cur[R], diag[R];
     const bool first = t0 == g.steps[strip].begin;
     for (int r = 0; r < R; ++r) {
@@ -761,9 +764,9 @@ struct Kernel {
   // Sweep the mass back, and its tangent; the alignment replaces the weights
   // in scratch, and its tangent the direction.
   template <bool kTangent>
-  static void back(Group<T>& g, int strip, int t0, int t1, bool first,
-                   const Scratch<T>& scratch, const T* choice,
-                   const T* change) {
+  static SDTW_NOINLINE void back(Group<T>& g, int strip, int t0, int t1,
+                                 bool first, const Scratch<T>& scratch,
+                                 const T* choice, const T* change) {
     Mass mass, tangents;
     if (first) {
       T one[kTile] = {}, other[kTile] = {};
@@ -868,8 +871,8 @@ struct Kernel {
   // The sums for a column travel with it from the strip's last row to its
   // first.
   template <template <class> class N, bool kX, bool kY, bool kSeries>
-  static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
-                        const Scratch<T>& scratch) {
+  static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
+                                      bool first, const Scratch<T>& scratch) {
     const bool along = g.direction != Direction::kNone;
     const int row = strip * G::kRows;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
