@@ -136,20 +136,27 @@ class Watch {
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
 // in simd.hpp). kCost bounds a single cost: what rounding x - y takes from it
 // is magnified by 1 / gamma, and above 2**13 would show in the gradient.
+// kFlattest is the largest gamma for which forbidden cells have a cost; beside
+// a larger one costs weigh nothing, or the pair does not fit.
 template <class T>
 struct Range;
 template <>
 struct Range<float> {
   static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
                           kFloor = -0x1p29;
-  static constexpr double kHuge = 1e37;
+  static constexpr double kHuge = 1e37, kFlattest = 1e25;
 };
 template <>
 struct Range<double> {
   static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
                           kFloor = -0x1p52;
-  static constexpr double kHuge = 1e307;
+  static constexpr double kHuge = 1e307, kFlattest = 1e290;
 };
+
+// A difference whose square is infinite.
+template <class T>
+const double kTooFar =
+    std::ldexp(1.0, std::numeric_limits<T>::max_exponent / 2);
 
 // What distances are cut at where they are roots of sums of squares.
 template <class T>
@@ -169,6 +176,20 @@ const double kLn2 = 0.693147180559945309417232121458;
 
 double rate_of(double gamma) { return 1 / (gamma * kLn2); }
 
+// The rate that costs weigh at.
+template <class T>
+double weight_rate(double gamma) {
+  return rate_of(std::min(gamma, Range<T>::kFlattest));
+}
+
+// Whether a format has the weights of forbidden cells for a gamma.
+template <class T>
+bool has_rate(double gamma) {
+  const double rate = weight_rate<T>(gamma);
+  return rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
+         Range<T>::kCell * 4 / rate < Range<T>::kHuge;
+}
+
 template <class T>
 bool fits(const Pair& p, double gamma) {
   const double sum = p.most * ((double)p.m + p.n);
@@ -176,10 +197,14 @@ bool fits(const Pair& p, double gamma) {
       !(std::sqrt(p.squares) < kMostRoot<T> / 10))
     return false;
   if (gamma == 0) return true;
-  const double rate = rate_of(gamma);
-  return p.most * rate < Range<T>::kCost && sum * rate < Range<T>::kSum &&
-         rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
-         Range<T>::kCell * 4 / rate < Range<T>::kHuge;
+  const double rate = weight_rate<T>(gamma);
+  if (gamma > Range<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
+  return has_rate<T>(gamma) && p.most * rate < Range<T>::kCost &&
+         sum * rate < Range<T>::kSum;
+}
+
+bool in_range(double value, double gamma) {
+  return value * rate_of(gamma) < Range<double>::kSum;
 }
 
 // Whether squares of all differences that make up distances would underflow.
@@ -190,20 +215,20 @@ bool vanishes(const Input& in, const Pair& p) {
 }
 
 template <class T>
-Scale make_scale(bool hard, double gamma) {
+Scale make_scale(Minimum minimum, double gamma) {
   Scale s;
-  s.hard = hard;
-  if (hard) {
-    s.forbidden = std::numeric_limits<double>::infinity();
-    return s;
-  }
+  s.minimum = minimum;
+  s.forbidden = std::numeric_limits<double>::infinity();
+  if (minimum == Minimum::kHard) return s;
   s.rate = rate_of(gamma);
+  s.curvature = -1 / gamma;
+  if (minimum == Minimum::kUnbounded) return s;
+  s.weight_rate = weight_rate<T>(gamma);
   // The power of four whose weight is 2**-kCell or up to four times that.
   s.forbidden = std::ldexp(
-      1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.rate) / 2));
+      1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.weight_rate) / 2));
   s.floor = Range<T>::kFloor;
   s.infeasible = -2 * Range<T>::kSum;
-  s.curvature = -1 / gamma;
   return s;
 }
 
@@ -300,6 +325,33 @@ void scan(const Input& in, Pair& p, Watch& watch) {
   }
   p.nan = bad;
   p.most = (double)most;
+}
+
+// Bound on the absolute values of a pair's costs below 0, none of them -inf.
+template <class C>
+double most_negative(const Input& in, const Pair& p) {
+  if (in.fused()) return 0;
+  C least = 0;
+  for (int i = 0; i < p.m; ++i) {
+    const Span at = columns(in, p.index, 0, 0, p.n, i);
+    const char* c = in.c + p.index * in.c_stride[0] + i * in.c_stride[1];
+    for (int j = at.begin; j < at.end; ++j)
+      least = std::min(least, *(const C*)(c + j * in.c_stride[2]));
+  }
+  return -(double)least;
+}
+
+// Whether a pair that does not fit can be swept with the costs that are too
+// large in the place of forbidden ones. The result is right if it is in range:
+// paths through such a cell then weigh at least 2**48 bits less. Where series
+// differ by more than kFarthest, even the least mass might show in gradients.
+bool can_clamp(const Input& in, const Pair& p) {
+  constexpr double kFarthest = 1e150;
+  using R = Range<double>;
+  if (!has_rate<double>(in.gamma) || !(p.reach < kFarthest)) return false;
+  const double most = in.is_double ? most_negative<double>(in, p)
+                                   : most_negative<float>(in, p);
+  return most * ((double)p.m + p.n) * rate_of(in.gamma) < R::kSum;
 }
 
 // --- Threads ---------------------------------------------------------------
@@ -479,11 +531,12 @@ class Family {
     Scratch<T> scratch;
   };
 
-  Family(const Input& in, const Sweeps<T>& sweeps, bool hard, double gamma,
-         bool keep_tape)
+  Family(const Input& in, const Sweeps<T>& sweeps, Minimum minimum,
+         bool clamped, bool keep_tape)
       : in_(in),
         sweeps_(sweeps),
-        scale_(make_scale<T>(hard, gamma)),
+        scale_(make_scale<T>(minimum, in.gamma)),
+        clamped_(clamped),
         keep_(keep_tape) {}
 
   std::vector<std::unique_ptr<Member>> members;
@@ -726,6 +779,7 @@ class Family {
     g.pairs = count;
     g.across = across;
     g.scale = scale_;
+    g.clamped = clamped_;
     g.cost = kernel_cost();
     g.direction = kernel_direction();
     g.c_row = in_.c_stride[1];
@@ -737,7 +791,8 @@ class Family {
     g.z_row = z_stride[1];
     g.z_col = z_stride[2];
     const double most = scale_.forbidden;
-    g.cut = g.cost == Cost::kSqEuclidean ? std::sqrt(most)
+    g.cut = g.cost == Cost::kSqEuclidean
+                ? std::min(std::sqrt(most), kTooFar<T>)
             : g.cost == Cost::kEuclidean ? std::min(most, kMostRoot<T>)
                                          : most;
     g.limit = (g.cost == Cost::kEuclidean ? g.cut : most) / 2;
@@ -745,12 +800,12 @@ class Family {
       mb->index[l] = pairs[l].index;
       g.row0[l] = m - pairs[l].m;
       g.col0[l] = n - pairs[l].n;
-      g.padded |= g.row0[l] || g.col0[l];
+      g.clamped |= g.row0[l] || g.col0[l];
       if (!in_.fused()) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
       if (z) g.z[l] = z + pairs[l].index * z_stride[0];
     }
     const Geometry& geo = geometry(g);
-    mb->planes = scale_.hard ? 1 : 2;
+    mb->planes = scale_.minimum == Minimum::kHard ? 1 : 2;
     mb->strips = (m + geo.rows - 1) / geo.rows;
     set_steps(*mb);
     g.steps = mb->steps.data();
@@ -798,6 +853,7 @@ class Family {
 
   // Null if these pairs cannot be swept together.
   std::unique_ptr<Member> across(const Pair* pairs, int count) const {
+    if (scale_.minimum == Minimum::kUnbounded) return nullptr;
     int m = 0, n = 0;
     double most = 0, reach = 0;
     for (int l = 0; l < count; ++l) {
@@ -810,17 +866,17 @@ class Family {
     if (!in_.band && n > kAcrossColumns) return nullptr;
     auto mb = make(pairs, count, m, n, true);
     if (mb->g.width > kAcrossColumns + geometry(mb->g).lag) return nullptr;
-    if (mb->g.padded && in_.fused()) {
+    if (mb->g.clamped && in_.fused()) {
+      const bool hard = scale_.minimum == Minimum::kHard;
       // Padding must cost more than any path of the pairs' own cells.
-      const double cost =
-          scale_.hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
+      const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
       if (!(cost < Range<double>::kHuge)) return nullptr;
       const bool square = in_.cost == kSqEuclideanCost;
       mb->pad = std::ldexp(
           1.0,
           std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) +
               1);
-      if (scale_.hard) mb->g.limit = std::min(mb->g.limit, cost / 2);
+      if (hard) mb->g.limit = std::min(mb->g.limit, cost / 2);
       if (!(mb->pad * (m + n) < Range<T>::kHuge)) return nullptr;
     }
     return mb;
@@ -937,6 +993,10 @@ class Family {
     g.y = y;
     pack_x(mb, in_.x, in_.x_stride, mb.pad, x);
     pack_y(mb, in_.y, in_.y_stride, mb.pad, y);
+    if (scale_.minimum == Minimum::kUnbounded) {
+      limit_differences(x, xs);
+      limit_differences(y, ys);
+    }
     if (in_.direction == kAlongSeries) {
       T* dx = in_.dx ? desk.dx.get(xs) : desk.dx.zeros(xs);
       T* dy = in_.dy ? desk.dy.get(ys) : desk.dy.zeros(ys);
@@ -947,6 +1007,14 @@ class Family {
     }
     if (want_gx) g.gx = desk.gx.zeros(xs);
     if (want_gy) g.gy = desk.gy.zeros(ys);
+  }
+
+  // A cell without mass has a gradient of 0, even if its series are so far
+  // apart that their difference is infinite.
+  static void limit_differences(T* v, size_t count) {
+    const T most = std::numeric_limits<T>::max() / 2;
+    for (size_t i = 0; i < count; ++i)
+      v[i] = std::max(std::min(v[i], most), -most);
   }
 
   void pack_x(const Member& mb, const char* from, const ptrdiff_t* stride,
@@ -1077,6 +1145,7 @@ class Family {
   const Input& in_;
   const Sweeps<T>& sweeps_;
   Scale scale_;
+  bool clamped_;
   bool keep_;
 };
 
@@ -1109,13 +1178,17 @@ void set_interrupted(bool (*fn)()) { interrupted = fn; }
 struct Batch::Impl {
   Input in;
   std::vector<int64_t> nans, blocked;
+  std::vector<Pair> clamped, unbounded;
   std::mutex busy;  // groups hold what a sweep is working on
+  const Level& level = active();
+  const int nthreads = threads;
+  const bool keep;
   std::vector<std::unique_ptr<Family<float>>> f32;
   std::vector<std::unique_ptr<Family<double>>> f64;
+  // Pairs out of range; comes last, as it replaces results of the others.
+  std::unique_ptr<Family<double>> beyond;
 
-  Impl(const Input& input, bool keep) : in(input) {
-    const Level& level = active();
-    const int nthreads = threads;
+  Impl(const Input& input, bool keep_tape) : in(input), keep(keep_tape) {
     std::vector<Pair> pairs(in.batch);
     const double cells =
         (double)in.batch * (in.fused() ? (in.m + in.n) * in.d : in.m * in.n);
@@ -1126,9 +1199,10 @@ struct Batch::Impl {
       p.n = (int)(in.y_length ? in.y_length[b] : in.n);
       in.is_double ? scan<double>(in, p, watch) : scan<float>(in, p, watch);
     });
-    // Float32 pairs whose exponents might overflow run in double; what even
-    // that cannot hold is, to rounding, the hard minimum.
-    std::vector<Pair> narrow, wide, hard;
+    // Float32 pairs whose exponents might overflow run in double. Costs that
+    // even that cannot hold forbid their cells, as long as the value that
+    // comes of it is in range.
+    std::vector<Pair> narrow, wide;
     for (const Pair& p : pairs) {
       if (p.nan)
         nans.push_back(p.index);
@@ -1137,23 +1211,45 @@ struct Batch::Impl {
       else if (!in.is_double && fits<float>(p, in.gamma) &&
                !vanishes<float>(in, p))
         narrow.push_back(p);
-      else if (in.gamma > 0 && !fits<double>(p, in.gamma))
-        hard.push_back(p);
-      else
+      else if (in.gamma == 0 || fits<double>(p, in.gamma))
         wide.push_back(p);
+      else if (can_clamp(in, p))
+        clamped.push_back(p);
+      else
+        unbounded.push_back(p);
     }
-    add(f32, narrow, level.f32, in.gamma == 0, keep, nthreads);
-    add(f64, wide, level.f64, in.gamma == 0, keep, nthreads);
-    add(f64, hard, level.f64, true, keep, nthreads);
+    const Minimum minimum = in.gamma == 0 ? Minimum::kHard : Minimum::kSoft;
+    add(f32, narrow, level.f32, minimum, false);
+    add(f64, wide, level.f64, minimum, false);
+    add(f64, clamped, level.f64, minimum, true);
   }
 
   template <class T>
   void add(std::vector<std::unique_ptr<Family<T>>>& to,
-           const std::vector<Pair>& pairs, const Sweeps<T>& sweeps, bool hard,
-           bool keep, int nthreads) {
+           const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
+           Minimum minimum, bool clamp) {
+    if (!pairs.empty()) to.push_back(make(pairs, sweeps, minimum, clamp));
+  }
+
+  template <class T>
+  std::unique_ptr<Family<T>> make(const std::vector<Pair>& pairs,
+                                  const Sweeps<T>& sweeps, Minimum minimum,
+                                  bool clamp) const {
+    std::unique_ptr<Family<T>> f(
+        new Family<T>(in, sweeps, minimum, clamp, keep));
+    f->plan(pairs, nthreads);
+    return f;
+  }
+
+  // Sweep again what is out of range, by its values, and replace its results.
+  void sweep_beyond(double* out, double* tangent) {
+    std::vector<Pair> pairs = unbounded;
+    for (const Pair& p : clamped)
+      if (!in_range(out[p.index], in.gamma)) pairs.push_back(p);
+    beyond.reset();
     if (pairs.empty()) return;
-    to.emplace_back(new Family<T>(in, sweeps, hard, in.gamma, keep));
-    to.back()->plan(pairs, nthreads);
+    beyond = make(pairs, generic::kLevel.f64, Minimum::kUnbounded, true);
+    value(*beyond, out, tangent);
   }
 
   // As many threads as there is work for: starting one costs as much as
@@ -1262,6 +1358,7 @@ void Batch::value(double* out, double* tangent) {
   }
   for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
   for (auto& f : impl_->f64) Impl::value(*f, out, tangent);
+  impl_->sweep_beyond(out, tangent);
 }
 
 void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
@@ -1271,12 +1368,15 @@ void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
                       : impl_->nan_gradients<float>(gx, gy, e);
   for (auto& f : impl_->f32) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
   for (auto& f : impl_->f64) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
+  if (impl_->beyond)
+    Impl::adjoint(*impl_->beyond, seed, seed_tangent, gx, gy, e);
 }
 
 size_t Batch::tape_bytes() const {
   size_t n = 0;
   for (auto& f : impl_->f32) n += f->tape_bytes();
   for (auto& f : impl_->f64) n += f->tape_bytes();
+  if (impl_->beyond) n += impl_->beyond->tape_bytes();
   return n;
 }
 

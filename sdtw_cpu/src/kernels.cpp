@@ -18,6 +18,8 @@
 
 #include <math.h>
 
+#include <type_traits>
+
 #include "simd.hpp"
 
 namespace sdtw {
@@ -84,13 +86,15 @@ struct Across {
 };
 
 // --- What is added and minimised ------------------------------------------
+//
+// kCosts says that the table holds costs and not weights.
 
 template <class F, class G>
 struct Soft {
   using T = typename F::T;
   using V = typename F::V;
   using X = typename F::X;
-  static constexpr bool kHard = false;
+  static constexpr bool kCosts = false;
   static constexpr int kPlanes = 2;
   struct Val {
     V m;
@@ -144,7 +148,7 @@ struct Soft {
   // The exponent of a forbidden cell.
   static T forbidden(const Scale& s) {
     T all[F::L];
-    F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.rate)));
+    F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.weight_rate)));
     return all[0];
   }
   static double result(const Scale& s, const T* p, int stride) {
@@ -158,7 +162,7 @@ template <class F, class G>
 struct Hard {
   using T = typename F::T;
   using V = typename F::V;
-  static constexpr bool kHard = true;
+  static constexpr bool kCosts = true;
   static constexpr int kPlanes = 1;
   struct Val {
     V r;
@@ -200,6 +204,93 @@ struct Hard {
   static SDTW_INLINE void renorm(Val&) {}
   static T forbidden(const Scale& s) { return (T)s.forbidden; }
   static double result(const Scale&, const T* p, int) { return (double)*p; }
+};
+
+// The soft minimum of costs of any size. An element is an unevaluated sum of
+// two numbers: `high` is the hard minimum, and `low` has what rounding took
+// from that and how far the soft minimum is below. So alignments that cost the
+// same count as that many, however small gamma is beside their cost. Slow, and
+// only for pairs whose value is out of the range of Soft.
+template <class F, class G>
+struct Unbounded {
+  using T = typename F::T;
+  using V = typename F::V;
+  static constexpr bool kCosts = true;
+  static constexpr int kPlanes = 2;
+  struct Val {
+    V high, low;
+  };
+  struct Cell {
+    V c;
+  };
+  T rate;
+  explicit Unbounded(const Scale& s) : rate((T)s.rate) {}
+
+  SDTW_INLINE Val none() const { return {F::set1((T)HUGE_VAL), F::set1(0)}; }
+  static SDTW_INLINE Val load(const T* p, int stride) {
+    return {F::load(p), F::load(p + stride)};
+  }
+  static SDTW_INLINE void store(T* p, int stride, const Val& v) {
+    F::store(p, v.high);
+    F::store(p + stride, v.low);
+  }
+  static SDTW_INLINE Val get(Edge<T> p, ptrdiff_t i) {
+    return {G::get(p.m + i), G::get(p.e + i)};
+  }
+  static SDTW_INLINE void put(Edge<T> p, ptrdiff_t i, const Val& v) {
+    G::put_last(p.m + i, v.high);
+    G::put_last(p.e + i, v.low);
+  }
+  static SDTW_INLINE Val up(const Val& v, const Val& below) {
+    return {G::up(v.high, below.high), G::up(v.low, below.low)};
+  }
+  static SDTW_INLINE Cell cell(const T* fraction, const T*) {
+    return {F::load(fraction)};
+  }
+  template <bool kStore>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
+                       const Cell& w, T* choice) const {
+    constexpr int L = F::L;
+    T high[3 * L], low[3 * L], cost[L], share[3 * L];
+    const Val* from[3] = {&left, &upper, &diag};
+    for (int k = 0; k < 3; ++k) {
+      F::store(high + k * L, from[k]->high);
+      F::store(low + k * L, from[k]->low);
+    }
+    F::store(cost, w.c);
+    for (int l = 0; l < L; ++l) {
+      const T least = fmin(fmin(high[l], high[L + l]), high[2 * L + l]);
+      const T sum = least + cost[l];
+      share[l] = share[L + l] = 0;
+      share[2 * L + l] = 1;
+      T rest = 0;
+      if (sum < (T)HUGE_VAL) {
+        T more[3], first = (T)HUGE_VAL, total = 0;
+        for (int k = 0; k < 3; ++k) {
+          more[k] = (high[k * L + l] - least) + low[k * L + l];
+          first = fmin(first, more[k]);
+        }
+        for (int k = 0; k < 3; ++k)
+          total += more[k] = exp2((first - more[k]) * rate);
+        for (int k = 0; k < 3; ++k) share[k * L + l] = more[k] / total;
+        // What the sum of two numbers leaves out (Knuth).
+        const T back = sum - least;
+        rest = (least - (sum - back)) + (cost[l] - back);
+        rest += first - log2(total) / rate;
+      }
+      high[l] = sum;
+      low[l] = rest;
+    }
+    if (kStore)
+      for (int k = 0; k < 3; ++k)
+        F::store(choice + k * L, F::load(share + k * L));
+    return {F::load(high), F::load(low)};
+  }
+  static SDTW_INLINE void renorm(Val&) {}
+  static T forbidden(const Scale& s) { return (T)s.forbidden; }
+  static double result(const Scale&, const T* p, int stride) {
+    return *p < HUGE_VAL ? *p + p[stride] : HUGE_VAL;
+  }
 };
 
 // --- Weights of a segment --------------------------------------------------
@@ -296,7 +387,7 @@ struct Kernel {
 
   // The value 0 of R, at one number of an edge.
   static void put_one(Edge<T> edge, ptrdiff_t i) {
-    edge.m[i] = S::kHard ? T(0) : T(1);
+    edge.m[i] = S::kCosts ? T(0) : T(1);
     if (S::kPlanes == 2) edge.e[i] = T(0);  // all bits zero in both formats
   }
 
@@ -373,13 +464,13 @@ struct Kernel {
       SDTW_UNROLL
       for (int r = 0; r < R; ++r, f += L, n += L) {
         V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
-        if (g.padded) a = F::max(F::min(a, cut), minus_cut);
+        if (g.clamped) a = F::max(F::min(a, cut), minus_cut);
         const V c = N<F>::kSquare ? F::mul(a, a) : N<F>::add(a, zero);
         const V rest = N<F>::kSquare ? square_rest(a, c) : zero;
-        if (S::kHard)
+        if (S::kCosts)
           F::store(f, c);
         else
-          put_weight(rate, c, rest, g.padded, f, n);
+          put_weight(rate, c, rest, g.clamped, f, n);
       }
     }
   }
@@ -423,21 +514,22 @@ struct Kernel {
             }
           }
           if (last && g.cost == Cost::kEuclidean) sum = F::sqrt(sum);
-          if (last && g.padded) sum = F::min(sum, forbidden);
+          if (last && g.clamped) sum = F::min(sum, forbidden);
           F::store(c, sum);
         }
       }
     }
-    if (S::kHard) return;
+    if (S::kCosts) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
-      put_weight(rate, F::load(f), zero, g.padded, f, n);
+      put_weight(rate, F::load(f), zero, g.clamped, f, n);
   }
 
   static SDTW_NOINLINE void cell_weights(const Group<T>& g, int strip, int t0,
                                          int t1, const Scratch<T>& scratch) {
     const int row = strip * G::kRows;
-    const Rate<F> rate = {F::set1((T)-g.scale.rate),
-                          F::set1((T)(-g.scale.rate + (T)g.scale.rate))};
+    const Rate<F> rate = {
+        F::set1((T)-g.scale.weight_rate),
+        F::set1((T)(-g.scale.weight_rate + (T)g.scale.weight_rate))};
     const V zero = F::set1(0);
     T* f = scratch.fraction;
     T* n = scratch.exponent;
@@ -459,7 +551,7 @@ struct Kernel {
       explicit_costs<float>(g, row, t0, t1, f);
     else
       explicit_costs<double>(g, row, t0, t1, f);
-    if (S::kHard) return;
+    if (S::kCosts) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
       put_weight(rate, F::load(f), zero, true, f, n);
   }
@@ -485,17 +577,19 @@ struct Kernel {
                       const Scratch<T>& scratch) {
     cell_weights(g, strip, t0, t1, scratch);
     if (g.open)
-      forbid(g, strip, t0, t1, S::kHard ? scratch.fraction : scratch.exponent);
+      forbid(g, strip, t0, t1,
+             S::kCosts ? scratch.fraction : scratch.exponent);
   }
 
   // --- directions ---
 
-  // Those that are given; zero where a cell is forbidden or is
+  // Those that are given; zero where a cell is forbidden, as good as that, or
   // padding.
   template <class C>
   static void explicit_directions(const Group<T>& g, int row, int t0, int t1,
                                   T* tile) {
     const bool costs = g.c[0] != nullptr;
+    const T limit = (T)g.limit;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * kTile; ++i) tile[i] = 0;
     for (int l = 0; l < g.pairs; ++l) {
       const int row0 = G::kAcross ? g.row0[l] : 0;
@@ -515,7 +609,7 @@ struct Kernel {
         for (int col = from; col < to;
              ++col, out += kTile, z += g.z_col, c += c_col)
           *out =
-              !costs || *(const C*)c < (C)HUGE_VAL ? (T) * (const C*)z : T(0);
+              !costs || (T) * (const C*)c < limit ? (T) * (const C*)z : T(0);
       }
     }
   }
@@ -545,7 +639,7 @@ struct Kernel {
         for (int r = 0; r < R; ++r) {
           V a = F::sub(F::load(g.x + k * xs + first + r * L),
                        F::load(G::columns(g.y + k * ys, g.n, t, r)));
-          if (g.padded) a = F::max(F::min(a, cut), minus_cut);
+          if (g.clamped) a = F::max(F::min(a, cut), minus_cut);
           sum[r] = N<F>::add(a, sum[r]);
           if (!series) continue;
           const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
@@ -563,7 +657,7 @@ struct Kernel {
           d = F::mul(d, inverse(c));
         }
         if (!series) d = c;
-        if (g.padded) d = F::mul(d, F::leq(c, limit));
+        if (g.clamped) d = F::mul(d, F::leq(c, limit));
         F::store(z + r * L, d);
       }
     }
@@ -1025,18 +1119,37 @@ struct Entry {
   using T = typename F::T;
   using SoftK = Kernel<F, G, Soft<F, G>>;
   using HardK = Kernel<F, G, Hard<F, G>>;
+  // Pairs that need it are swept one by one, in double, and by generic code:
+  // it has nothing for vectors.
+  static constexpr bool kUnbounded =
+      !G::kAcross && sizeof(T) == 8 && SDTW_LEVEL == SDTW_ID_generic;
+  using UnboundedK =
+      std::conditional_t<kUnbounded, Kernel<F, G, Unbounded<F, G>>, SoftK>;
+
+  // fn of the kernel for a group.
+  template <class Fn>
+  static void with_kernel(const Group<T>& g, Fn fn) {
+    if (g.scale.minimum == Minimum::kHard)
+      fn(HardK());
+    else if (kUnbounded && g.scale.minimum == Minimum::kUnbounded)
+      fn(UnboundedK());
+    else
+      fn(SoftK());
+  }
   static void begin(const Group<T>& g, Edge<T> edge) {
-    g.scale.hard ? HardK::begin(g, edge) : SoftK::begin(g, edge);
+    with_kernel(g, [&](auto k) { decltype(k)::begin(g, edge); });
   }
   static void value(Group<T>& g, const Scratch<T>& s, int strip, int segment,
                     Edge<T> in, Edge<T> out, const T* si, T* so) {
-    g.scale.hard ? HardK::value(g, s, strip, segment, in, out, si, so)
-                 : SoftK::value(g, s, strip, segment, in, out, si, so);
+    with_kernel(g, [&](auto k) {
+      decltype(k)::value(g, s, strip, segment, in, out, si, so);
+    });
   }
   static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
                       Edge<T> in, const T* si) {
-    g.scale.hard ? HardK::adjoint(g, s, block, segment, in, si)
-                 : SoftK::adjoint(g, s, block, segment, in, si);
+    with_kernel(g, [&](auto k) {
+      decltype(k)::adjoint(g, s, block, segment, in, si);
+    });
   }
 };
 

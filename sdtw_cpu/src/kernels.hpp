@@ -35,15 +35,21 @@ struct Geometry {
   int lanes, rows, lag, entry;
 };
 
-// Constants of one gamma in one format: a cost c weighs 2**(-c * rate).
+// The minimum that a table is made of: the soft one of weights 2**(-c * rate),
+// whose exponents have bounds; for gamma == 0 the hard one, of costs; or the
+// soft one of costs, for those that are beyond the bounds.
+enum class Minimum { kSoft, kHard, kUnbounded };
+
+// Constants of one gamma in one format.
 struct Scale {
-  bool hard = false;      // gamma == 0: the table holds costs, not weights
-  double rate = 0;        // 1 / (gamma ln 2)
-  double forbidden = 0;   // cost of a forbidden cell: a power of two above
-                          // every sum that the pair can reach; hard: +inf
-  double floor = 0;       // exponents never fall below
-  double infeasible = 0;  // exponents below mean that no path exists
-  double curvature = 0;   // -1 / gamma; hard: 0
+  Minimum minimum = Minimum::kSoft;
+  double rate = 0;         // 1 / (gamma ln 2)
+  double weight_rate = 0;  // the same for weights, see kFlattest
+  double forbidden = 0;    // cost of a forbidden cell: a power of two above
+                           // every sum that matters; of costs: +inf
+  double floor = 0;        // exponents never fall below
+  double infeasible = 0;   // exponents below mean that no path exists
+  double curvature = 0;    // -1 / gamma; hard: 0
 };
 
 // Steps or columns, `end` excluded.
@@ -71,9 +77,10 @@ struct Group {
   int m, n, d;  // rows and columns of the table, features
   int pairs;    // lanes in use across the batch, else 1
   bool across;
-  bool padded;  // some pair is smaller than the table
-  int block;    // strips between two edges that the tape keeps
-  int width;    // steps between two states that the tape keeps
+  bool clamped;  // some pair is smaller than the table, or has cells that
+                 // cost more than a forbidden one
+  int block;     // strips between two edges that the tape keeps
+  int width;     // steps between two states that the tape keeps
   int row0[kMaxLanes], col0[kMaxLanes];
   const Span* steps;  // of each strip
   // The steps from which on and before which the rows of all strips have
@@ -85,8 +92,9 @@ struct Group {
   double tangent[kMaxLanes];  // out
 
   Cost cost;
-  // Differences of padding are cut here, so that no cost and no exponent
-  // overflows. Costs of padding are above the limit, those of a pair below.
+  // Where `clamped`, differences are cut here, so that no cost and no exponent
+  // overflows. Costs of padding, and others that as good as forbid a cell, are
+  // above the limit.
   double cut, limit;
   Direction direction;
   // Explicit costs and alignments: first elements, strides in bytes.
