@@ -9,6 +9,9 @@ import numpy as np
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
 
+# The largest gamma for which the sweeps have a cost of forbidden cells.
+_MAX_GAMMA = 1e290
+
 # The costs of two series that the sweeps have: ||x - y||^2, ||x - y|| and
 # sum |x - y|. Slopes where elements coincide are 0.
 COSTS = ("sqeuclidean", "euclidean", "manhattan")
@@ -19,14 +22,16 @@ def check_gamma(gamma: Any) -> float:
 
     Raises:
         TypeError: If it is not a number.
-        ValueError: If it is negative, NaN or infinite.
+        ValueError: If it is negative, NaN, infinite or above 1e290.
     """
     try:
         number = float(gamma)
     except (TypeError, ValueError):
         raise TypeError(f"gamma must be a number, got {gamma!r}") from None
-    if not 0 <= number <= 1e100:
+    if not 0 <= number < np.inf:
         raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
+    if number > _MAX_GAMMA:
+        raise ValueError(f"gamma must be at most {_MAX_GAMMA}, got {gamma!r}")
     # Costs over less than this exceed every float64: the minimum is hard.
     return 0.0 if number < 1e-290 else number
 

@@ -9,11 +9,10 @@ from chainer import Variable
 from chainer_sdtw.functions._series import as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
 
-GAMMA = 1e25
+GAMMA = 1e285
 """Smoothing under which all alignments weigh the same.
 
-Those whose costs differ by 1e9 do so up to 1e-16. More would be out of the
-range that float32 has for forbidden cells.
+Those whose costs differ by 1e269 do so up to 1e-16.
 """
 
 
