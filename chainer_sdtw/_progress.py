@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chainer_sdtw._optional import import_error
+
 
 class _Quiet:
     """What a bar that nobody asked for does."""
@@ -36,15 +38,12 @@ def progress(
         more: More for tqdm.
 
     Raises:
-        ImportError: If it is to be shown and tqdm is not installed.
+        ImportError: If it is to be shown and tqdm cannot be imported.
     """
     if not enabled:
         return _Quiet()
     try:
         from tqdm.auto import tqdm
-    except ImportError as e:
-        raise ImportError(
-            "progress bars need tqdm, an optional dependency: "
-            "pip install 'chainer-sdtw[learn]'"
-        ) from e
+    except Exception as e:
+        raise import_error("a progress bar", "tqdm", "tqdm", "learn", e) from e
     return tqdm(total=total, desc=desc, **more)

@@ -7,12 +7,9 @@ from typing import Any
 import chainer
 import numpy as np
 
+from chainer_sdtw._optional import import_error
 from chainer_sdtw.functions._series import array_of
 
-_NO_MATPLOTLIB = (
-    "plot_alignment needs matplotlib, an optional dependency: "
-    "pip install 'chainer-sdtw[plot]'"
-)
 _PATH = "#d55e00"
 _SERIES = "#0072b2"
 
@@ -35,7 +32,7 @@ def plot_alignment(
     of a cell goes with the root of what is in it, so that the wide alignments
     of a large smoothing do not vanish beside those of a small one.
 
-    Needs matplotlib, which ``pip install 'chainer-sdtw[plot]'`` installs.
+    Needs matplotlib: ``pip install matplotlib``.
 
     Args:
         x (:class:`~chainer.Variable` or :ref:`ndarray`): The first series,
@@ -61,7 +58,7 @@ def plot_alignment(
         ``'y'``.
 
     Raises:
-        ImportError: Without matplotlib.
+        ImportError: matplotlib cannot be imported.
         ValueError: If the shapes do not fit.
 
     .. admonition:: Example
@@ -84,8 +81,10 @@ def plot_alignment(
         raise ValueError(f"path must have shape (K, 2), got {path.shape}")
     try:
         from matplotlib.colors import PowerNorm
-    except ImportError as e:
-        raise ImportError(_NO_MATPLOTLIB) from e
+    except Exception as e:
+        raise import_error(
+            "plot_alignment", "matplotlib", "matplotlib", "plot", e
+        ) from e
     if figure is None:
         import matplotlib.pyplot as plt
 

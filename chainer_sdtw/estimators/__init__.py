@@ -1,17 +1,18 @@
 """Clustering and classification of time series, as scikit-learn does it.
 
-Needs scikit-learn, which ``pip install 'chainer-sdtw[learn]'`` installs.
+Needs scikit-learn: ``pip install scikit-learn``.
 """
+
+import chainer_sdtw  # noqa: F401  (makes Chainer work)
+from chainer_sdtw._optional import import_error
 
 try:
     import sklearn  # noqa: F401
-except ImportError as e:
-    raise ImportError(
-        "chainer_sdtw.estimators needs scikit-learn, an optional dependency: "
-        "pip install 'chainer-sdtw[learn]'"
+except Exception as e:
+    raise import_error(
+        "chainer_sdtw.estimators", "scikit-learn", "sklearn", "learn", e
     ) from e
 
-import chainer_sdtw  # noqa: F401  (makes Chainer work)
 from chainer_sdtw.estimators.k_means import SoftDTWKMeans
 from chainer_sdtw.estimators.k_neighbors import SoftDTWKNeighborsClassifier
 from chainer_sdtw.estimators.nearest_centroid import SoftDTWNearestCentroid

@@ -85,8 +85,10 @@ def test_shapes(series, change, message):
 
 
 def test_without_matplotlib(series, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.colors", None)
-    with pytest.raises(ImportError, match=r"chainer-sdtw\[plot\]"):
+    for name in [n for n in sys.modules if n.startswith("matplotlib.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         chainer_sdtw.plot_alignment(*series, np.ones((5, 8)))
 
 
