@@ -31,8 +31,8 @@ try:
     import matplotlib
 
     matplotlib.use("Agg")
-except ImportError:
-    matplotlib = None
+except ImportError as e:
+    matplotlib, no_matplotlib = None, e
 
 LOSSES = {
     "soft_dtw": "soft-DTW",
@@ -744,8 +744,8 @@ def run(args):
 
     if matplotlib is None:
         print(
-            "\nNo pictures without matplotlib: "
-            "pip install 'chainer-sdtw[plot]'"
+            f"\nNo pictures, because importing matplotlib fails: "
+            f"{no_matplotlib}. Install it with: pip install matplotlib"
         )
         return
     path = os.path.join(args.out, "predictions.png")
