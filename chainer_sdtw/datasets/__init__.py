@@ -1,3 +1,4 @@
-from chainer_sdtw.datasets.ucr import UCRDataset, get_ucr
+from chainer_sdtw.datasets._dataset import UCRDataset
+from chainer_sdtw.datasets.ucr import get_ucr
 
 __all__ = ["UCRDataset", "get_ucr"]

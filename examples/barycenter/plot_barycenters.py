@@ -32,6 +32,8 @@ FEATURES = 3  # as many rows, at most
 def load(args, random):
     """Gets series of one class of the archive, scaled to unit variance."""
     train, _ = get_ucr(args.dataset, args.root)
+    if not train.classes:
+        raise ValueError("its series have targets, not classes")
     names = [str(c) for c in train.classes]
     name = args.class_ or names[random.randint(len(names))]
     if name not in names:

@@ -26,6 +26,8 @@ LOSSES = [
 def load(args):
     """Gets both halves of a set of the archive, scaled to unit variance."""
     train, test = get_ucr(args.dataset, args.root)
+    if not train.classes:
+        raise ValueError("its series have targets, not classes")
     features = train.series[0].shape[1]
     if not 0 <= args.feature < features:
         raise ValueError(f"no feature {args.feature} among {features}")

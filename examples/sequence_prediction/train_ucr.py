@@ -518,10 +518,13 @@ def plot(path, test, archive, predictions, args):
                 label=f"trained with {LOSSES[loss]}",
             )
         ax.set_xlim(0, end - 1)
-        ax.set_title(
-            f"test series {i}, class {archive.classes[archive.labels[i]]}",
-            fontsize=11,
+        label = archive.labels[i]
+        label = (
+            f"class {archive.classes[label]}"
+            if archive.classes
+            else f"target {label:.3g}"
         )
+        ax.set_title(f"test series {i}, {label}", fontsize=11)
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[-1]:
         ax.set_xlabel("time step")

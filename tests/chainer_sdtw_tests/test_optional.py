@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from chainer_sdtw import _progress
+from chainer_sdtw.datasets import get_ucr
 
 # What needs which package, by the name of its module.
 USES = {
+    "aeon": lambda: get_ucr("FordA"),
     "matplotlib": lambda: chainer_sdtw.plot_alignment(
         np.ones(2), np.ones(3), np.ones((2, 3))
     ),
@@ -25,6 +27,11 @@ BROKEN = {
     "ModuleNotFoundError": "import a_module_that_is_not_there",
     "AttributeError": "import numpy; numpy.no_such_name",
 }
+
+
+@pytest.fixture(autouse=True)
+def no_root(monkeypatch):
+    monkeypatch.delenv("CHAINER_SDTW_UCR_ROOT", raising=False)
 
 
 def forget(monkeypatch, module):

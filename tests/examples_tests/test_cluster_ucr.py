@@ -112,6 +112,17 @@ def test_a_feature_of_several(run, example, figures, monkeypatch, rng):
     assert figures[0].axes[0].get_ylabel() == "feature 2"
 
 
+def test_targets_instead_of_classes(example, run, monkeypatch):
+    series, targets = np.zeros((4, 5, 1), "f"), np.arange(4.0)
+    halves = [
+        UCRDataset("Toy", split, (), series, targets)
+        for split in ("TRAIN", "TEST")
+    ]
+    monkeypatch.setattr(example, "get_ucr", lambda name, root: halves)
+    with pytest.raises(SystemExit, match="have targets, not classes"):
+        run()
+
+
 @pytest.mark.parametrize(
     "args, message",
     [

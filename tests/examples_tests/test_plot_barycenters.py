@@ -113,6 +113,17 @@ def test_the_seed_chooses(example, run):
     np.testing.assert_array_equal(load(3)[1][0], load(3)[1][0])
 
 
+def test_targets_instead_of_classes(example, run, monkeypatch):
+    series, targets = np.zeros((4, 5, 1), "f"), np.arange(4.0)
+    halves = [
+        UCRDataset("Toy", split, (), series, targets)
+        for split in ("TRAIN", "TEST")
+    ]
+    monkeypatch.setattr(example, "get_ucr", lambda name, root: halves)
+    with pytest.raises(SystemExit, match="have targets, not classes"):
+        run()
+
+
 @pytest.mark.parametrize(
     "args, message",
     [

@@ -337,6 +337,25 @@ def test_unequal_lengths(run, example, tmp_path, monkeypatch):
     assert (tmp_path / "result/predictions.png").exists()
 
 
+def test_targets_instead_of_classes(run, example, root, monkeypatch):
+    with_pictures(example, monkeypatch)
+    save = pytest.importorskip("matplotlib.figure").Figure.savefig
+    titles = []
+
+    def spy(self, *args, **kwargs):
+        titles.extend(ax.get_title() for ax in self.axes)
+        return save(self, *args, **kwargs)
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", spy)
+    (root / "Targets").mkdir()
+    for split in "TRAIN", "TEST":
+        (root / "Targets" / f"Targets_{split}.ts").write_text(
+            "@targetLabel true\n@data\n" + "1,2,3,4,5,6:0.25\n" * 5
+        )
+    run("--dataset", "Targets", "--loss", "mse", "-e", "1")
+    assert "test series 0, target 0.25" in titles
+
+
 def test_unequal_lengths_mlp(run):
     with pytest.raises(SystemExit) as e:
         run("--dataset", "Uneven")

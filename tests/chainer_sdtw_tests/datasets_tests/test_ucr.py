@@ -1,6 +1,7 @@
 import chainer_sdtw  # isort: skip  # noqa: F401  (before chainer)
 
 import os
+import sys
 
 import chainer
 import numpy as np
@@ -57,6 +58,27 @@ def ts(series, labels, classes=None, equal=True, univariate=True):
     return "\n".join(lines) + "\n"
 
 
+def arff(series, labels, classes=None, univariate=True):
+    steps = len(series[0] if univariate else series[0][0])
+    values = [f"@attribute t{i} numeric" for i in range(steps)]
+    if not univariate:
+        values = [
+            "@attribute relationalAtt relational",
+            *values,
+            "@end relationalAtt",
+        ]
+    kind = "numeric"
+    if classes != "targets":
+        kind = "{" + ",".join(sorted(set(classes or labels))) + "}"
+    lines = ["% a comment", "@relation Toy", *values]
+    lines += [f"@attribute target {kind}", "", "@data"]
+    for x, label in zip(series, labels):
+        channels = [",".join(map(str, c)) for c in ([x] if univariate else x)]
+        text = "\\n".join(channels)
+        lines.append(f"{text},{label}" if univariate else f"'{text}',{label}")
+    return "\n".join(lines) + "\n"
+
+
 def write(root, train, test, suffix=".tsv", name="Toy"):
     folder = root / name
     folder.mkdir(exist_ok=True)
@@ -68,15 +90,19 @@ def write(root, train, test, suffix=".tsv", name="Toy"):
 
 def write_layout(root, layout, train=TRAIN, test=TEST):
     if layout == ".ts":
-        pytest.importorskip("aeon")
         classes = train[1] + test[1]
         write(root, ts(*train, classes), ts(*test, classes), ".ts")
+    elif layout == ".arff":
+        classes = train[1] + test[1]
+        write(root, arff(*train, classes), arff(*test, classes), ".arff")
     else:
-        separator = "," if layout == "" else "\t"
+        separator = {"": ",", ".tsv": "\t", ".txt": "  "}[layout]
         write(root, table(*train, separator), table(*test, separator), layout)
 
 
-layouts = pytest.mark.parametrize("layout", [".tsv", "", ".ts"])
+layouts = pytest.mark.parametrize(
+    "layout", [".tsv", "", ".ts", ".txt", ".arff"]
+)
 
 
 # What comes out
@@ -176,7 +202,6 @@ def test_padding_is_cut(tmp_path):
 
 @pytest.mark.parametrize("equal", [True, False])
 def test_multivariate(tmp_path, equal):
-    pytest.importorskip("aeon")
     first = [[1, 2, 3], [4, 5, 6]]
     second = [[7, 8, 9], [0, 1, 2]] if equal else [[7, 8], [9, 10]]
     text = ts(
@@ -187,12 +212,11 @@ def test_multivariate(tmp_path, equal):
     assert isinstance(train.series, np.ndarray if equal else list)
     np.testing.assert_array_equal(train[0][0], np.transpose(first))
     np.testing.assert_array_equal(train[1][0], np.transpose(second))
-    assert train.classes == ("banana", "sitting")
+    assert train.classes == ("Banana", "Sitting")
     np.testing.assert_array_equal(train.labels, [1, 0])
 
 
 def test_multivariate_padding(tmp_path):
-    pytest.importorskip("aeon")
     text = ts([[[1, 2, "NaN"], [4, "NaN", "NaN"]]], ["1"], univariate=False)
     write(tmp_path, text, text, ".ts")
     # The last step is padding, the one before lacks a channel.
@@ -287,19 +311,19 @@ def test_padding_is_nan_only(tmp_path, cell):
 
 
 def test_missing_values_ts(tmp_path):
-    pytest.importorskip("aeon")
     write(tmp_path, ts([[1, "?", 3]], "1"), ts([[1, 2, 3]], "1"), ".ts")
-    with pytest.raises(ValueError, match=r"Toy_TRAIN.ts, series 1: 1 of 3"):
+    with pytest.raises(ValueError, match=r"Toy_TRAIN.ts, line 9: 1 of 3"):
         get_ucr("Toy", tmp_path)
 
 
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", "the file is empty"),
-        ("\n\n", "the file is empty"),
+        ("", "the file has no series"),
+        ("\n\n", "the file has no series"),
         ("1\n", "line 1: expected a label and values"),
-        ("1 0.5 0.6\n", "line 1: expected a label and values"),
+        ("1\t0,5\t0,6\n", "line 1: expected a label and values"),
+        ("1\t0.5\t1_0\n", "line 1, value 2: not a number: '1_0'"),
         ("1\t2\t3\n2\t2\n", "line 2: 1 values where line 1 has 2"),
         ("1\t2\t3\n2\t2\t3\t4\n", "line 2: 3 values where line 1 has 2"),
         ("1\t2\t3\n2\t2\t-", "line 2, value 2: not a number: '-'"),
@@ -321,7 +345,6 @@ def test_malformed_table(tmp_path, text, message):
 
 def test_half_written_ts(tmp_path):
     # Wherever the file is cut off: an error, or all that is before the cut.
-    pytest.importorskip("aeon")
     text = ts(
         [[[1.5, 2], [3, 4]], [[5, 6], [7, 8]]],
         ["up", "down"],
@@ -360,18 +383,7 @@ def test_half_written_table(tmp_path):
                 get_ucr("Toy", tmp_path)
 
 
-def test_values_without_labels(tmp_path):
-    pytest.importorskip("aeon")
-    text = ts([[1, 2, 3]], "4").replace(
-        "@classLabel true 4", "@targetLabel true"
-    )
-    write(tmp_path, text, text, ".ts")
-    with pytest.raises(ValueError, match="no class labels"):
-        get_ucr("Toy", tmp_path)
-
-
 def test_different_numbers_of_channels(tmp_path):
-    pytest.importorskip("aeon")
     write(
         tmp_path,
         ts([[1, 2, 3]], "1"),
@@ -585,14 +597,70 @@ def test_two_downloads_at_once(cache, monkeypatch):
     assert os.listdir(cache) == ["FordA"]
 
 
+def test_other_errors_of_aeon(cache, monkeypatch):
+    # Its reader refuses what it downloaded; this one says why, or reads it.
+    def write_stamps(folder):
+        for split in "TRAIN", "TEST":
+            with open(os.path.join(folder, f"FordA_{split}.ts"), "w") as file:
+                file.write(
+                    "@timeStamps true\n@univariate true\n@equalLength true\n"
+                    "@classLabel true a\n@data\n(0,-1),(1,2):a\n"
+                )
+
+    fake_download(monkeypatch, write_stamps)
+    train, _ = get_ucr("FordA")
+    np.testing.assert_array_equal(train[0][0][:, 0], [-1, 2])
+
+
+def test_download_of_targets(cache, monkeypatch):
+    datasets = pytest.importorskip("aeon.datasets")
+
+    def load_regression(name, split=None, extract_path=None, **kwargs):
+        folder = os.path.join(extract_path, name)
+        os.makedirs(folder, exist_ok=True)
+        for half in "TRAIN", "TEST":
+            path = os.path.join(folder, f"{name}_{half}.ts")
+            with open(path, "w") as file:
+                file.write("@targetLabel true\n@data\n1,2:0.5\n")
+
+    monkeypatch.setattr(datasets, "load_regression", load_regression)
+    train, test = get_ucr("AppliancesEnergy")
+    np.testing.assert_array_equal(train.labels, [0.5])
+    assert test.classes == ()
+
+
+def forget_aeon(monkeypatch):
+    for name in [n for n in sys.modules if n.partition(".")[0] == "aeon"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_without_aeon(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "aeon.datasets", None)
-    with pytest.raises(ImportError, match=r"chainer-sdtw\[ucr\]"):
+    forget_aeon(monkeypatch)
+    monkeypatch.setitem(sys.modules, "aeon", None)
+    with pytest.raises(ImportError, match="pip install aeon"):
         get_ucr("GunPoint")
-    write(tmp_path, ts(*TRAIN), ts(*TEST), ".ts")
-    with pytest.raises(ImportError, match=r"chainer-sdtw\[ucr\]") as e:
-        get_ucr("Toy", tmp_path)
-    assert "Toy_TRAIN.ts" in str(e.value)
-    # Local tables do without it, and come first.
-    write(tmp_path, table(*TRAIN, "\t"), table(*TEST, "\t"))
-    assert len(get_ucr("Toy", tmp_path)[0]) == 3
+    # Local files do without it.
+    for layout in ".ts", ".arff", ".txt", "", ".tsv":
+        write_layout(tmp_path, layout)
+        assert len(get_ucr("Toy", tmp_path)[0]) == 3
+
+
+def test_aeon_of_another_numpy(cache, tmp_path, monkeypatch):
+    # It cannot be imported, but what comes with it is there.
+    data = tmp_path / "aeon" / "datasets" / "data"
+    data.mkdir(parents=True)
+    cause = "Numba needs NumPy 2.3 or less. Got NumPy 2.4."
+    text = f"raise ImportError({cause!r})"
+    (tmp_path / "aeon" / "__init__.py").write_text(text)
+    write_layout(data, ".ts")
+    forget_aeon(monkeypatch)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert len(get_ucr("Toy")[0]) == 3
+    with pytest.raises(ImportError, match="cannot be imported") as e:
+        get_ucr("FordA")
+    assert cause in str(e.value)
+    assert "pip install" not in str(e.value)
+    # Nor does it take aeon to read what was downloaded.
+    (cache / "FordA").mkdir(parents=True)
+    write_both(str(cache / "FordA"))
+    assert len(get_ucr("FordA")[0]) == 1

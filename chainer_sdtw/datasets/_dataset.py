@@ -1,0 +1,100 @@
+"""Series with their labels, and how they look in a notebook."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+from chainer.datasets import TupleDataset
+
+from chainer_sdtw.datasets._text import Label
+
+_PICTURES = 6  # of a data set, at most
+
+
+class UCRDataset(TupleDataset):
+    """One half of a data set: tuples of a series and a label.
+
+    A :class:`chainer.datasets.TupleDataset` that remembers where its labels
+    come from, and in a notebook shows series of its first classes.
+
+    Attributes:
+        name (str): Name of the data set in the archive.
+        split (str): ``'TRAIN'`` or ``'TEST'``.
+        classes (tuple): The archive's own labels, sorted: the example with
+            label ``k`` is of the class that the archive calls
+            ``classes[k]``.  Integers where the archive writes integers,
+            floats or strings, as they are written, otherwise.  The same for
+            both halves, also if a class is absent from one of them.  Empty
+            if the data set is one for regression.
+        series: Array of shape ``(N, length, d)``, or a list of ``N`` arrays
+            of shape ``(length, d)`` if their lengths differ.
+        labels (numpy.ndarray): int32 array of shape ``(N,)``; for
+            regression, the targets in float64.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        classes: tuple[Label, ...],
+        series: np.ndarray | list[np.ndarray],
+        labels: np.ndarray,
+    ) -> None:
+        super().__init__(series, labels)
+        self.name = name
+        self.split = split
+        self.classes = classes
+        self.series = series
+        self.labels = labels
+
+    def __repr__(self) -> str:
+        lengths = sorted({len(x) for x in self.series})
+        length = " to ".join(map(str, lengths[:1] + lengths[1:][-1:]))
+        labels = (
+            f"{len(self.classes)} classes"
+            if self.classes
+            else f"targets from {min(self.labels):.4g} to "
+            f"{max(self.labels):.4g}"
+        )
+        return (
+            f"<{type(self).__name__} {self.name} {self.split}: "
+            f"{len(self)} series of shape ({length}, "
+            f"{self.series[0].shape[1]}), {self.series[0].dtype}, {labels}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """The same and a picture, for notebooks."""
+        chosen = np.arange(len(self))
+        if self.classes:
+            _, chosen = np.unique(self.labels, return_index=True)
+        pictures = "".join(
+            _draw(self.series[i], self._name_of(i)) for i in chosen[:_PICTURES]
+        )
+        return f"<div>{html.escape(repr(self))}</div><div>{pictures}</div>"
+
+    def _name_of(self, i: int) -> str:
+        if self.classes:
+            return f"class {self.classes[self.labels[i]]}"
+        return f"target {self.labels[i]:.4g}"
+
+
+def _draw(series: np.ndarray, name: str) -> str:
+    """A picture of a series with all its channels, as SVG."""
+    width, height = 150, 60
+    y = series[:: max(len(series) // width, 1)].astype(np.float64)
+    x = np.linspace(0, width, len(y))
+    y = height * (y.max() - y) / (np.ptp(y) or 1)
+    lines = "".join(
+        f'<polyline fill="none" stroke="hsl({240 * k // y.shape[1]}, 70%, '
+        f'45%)" points="'
+        + " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, channel))
+        + '"/>'
+        for k, channel in enumerate(y.T)
+    )
+    return (
+        f'<figure style="display: inline-block; margin: 4px"><svg width='
+        f'"{width}" height="{height}" viewBox="0 -1 {width} {height + 2}">'
+        f"{lines}</svg><figcaption>{html.escape(name)}</figcaption></figure>"
+    )

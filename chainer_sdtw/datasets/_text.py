@@ -1,0 +1,177 @@
+"""Lines, series and labels: what the layouts of the archive share."""
+
+from __future__ import annotations
+
+import re
+import typing as tp
+
+import numpy as np
+
+Label = tp.Union[int, float, str]
+Lines = list[tuple[int, str]]  # with their numbers, from 1
+
+_GAPS = ("", "?")
+# What open() makes of a byte that is not of the encoding.
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+class Split(tp.NamedTuple):
+    """One half of a data set."""
+
+    series: list[np.ndarray]
+    """Each ``(length, d)`` in float64."""
+    labels: list[Label]
+    """Labels of classes; for regression, targets."""
+    regression: bool
+
+
+class Values(tp.NamedTuple):
+    """A series as it is in the file, both ``(length, d)``."""
+
+    values: np.ndarray
+    """NaN where they are missing."""
+    gaps: np.ndarray
+    """Where they are missing and the file says so in other words than NaN."""
+
+
+def read_lines(path: str, encoding: str, comment: tuple[str, ...]) -> Lines:
+    """Reads the lines of a file, but for comments and empty ones at its end.
+
+    A comment may be in any encoding.
+
+    """
+    try:
+        with open(path, encoding=encoding, errors="surrogateescape") as file:
+            text = file.read()
+    except UnicodeError as e:
+        raise ValueError(
+            f"{path}: the file is not in encoding={encoding!r} ({e})"
+        ) from e
+    # Byte order marks, also where files with one were joined.
+    lines = text.replace("\ufeff", "").split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    kept = []
+    for number, line in enumerate(lines, start=1):
+        if line.lstrip().startswith(comment):
+            continue
+        no_text = _NO_TEXT.search(line)
+        if no_text:
+            raise ValueError(
+                f"{path}, line {number}: the byte "
+                f"0x{ord(no_text[0]) - 0xDC00:02x} is not {encoding}; name "
+                "the encoding of the file, for example encoding='cp1252' or "
+                "encoding='utf-16'"
+            )
+        kept.append((number, line))
+    return kept
+
+
+# Series
+
+
+def plural(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def parse(channels: list[list[str]], where: str) -> Values:
+    """Makes numbers of the cells of each channel."""
+    length = len(channels[0])
+    values = np.empty((length, len(channels)))
+    gaps = np.empty((length, len(channels)), dtype=bool)
+    for k, cells in enumerate(channels):
+        if len(cells) != length:
+            raise ValueError(
+                f"{where}: channel {k + 1} has "
+                f"{plural(len(cells), 'time step')}, but channel 1 {length}; "
+                "is the line complete?"
+            )
+        gaps[:, k] = [cell.strip() in _GAPS for cell in cells]
+        column = []
+        for cell, gap in zip(cells, gaps[:, k]):
+            try:
+                column.append(np.nan if gap else _to_float(cell))
+            except ValueError:
+                channel = f"channel {k + 1}, " if len(channels) > 1 else ""
+                raise ValueError(
+                    f"{where}, {channel}value {len(column) + 1}: not a "
+                    f"number: {cell[:40]!r}"
+                ) from None
+        values[:, k] = column
+    return Values(values, gaps)
+
+
+def _to_float(text: str) -> float:
+    if "_" in text:  # which is Python's, between digits
+        raise ValueError
+    return float(text)
+
+
+def finish(read: Values, where: str, missing: str) -> np.ndarray:
+    """Cuts off padding and fills in what is missing; shortens the series."""
+    absent = np.isnan(read.values)
+    if absent.all():
+        raise ValueError(f"{where}: the series has no values")
+    padding = (absent & ~read.gaps).all(axis=1)
+    end = np.flatnonzero(~padding)[-1] + 1
+    series, absent = read.values[:end], absent[:end]
+    if absent.any() and missing == "raise":
+        raise ValueError(
+            f"{where}: {absent.sum()} of {absent.size} values are missing, "
+            f"the first at time step {np.argwhere(absent)[0, 0] + 1}; "
+            "missing='interpolate' fills them in (NaN at the end of a series "
+            "is padding)"
+        )
+    for k in np.flatnonzero(absent.any(axis=0)):
+        holes = absent[:, k]
+        if holes.all():
+            raise ValueError(f"{where}: channel {k + 1} has no values")
+        series[holes, k] = np.interp(
+            np.flatnonzero(holes), np.flatnonzero(~holes), series[~holes, k]
+        )
+    if not np.isfinite(series).all():
+        raise ValueError(f"{where}: the series has infinite values")
+    return series
+
+
+# Labels
+
+
+def to_label(text: str, where: str) -> Label:
+    """Makes '1', '1.0' and '1.0000e+00' the same label."""
+    text = text.strip()
+    if text.lower() in (*_GAPS, "nan"):
+        raise ValueError(f"{where}: the class label is missing")
+    if not _NUMBER.fullmatch(text):
+        return text
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    value = float(text)
+    if np.isinf(value):
+        return text
+    return int(value) if value.is_integer() else value
+
+
+def to_target(text: str, where: str) -> float:
+    try:
+        value = _to_float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise ValueError(
+            f"{where}: expected a number as the target, but read "
+            f"{text[:40]!r}; is the line complete?"
+        )
+    return value
+
+
+def sort_labels(labels: tp.Iterable[Label]) -> tuple[Label, ...]:
+    """Sorts labels: numbers, then strings if there are any."""
+    return tuple(
+        sorted(
+            labels,
+            key=lambda y: (1, 0, y) if isinstance(y, str) else (0, y, ""),
+        )
+    )
