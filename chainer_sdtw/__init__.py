@@ -1,12 +1,16 @@
 """Soft-DTW for Chainer.
 
 Importing this package first makes Chainer 7.8.1 work on a current Python and
-NumPy (see :mod:`chainer_sdtw.compat`).
+NumPy (see :mod:`chainer_sdtw.compat`). The subpackages ``cuda``, ``datasets``
+and ``estimators`` are imported when they are first used.
 """
 
+import importlib
+import importlib.util
+import typing
 import warnings
 
-from chainer_sdtw import compat  # noqa: F401  (must come before chainer)
+from chainer_sdtw import compat  # must come before chainer
 from sdtw_cpu._version import __version__
 
 with warnings.catch_warnings():
@@ -33,11 +37,38 @@ with warnings.catch_warnings():
     from chainer_sdtw.pairwise import pairwise_soft_dtw
     from chainer_sdtw.visualization import plot_alignment
 
+_LAZY = ("cuda", "datasets", "estimators")
+
+if typing.TYPE_CHECKING:
+    # With __getattr__ type checkers would take any name for a module.
+    from chainer_sdtw import cuda, datasets
+    from chainer_sdtw import estimators as estimators
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LAZY:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}"
+            )
+        return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    names = {*globals(), *_LAZY}
+    if importlib.util.find_spec("sklearn") is None:
+        names -= {"estimators"}  # for those who get all attributes
+    return sorted(names)
+
+
+# Without estimators, for which not everyone has scikit-learn.
 __all__ = [
     "__version__",
     "alignment_path",
     "barycenter",
+    "compat",
     "cost_matrix",
+    "cuda",
+    "datasets",
     "diagonal_prior",
     "dilate_loss",
     "itakura_mask",

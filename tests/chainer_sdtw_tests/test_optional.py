@@ -6,6 +6,7 @@ import sys
 
 import chainer_sdtw  # isort: skip  (makes Chainer work)
 
+import chainer
 import numpy as np
 import pytest
 
@@ -30,8 +31,11 @@ BROKEN = {
 
 
 @pytest.fixture(autouse=True)
-def no_root(monkeypatch):
+def no_data(monkeypatch, tmp_path):
     monkeypatch.delenv("CHAINER_SDTW_UCR_ROOT", raising=False)
+    monkeypatch.setattr(
+        chainer.dataset.download, "_dataset_root", str(tmp_path / "none")
+    )
 
 
 def forget(monkeypatch, module):

@@ -3,6 +3,7 @@
 import chainer_sdtw  # isort: skip  # noqa: F401  (before chainer)
 
 import copy
+import importlib.util
 import pickle
 from xml.etree import ElementTree
 
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 
 from chainer_sdtw.datasets import UCRDataset, get_ucr
+
+needs_aeon = pytest.mark.skipif(
+    importlib.util.find_spec("aeon") is None, reason="needs aeon"
+)
 
 
 def make(classes=("a", "b"), labels=(1, 0, 1), lengths=(4, 4, 4), d=2):
@@ -38,6 +43,7 @@ def test_repr(options, shown):
     assert text.endswith(">")
 
 
+@needs_aeon
 def test_repr_of_the_archive():
     train, test = get_ucr("JapaneseVowels")
     assert repr(train) == (
@@ -85,6 +91,7 @@ def test_html(options, captions, n_lines):
             assert points.min() >= 0 and points[:, 1].max() <= 60
 
 
+@needs_aeon
 def test_picture_is_of_the_series():
     train, _ = get_ucr("GunPoint")
     tree = ElementTree.fromstring(f"<html>{train._repr_html_()}</html>")

@@ -3,6 +3,7 @@
 import chainer_sdtw  # isort: skip  (before chainer)
 
 import codecs
+import importlib.util
 import os
 import re
 
@@ -44,6 +45,9 @@ TEXTS = {
 }
 COMMENTS = {".ts": "#", ".arff": "%"}
 layouts = pytest.mark.parametrize("layout", TEXTS)
+needs_aeon = pytest.mark.skipif(
+    importlib.util.find_spec("aeon") is None, reason="needs aeon"
+)
 
 
 @pytest.fixture
@@ -212,6 +216,7 @@ def test_labels_that_are_almost_numbers(load, layout, labels):
     assert {str(label) for label in train.classes} == set(labels)
 
 
+@needs_aeon
 def test_bundled_spelling():
     train, test = get_ucr("BasicMotions")
     names = ("Badminton", "Running", "Standing", "Walking")
@@ -464,6 +469,7 @@ def test_no_target(refuses, target):
     refuses(".ts", text, "expected a number as the target", line=4)
 
 
+@needs_aeon
 def test_bundled_targets():
     train, test = get_ucr("Covid3Month")
     assert (len(train), len(test)) == (140, 61)

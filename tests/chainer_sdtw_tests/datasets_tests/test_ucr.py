@@ -634,7 +634,7 @@ def forget_aeon(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
 
 
-def test_without_aeon(tmp_path, monkeypatch):
+def test_without_aeon(cache, tmp_path, monkeypatch):
     forget_aeon(monkeypatch)
     monkeypatch.setitem(sys.modules, "aeon", None)
     with pytest.raises(ImportError, match="pip install aeon"):
