@@ -92,7 +92,7 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
         raise ValueError(
             f"{path}: not a complete .arff file: {type(e).__name__}: {e}"
         ) from e
-    *kinds, kind = meta.types()
+    *kinds, kind = meta.types() or [""]
     multivariate = kinds == ["relational"]
     if kind not in ("nominal", "numeric") or not (
         multivariate or set(kinds) == {"numeric"}
@@ -112,6 +112,13 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
         where = f"{path}, line {number}"
         *fields, label = record
         rows = [list(row) for row in fields[0]] if multivariate else [fields]
+        if multivariate and any(
+            dtype != np.float64
+            for dtype, *_ in fields[0].dtype.fields.values()
+        ):
+            raise ValueError(
+                f"{where}: expected numeric attributes in the relational one"
+            )
         values = np.array(rows).T
         if kind == "numeric":
             labels.append(to_target(str(label), where))

@@ -10,6 +10,8 @@ import re
 import chainer.functions as F
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chainer_sdtw.datasets import get_ucr
 
@@ -509,6 +511,7 @@ def test_multivariate_arff(load):
         (TEXTS, ("a numeric", "a {1,4}"), "expected numeric attributes", None),
         (TEXTS, ("a numeric", "a string"), "not a complete .arff", None),
         (TEXTS, ("@data", ""), "not a complete .arff file", None),
+        (TARGETS, ("a real", "a {x,y}"), "not a complete .arff file", None),
         (TEXTS, ("4,5,6,Unter", "4,5,six,Unter"), "'six'", None),
         (TEXTS, ("4,5,6,Unter", "4,5,"), "not a complete .arff file", None),
     ],
@@ -519,10 +522,70 @@ def test_faults_of_arff(refuses, layout_of, change, message, line):
     refuses(".arff", text.replace(*change), message, line)
 
 
+def test_attributes_of_other_kinds(refuses):
+    text = "@relation Toy\n@data\n1,2\n"
+    refuses(".arff", text, "expected numeric attributes")
+    text = TARGETS[".arff"].replace("a real", "a date 'yyyy'")
+    text = text.replace("'1,", "'2001,").replace("'5,", "'2005,")
+    text = text.replace("3,4", "2003,4").replace("7,8", "2007,8")
+    refuses(".arff", text, "expected numeric attributes in the rel", line=8)
+
+
 def test_arff_of_targets_with_too_many_values(refuses):
     # SciPy would take the fourth value for the target.
     text = ARFF.replace("class {Über, Unter}", "y numeric")
     refuses(".arff", text + "1,2,3,4,5\n", "there are 1 more", line=8)
+
+
+# Any damage
+
+
+PIECES = (
+    *("", ",", ":", "(", ")", "?", "nan", "inf", "\t", " ", "\n", "\r", "'"),
+    *("\\", "%", "#", "@data", "{", "}", "\xff", "\0", "e", "-", "9" * 400),
+    *("1_0", "\x85", "\ufeff", "relational", "@end x", "true", "false"),
+)
+
+
+@settings(
+    deadline=None,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    layout=st.sampled_from(list(TEXTS)),
+    which=st.integers(0, 2),
+    damage=st.lists(
+        st.tuples(
+            st.integers(0, 400),
+            st.sampled_from([0, 0, 1, 2, 5, 20]),
+            st.sampled_from(PIECES),
+            st.sampled_from(["utf-8", "latin-1"]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    missing=st.sampled_from(["raise", "interpolate"]),
+)
+def test_any_damage(tmp_path, load, layout, which, damage, missing):
+    texts = [TEXTS[layout]]
+    if layout in TARGETS:
+        texts.append(TARGETS[layout])
+    if layout == ".ts":
+        texts.append(STAMPS + "(0,1),(1,2):(0,4),(1,-5):a\n")
+    content = texts[which % len(texts)].encode()
+    for at, length, piece, encoding in damage:
+        at %= len(content) + 1
+        piece = piece.encode(encoding, errors="replace")
+        content = content[:at] + piece + content[at + length :]
+    try:
+        train, _ = load(layout, content, missing=missing)
+    except ValueError as e:
+        assert str(e).startswith((str(tmp_path), "Toy: all series must have"))
+    else:
+        assert len(train.labels) == len(train.series) > 0
+        assert all(np.isfinite(s).all() and s.size for s in train.series)
+        assert np.isfinite(train.labels).all()
 
 
 @pytest.mark.parametrize("name", ["ArrowHead", "BasicMotions", "GunPoint"])
