@@ -140,7 +140,7 @@ def read_ts(path: str, encoding: str, missing: str) -> Split:
     channels = length = 0
     for number, line in lines:
         where = f"{path}, line {number}"
-        if "(" in line and not header.stamps:
+        if "(" in line.rpartition(":")[0] and not header.stamps:
             raise ValueError(
                 f"{where}: there are time stamps, but the header does not "
                 "say @timeStamps true"

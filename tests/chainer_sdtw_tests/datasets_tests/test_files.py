@@ -237,6 +237,15 @@ def test_quoted_labels_of_arff(load):
     assert train.classes == ("Unter", "a, é")
 
 
+@layouts
+def test_labels_with_brackets(load, layout):
+    text = TEXTS[layout].replace("Über", "run(fast)").replace("Unter", "run")
+    assert load(layout, text)[0].classes == ("run", "run(fast)")
+    if layout == ".ts":
+        text = STAMPS.replace(" a", " run(fast)") + "(0,1),(1,2):run(fast)"
+        assert load(layout, text)[0].classes == ("run(fast)",)
+
+
 def test_undeclared_label(refuses):
     refuses(
         ".ts",
