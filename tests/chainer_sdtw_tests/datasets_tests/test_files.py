@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainer_sdtw.datasets import get_ucr
+from chainer_sdtw.datasets import get_ucr, ucr
 
 HEADER = """\
 # A comment.
@@ -597,12 +597,11 @@ def test_any_damage(tmp_path, load, layout, which, damage, missing):
         assert np.isfinite(train.labels).all()
 
 
+@needs_aeon
 @pytest.mark.parametrize("name", ["ArrowHead", "BasicMotions", "GunPoint"])
 def test_arff_and_ts_agree(name, tmp_path):
     # aeon has these training sets in both layouts.
-    datasets = pytest.importorskip("aeon.datasets")
-    folder = os.path.join(os.path.dirname(datasets.__file__), "data", name)
-    path = os.path.join(folder, f"{name}_TRAIN.arff")
+    path = os.path.join(ucr._bundle(), name, f"{name}_TRAIN.arff")
     if not os.path.exists(path):
         pytest.skip("not in this version of aeon")
     (tmp_path / name).mkdir()

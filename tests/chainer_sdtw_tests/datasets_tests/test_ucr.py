@@ -489,13 +489,8 @@ def test_bundled_with_unequal_lengths():
 
 def test_bundled_is_what_the_archive_has(tmp_path):
     # aeon also has the training set of GunPoint in the layout of 2018.
-    datasets = pytest.importorskip("aeon.datasets")
-    path = os.path.join(
-        os.path.dirname(datasets.__file__),
-        "data",
-        "GunPoint",
-        "GunPoint_TRAIN.tsv",
-    )
+    pytest.importorskip("aeon")
+    path = os.path.join(ucr._bundle(), "GunPoint", "GunPoint_TRAIN.tsv")
     if not os.path.exists(path):
         pytest.skip("not in this version of aeon")
     with open(path) as file:
