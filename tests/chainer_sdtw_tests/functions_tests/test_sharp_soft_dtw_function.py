@@ -66,7 +66,7 @@ def test_between_dtw_and_the_mean(pair):
     np.testing.assert_allclose(values[-1], mean, rtol=1e-7)
 
 
-@pytest.mark.parametrize("scale", [1e-5, 1, 1e5])
+@pytest.mark.parametrize("scale", [1e-5, 1, 1e5, 1e12, 1e13, 1e15])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_mean_over_all_alignments(pair, dtype, scale):
     x, y = (scale * a.astype(dtype) for a in pair)
