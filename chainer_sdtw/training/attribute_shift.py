@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
+import chainer
 from chainer.training import extensions
 
 
@@ -17,6 +19,11 @@ class AttributeShift(extensions.LinearShift):
     the extension: epochs, unless another trigger is given. It is called after
     the extensions that evaluate, report and draw, so that these still see the
     value of the epoch that they are about, and before snapshots are taken.
+
+    The value of the moment goes into snapshots, whether or not the attribute
+    is a persistent value of the link, and is set when one is loaded: by
+    ``snapshot(autoload=True)`` or :func:`chainer.serializers.load_npz`. For
+    that, numbers become floats: those given and the attribute.
 
     With a large ``gamma`` early in a training all alignments count, and with
     the diagonal prior (``prior``) those near the diagonal, before alignments
@@ -38,6 +45,7 @@ class AttributeShift(extensions.LinearShift):
 
     Raises:
         AttributeError: If the link has no such attribute.
+        TypeError: If values or times are not two numbers.
         ValueError: If the times decrease, there is no such scale, or values
             are not positive for ``'log'``.
 
@@ -68,7 +76,8 @@ class AttributeShift(extensions.LinearShift):
             raise AttributeError(
                 f"{type(link).__name__} has no attribute {attr!r}"
             )
-        first, last = time_range
+        value_range = _two_floats("value_range", value_range)
+        first, last = _two_floats("time_range", time_range)
         if not first <= last:
             raise ValueError(f"time_range must not decrease, got {time_range}")
         if scale not in ("linear", "log"):
@@ -78,8 +87,20 @@ class AttributeShift(extensions.LinearShift):
                 f"value_range must be positive for scale='log', got "
                 f"{value_range}"
             )
-        super().__init__(attr, value_range, time_range, optimizer=link)
+        # Chainer loads a float from a snapshot only where a float is.
+        value = getattr(link, attr)
+        if isinstance(value, numbers.Real):
+            setattr(link, attr, float(value))
+        super().__init__(attr, value_range, (first, last), optimizer=link)
         self._scale = scale
+
+    def serialize(self, serializer: Any) -> None:
+        super().serialize(serializer)
+        # An autoloading snapshot is loaded after initialize() has set the
+        # first value, and the attribute need not be in it.
+        loading = isinstance(serializer, chainer.Deserializer)
+        if loading and self._last_value is not None:
+            self._update_value(self._optimizer, float(self._last_value))
 
     def _get_optimizer(self, trainer: Any) -> Any:
         return self._optimizer
@@ -90,3 +111,11 @@ class AttributeShift(extensions.LinearShift):
         if self._scale == "log" and t1 < self._t < t2:
             return v1 * (v2 / v1) ** ((self._t - t1) / (t2 - t1))
         return super()._compute_next_value()
+
+
+def _two_floats(name: str, pair: Any) -> tuple[float, float]:
+    try:
+        first, last = pair
+        return float(first), float(last)
+    except (TypeError, ValueError) as e:
+        raise TypeError(f"{name} must be two numbers, got {pair!r}") from e
