@@ -13,7 +13,6 @@ import json
 import os
 import shlex
 import sys
-import zipfile
 import zlib
 
 import chainer
@@ -25,7 +24,13 @@ from chainer.training import extensions
 
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import SoftDTWLoss
-from chainer_sdtw.training import AlignmentPlot, AttributeShift
+from chainer_sdtw.training import (
+    AlignmentPlot,
+    AttributeShift,
+    SeededIterator,
+    Settings,
+    find_snapshot,
+)
 
 try:
     import matplotlib
@@ -208,85 +213,6 @@ def convert(batch, device):
         )
         for part in zip(*batch)
     )
-
-
-class SeededIterator(chainer.iterators.SerialIterator):
-    """A serial iterator with a random state of its own.
-
-    It goes into snapshots, so that a resumed run draws the same batches as
-    one that was never interrupted.
-
-    """
-
-    def __init__(self, dataset, batch_size, seed):
-        self.random = np.random.RandomState(seed)
-        super().__init__(
-            dataset,
-            batch_size,
-            order_sampler=chainer.iterators.ShuffleOrderSampler(self.random),
-        )
-
-    def serialize(self, serializer):
-        super().serialize(serializer)
-        name, keys, position, *normal = self.random.get_state()
-        keys = serializer("random_keys", keys)
-        position = serializer("random_position", position)
-        self.random.set_state((name, keys, position, *normal))
-
-
-# Snapshots
-
-
-class Settings(training.Extension):
-    """Writes into snapshots what run they belong to."""
-
-    name = "settings"
-    trigger = (1, "epoch")
-
-    def __init__(self, settings):
-        self.settings = json.dumps(settings, sort_keys=True)
-
-    def __call__(self, trainer):
-        pass
-
-    def serialize(self, serializer):
-        self.settings = serializer("settings", self.settings)
-
-    def check(self, path):
-        """Raises ValueError unless a snapshot is complete and of this run."""
-        try:
-            with zipfile.ZipFile(path) as file:
-                damaged = file.testzip()
-            if damaged:
-                raise ValueError(f"{damaged} is damaged")
-            with np.load(path) as file:
-                found = str(file["extensions/settings/settings"])
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as e:
-            raise ValueError(f"not a complete snapshot ({e})") from e
-        found, wanted = json.loads(found), json.loads(self.settings)
-        if found != wanted:
-            different = ", ".join(
-                f"{key} {found.get(key)}"
-                for key in sorted(wanted)
-                if found.get(key) != wanted[key]
-            )
-            raise ValueError(f"snapshot of another run, with {different}")
-
-
-def find_snapshot(out, settings):
-    """The newest snapshot in a folder that is complete and of this run."""
-    paths = [
-        os.path.join(out, name)
-        for name in os.listdir(out)
-        if name.startswith("snapshot_iter_")
-    ]
-    for path in sorted(paths, key=os.path.getmtime, reverse=True):
-        try:
-            settings.check(path)
-            return path
-        except ValueError as e:
-            print(f"Skipping {path}: {e}")
-    return None
 
 
 # Training
