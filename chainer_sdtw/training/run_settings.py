@@ -4,61 +4,124 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from chainer import training
 
 
-class Settings(training.Extension):
-    """Writes into snapshots what run they belong to."""
+class RunSettings(training.Extension):
+    """Trainer extension to write into snapshots what run they belong to.
+
+    A snapshot of a run with other settings is not loaded, neither by
+    ``snapshot(autoload=True)`` nor by :func:`chainer.serializers.load_npz`,
+    which raise an error that says what is different. To find the newest of
+    several snapshots that is of this run, and whole, call
+    :meth:`find_snapshot`.
+
+    Args:
+        settings (dict): Whatever tells runs apart, such as the name of the
+            data set, the size of the model and the seed; by name, values
+            that JSON can hold.
+
+    Raises:
+        TypeError: If JSON cannot hold a value.
+
+    .. admonition:: Example
+
+        .. code-block:: python
+
+            settings = RunSettings({'dataset': 'GunPoint', 'unit': 100})
+            trainer.extend(settings)
+            trainer.extend(extensions.snapshot(n_retains=2))
+            path = settings.find_snapshot(trainer.out)
+            if path is not None:
+                chainer.serializers.load_npz(path, trainer)
+            trainer.run()
+
+    """
 
     name: Any = "settings"
     trigger = (1, "epoch")
 
-    def __init__(self, settings: dict) -> None:
-        self.settings = json.dumps(settings, sort_keys=True)
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._text = json.dumps(dict(settings), sort_keys=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({json.loads(self._text)})"
 
     def __call__(self, trainer: Any) -> None:
-        pass
+        pass  # It only has something to serialize.
 
     def serialize(self, serializer: Any) -> None:
-        self.settings = serializer("settings", self.settings)
+        self._compare(serializer("settings", self._text))
 
     def check(self, path: str) -> None:
-        """Raises ValueError unless a snapshot is complete and of this run."""
+        """Check that a snapshot is complete and of this run.
+
+        Args:
+            path (str): A snapshot of a trainer, as
+                :func:`chainer.serializers.save_npz` writes them.
+
+        Raises:
+            OSError: If the file cannot be read.
+            ValueError: If it is damaged, or is not a snapshot of this run.
+
+        """
         try:
             with zipfile.ZipFile(path) as file:
                 damaged = file.testzip()
             if damaged:
-                raise ValueError(f"{damaged} is damaged")
+                raise ValueError(f"not a complete snapshot ({damaged})")
             with np.load(path) as file:
-                found = str(file["extensions/settings/settings"])
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as e:
+                found = str(file[f"extensions/{self.name}/settings"])
+        except (zipfile.BadZipFile, zlib.error, EOFError) as e:
             raise ValueError(f"not a complete snapshot ({e})") from e
-        found, wanted = json.loads(found), json.loads(self.settings)
-        if found != wanted:
-            different = ", ".join(
-                f"{key} {found.get(key)}"
-                for key in sorted(wanted)
-                if found.get(key) != wanted[key]
+        except KeyError as e:
+            raise ValueError("not a snapshot with settings of a run") from e
+        self._compare(found)
+
+    def find_snapshot(
+        self, folder: str, prefix: str = "snapshot_iter_"
+    ) -> str | None:
+        """Find the newest snapshot that is complete and of this run.
+
+        Those that are newer are skipped, with a warning that says why.
+
+        Args:
+            folder (str): Where they are: the trainer's ``out``.
+            prefix (str): What their names begin with.
+
+        Returns:
+            str: Its path, or None if there is none.
+
+        """
+        paths = [
+            os.path.join(folder, name)
+            for name in os.listdir(folder)
+            if name.startswith(prefix)
+        ]
+        for path in sorted(paths, key=os.path.getmtime, reverse=True):
+            try:
+                self.check(path)
+                return path
+            except ValueError as e:
+                warnings.warn(f"Skipping {path}: {e}", stacklevel=2)
+        return None
+
+    def _compare(self, text: str) -> None:
+        """Raise ``ValueError`` unless these are the settings of this run."""
+        found, wanted = json.loads(text), json.loads(self._text)
+        different = [
+            f"{key} {found[key]}" if key in found else f"no {key}"
+            for key in sorted({*found, *wanted})
+            if (key in found) != (key in wanted) or found[key] != wanted[key]
+        ]
+        if different:
+            raise ValueError(
+                f"snapshot of another run, with {', '.join(different)}"
             )
-            raise ValueError(f"snapshot of another run, with {different}")
-
-
-def find_snapshot(out: str, settings: Settings) -> str | None:
-    """The newest snapshot in a folder that is complete and of this run."""
-    paths = [
-        os.path.join(out, name)
-        for name in os.listdir(out)
-        if name.startswith("snapshot_iter_")
-    ]
-    for path in sorted(paths, key=os.path.getmtime, reverse=True):
-        try:
-            settings.check(path)
-            return path
-        except ValueError as e:
-            print(f"Skipping {path}: {e}")
-    return None

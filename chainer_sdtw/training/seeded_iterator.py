@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,24 +10,62 @@ from chainer.iterators import SerialIterator, ShuffleOrderSampler
 
 
 class SeededIterator(SerialIterator):
-    """A serial iterator with a random state of its own.
+    """A serial iterator whose order of examples goes on in a resumed run.
 
-    It goes into snapshots, so that a resumed run draws the same batches as
-    one that was never interrupted.
+    :class:`chainer.iterators.SerialIterator` with a random state of its own,
+    which goes into snapshots: a run that is resumed from one draws the same
+    batches as if it had never been interrupted, and two runs with the same
+    seed draw the same batches. Chainer's iterators save the order of the
+    present epoch only.
+
+    What else is random in a training, such as dropout, does not come from
+    this random state. Examples are loaded in the process of the training, as
+    iterators that load ahead draw the order of an epoch before it begins.
+
+    Args:
+        dataset: What to iterate.
+        batch_size (int): The number of examples in a batch.
+        seed (int): The seed of the order, as for
+            :class:`numpy.random.RandomState`; None means any.
+        repeat (bool): Whether to go on after the first epoch.
+
+    .. admonition:: Example
+
+        >>> from chainer_sdtw.training import SeededIterator
+        >>> one, other = (SeededIterator(range(9), 3, seed=0) for _ in 'ab')
+        >>> next(one) == next(other)
+        True
 
     """
 
-    def __init__(self, dataset: Any, batch_size: int, seed: Any) -> None:
+    def __init__(
+        self, dataset: Any, batch_size: int, seed: Any, repeat: bool = True
+    ) -> None:
         self.random = np.random.RandomState(seed)
         super().__init__(
             dataset,
             batch_size,
+            repeat=repeat,
             order_sampler=ShuffleOrderSampler(self.random),
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self.dataset)} examples, "
+            f"batch_size={self.batch_size}, epoch={self.epoch_detail:.4g})"
         )
 
     def serialize(self, serializer: Any) -> None:
         super().serialize(serializer)
-        name, keys, position, *normal = self.random.get_state()
-        keys = serializer("random_keys", keys)
-        position = serializer("random_position", position)
+        name, keys, position, *normal = self.random.get_state(legacy=True)
+        try:
+            keys = serializer("random_keys", keys)
+            position = serializer("random_position", position)
+        except KeyError:
+            warnings.warn(
+                "The snapshot has no random state, as it was taken with "
+                "another iterator: from the next epoch on, the order of the "
+                "examples is not the one of the interrupted run.",
+                stacklevel=2,
+            )
         self.random.set_state((name, keys, position, *normal))

@@ -27,9 +27,8 @@ from chainer_sdtw.links import SoftDTWLoss
 from chainer_sdtw.training import (
     AlignmentPlot,
     AttributeShift,
+    RunSettings,
     SeededIterator,
-    Settings,
-    find_snapshot,
 )
 
 try:
@@ -325,7 +324,7 @@ def train_model(args, loss, train, test, device):
             settings[key] = getattr(args, key)
     if loss == "dilate":
         settings["alpha"] = args.alpha
-    settings = Settings(settings)
+    settings = RunSettings(settings)
     trainer.extend(settings)
 
     snapshot = args.resume
@@ -335,7 +334,7 @@ def train_model(args, loss, train, test, device):
         except (OSError, ValueError) as e:
             sys.exit(f"--resume {snapshot}: {e}")
     if args.autoload:
-        snapshot = find_snapshot(out, settings) or snapshot
+        snapshot = settings.find_snapshot(out) or snapshot
     if snapshot:
         chainer.serializers.load_npz(snapshot, trainer)
         print(f"Going on from {snapshot}, after epoch {updater.epoch}")
