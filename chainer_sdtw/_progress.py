@@ -10,6 +10,8 @@ from chainer_sdtw._optional import import_error
 class _Quiet:
     """What a bar that nobody asked for does."""
 
+    disable = True
+
     def __enter__(self) -> _Quiet:
         return self
 
@@ -47,3 +49,21 @@ def progress(
     except Exception as e:
         raise import_error("a progress bar", "tqdm", "tqdm", "learn", e) from e
     return tqdm(total=total, desc=desc, **more)
+
+
+def converged(bar: Any, left: int = 0) -> None:
+    """Complete the part of a bar that a search had no need of.
+
+    Args:
+        bar: A bar, told of each of the search's iterations. Nothing is done
+            if they were as many as its total allows.
+        left: The steps of other searches to come.
+    """
+    if bar.disable or bar.total == bar.n + left:
+        return
+    done, begun, text = bar.n, bar.start_t, bar.postfix
+    # Not by setting the total, which notebooks would not show.
+    bar.reset(total=done + left)
+    bar.start_t = begun
+    bar.set_postfix_str(f"{text}, converged" if text else "converged", False)
+    bar.update(done)

@@ -12,7 +12,7 @@ from chainer.backends import cuda
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch, as_batch, check_finite
 from chainer_sdtw._losses import Loss
-from chainer_sdtw._progress import progress
+from chainer_sdtw._progress import converged, progress
 from chainer_sdtw.functions._series import array_of
 from chainer_sdtw.pairwise import fill
 
@@ -127,6 +127,7 @@ def barycenter(
             z, _ = _barycenters.minimize(
                 objective, start[None], optimizer, tol, max_iter, after
             )
+            converged(bar)
         return batch.as_given(z[0])
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
-from chainer_sdtw._progress import progress
+from chainer_sdtw._progress import converged, progress
 from chainer_sdtw.estimators._base import SeriesEstimator, check_count
 from chainer_sdtw.pairwise import fill, self_terms
 
@@ -296,12 +296,13 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         total = starts * self.max_iter
         try:
             with progress(self.verbose, total, "k-means") as bar:
-                for _ in range(starts):
+                for left in reversed(range(starts)):
                     if given is None:
                         centers = search.seeds(self.init, rng)
                     else:
                         centers = given
                     search.run(centers, bar)
+                    converged(bar, left * self.max_iter)
         finally:
             if search.best is not None:
                 self._keep(search.best)

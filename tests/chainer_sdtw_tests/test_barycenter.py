@@ -331,7 +331,26 @@ def test_callback_and_progress(series, capsys):
     assert capsys.readouterr().err == ""
     pytest.importorskip("tqdm")
     barycenter(series, max_iter=2, verbose=True)
-    assert "barycenter" in capsys.readouterr().err
+    bar = capsys.readouterr().err
+    assert "barycenter: 100%" in bar
+    assert "2/2" in bar
+    assert "converged" not in bar
+
+
+def test_progress_of_a_search_that_converges(series, capsys):
+    pytest.importorskip("tqdm")
+    calls = []
+    z = barycenter(
+        series, verbose=True, callback=lambda *args: calls.append(args)
+    )
+    assert len(calls) < 100
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert "barycenter: 100%" in bar
+    assert f"{len(calls)}/{len(calls)}" in bar
+    assert f"{calls[-1][1]:.6g}, converged]" in bar
+    # No iteration at all.
+    barycenter(series, init=z, tol=1e6, verbose=True)
+    assert "converged]" in capsys.readouterr().err.split("\r")[-1]
 
 
 def test_interrupt(series):

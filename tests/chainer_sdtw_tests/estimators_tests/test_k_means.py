@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import sdtw_cpu
 from chainer_sdtw import _barycenters, pairwise_soft_dtw
-from chainer_sdtw.estimators import SoftDTWKMeans
+from chainer_sdtw.estimators import SoftDTWKMeans, k_means
 
 LOSSES = [
     "soft_dtw",
@@ -294,8 +294,36 @@ def test_verbose(blobs, capsys):
     pytest.importorskip("tqdm")
     SoftDTWKMeans(2, random_state=0).fit(blobs[0])
     assert capsys.readouterr() == ("", "")
-    SoftDTWKMeans(2, random_state=0, verbose=True).fit(blobs[0])
-    assert "k-means" in capsys.readouterr().err
+    options = {"verbose": True, "random_state": 0}
+    model = SoftDTWKMeans(2, **options).fit(blobs[0])
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert model.n_iter_ < 50
+    assert "k-means: 100%" in bar
+    assert f"{model.n_iter_}/{model.n_iter_}" in bar
+    assert f"{model.inertia_:.6g}, converged]" in bar
+    SoftDTWKMeans(2, max_iter=2, tol=0, **options).fit(blobs[0])
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert "k-means: 100%" in bar
+    assert "2/2" in bar
+    assert "converged" not in bar
+
+
+def test_verbose_of_several_starts(blobs, capsys, monkeypatch):
+    pytest.importorskip("tqdm")
+    counts = []
+    run = k_means._Search.run
+
+    def spy(search, centers, bar):
+        before = bar.n
+        run(search, centers, bar)
+        counts.append(bar.n - before)
+
+    monkeypatch.setattr(k_means._Search, "run", spy)
+    SoftDTWKMeans(3, n_init=3, random_state=0, verbose=True).fit(blobs[0])
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert len(counts) == 3
+    assert "100%" in bar
+    assert f"{sum(counts)}/{sum(counts)}" in bar
 
 
 def test_a_device_of_the_host(blobs):
