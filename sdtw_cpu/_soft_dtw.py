@@ -39,6 +39,10 @@ class SoftDTW:
         self.gamma = check_gamma(gamma)
         self._tape: Tape | None = None
 
+    def __repr__(self) -> str:
+        m, n = self.D.shape
+        return f"{type(self).__name__}(m={m}, n={n}, gamma={self.gamma:g})"
+
     def compute(self) -> float:
         """Return the soft-DTW discrepancy."""
         values, self._tape = value_from_cost(

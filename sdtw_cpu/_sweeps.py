@@ -31,6 +31,9 @@ class Tape:
     def __init__(self, sweep: _kernels.Sweep) -> None:
         self._sweep = sweep
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(nbytes={self.nbytes})"
+
     @property
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""

@@ -33,6 +33,10 @@ class SquaredEuclidean:
                 f"{self.X.shape} and {self.Y.shape}"
             )
 
+    def __repr__(self) -> str:
+        m, d = self.X.shape
+        return f"{type(self).__name__}(m={m}, n={len(self.Y)}, d={d})"
+
     def compute(self) -> np.ndarray:
         """Return the distance matrix ``(m, n)``."""
         out = np.zeros((len(self.X), len(self.Y)))

@@ -43,6 +43,9 @@ class Tape:
         # The slab that the fine tape is of, for every pass.
         self._kept = [p.slabs - 1 for p in plan.passes]
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(nbytes={self.nbytes})"
+
     @property
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""

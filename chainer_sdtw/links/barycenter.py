@@ -91,11 +91,16 @@ class Barycenter(chainer.Link):
             value = sdtw_cpu.check_gamma(value)
         super().__setattr__(name, value)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     @property
     def printable_specs(self) -> Iterator[tuple[str, Any]]:
+        yield "shape", self.barycenter.shape
+        yield "dtype", self.barycenter.dtype
         yield "gamma", self.gamma
         yield "loss", self.loss
-        yield "cost", self.cost
+        yield "cost", getattr(self.cost, "__name__", self.cost)
         yield "bandwidth", self.bandwidth
 
     def forward(

@@ -99,6 +99,9 @@ class SoftDTWLoss(chainer.Link):
                 )
         super().__setattr__(name, value)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     @property
     def printable_specs(self) -> Iterator[tuple[str, Any]]:
         yield "gamma", self.gamma

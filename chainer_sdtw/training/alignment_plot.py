@@ -65,6 +65,12 @@ class AlignmentPlot(training.Extension):
         self.device = None if device is None else chainer.get_device(device)
         self.filename = filename
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({len(self.examples)} examples, "
+            f"loss={self.loss}, filename={self.filename!r})"
+        )
+
     @staticmethod
     def available() -> bool:
         """Whether there is a matplotlib; warns if there is none."""

@@ -94,6 +94,14 @@ class AttributeShift(extensions.LinearShift):
         super().__init__(attr, value_range, (first, last), optimizer=link)
         self._scale = scale
 
+    def __repr__(self) -> str:
+        v1, v2 = self._value_range
+        t1, t2 = self._time_range
+        return (
+            f"{type(self).__name__}({self._attr!r}, ({v1:g}, {v2:g}), "
+            f"({t1:g}, {t2:g}), {self._optimizer}, scale={self._scale!r})"
+        )
+
     def serialize(self, serializer: Any) -> None:
         super().serialize(serializer)
         # An autoloading snapshot is loaded after initialize() has set the

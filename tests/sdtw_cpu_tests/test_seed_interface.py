@@ -36,6 +36,8 @@ def test_readme(series):
     np.testing.assert_allclose(E, e, atol=1e-12)
     assert E.shape == (12, 9) and G.shape == (12, 3)
     np.testing.assert_allclose(G, gx[0], atol=1e-11)
+    assert repr(D) == "SquaredEuclidean(m=12, n=9, d=3)"
+    assert repr(sdtw) == "SoftDTW(m=12, n=9, gamma=1)"
 
 
 class TestSoftDTW:

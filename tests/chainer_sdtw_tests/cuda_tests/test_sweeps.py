@@ -320,6 +320,7 @@ def test_band_is_less_to_keep(device, rng):
     _, whole = cuda.value(x, y, tape=True, device=device)
     _, tape = cuda.value(x, y, band=band, tape=True, device=device)
     assert tape.nbytes < whole.nbytes / 5
+    assert repr(tape) == f"Tape(nbytes={tape.nbytes})"
 
 
 def test_band_and_lengths_on_the_device_that_do_not_fit(device, rng):

@@ -89,6 +89,21 @@ def test_minibatches_reach_the_barycenter(rng):
     assert reached - least < 0.05 * (before - least)
 
 
+def test_repr():
+    link = Barycenter([0.0], 2, loss="sharp", bandwidth=3)
+    assert (
+        str(link)
+        == repr(link)
+        == (
+            "Barycenter(shape=(1,), dtype=float32, gamma=2.0, loss=sharp, "
+            "cost=sqeuclidean, bandwidth=3)"
+        )
+    )
+    link = Barycenter(np.zeros((5, 2)), cost=chainer_sdtw.cost_matrix)
+    assert "shape=(5, 2), dtype=float64" in repr(link)
+    assert "cost=cost_matrix" in repr(link)
+
+
 def test_gamma_is_in_snapshots(series):
     link = Barycenter(series[0], gamma=2)
     link.gamma = 0.5
@@ -123,13 +138,6 @@ def test_gamma_stays_in_range():
     with pytest.raises(ValueError, match="gamma must be >= 0"):
         link.gamma = -1
     assert link.gamma == 1
-
-
-def test_str():
-    link = Barycenter([0.0], 2, loss="sharp", bandwidth=3)
-    assert str(link) == (
-        "Barycenter(gamma=2.0, loss=sharp, cost=sqeuclidean, bandwidth=3)"
-    )
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,10 @@ def test_out_of_range(bad):
     assert (link.gamma, link.prior) == (1.0, 0.0)
 
 
-def test_str():
-    assert str(SoftDTWLoss(2, bandwidth=3)) == (
-        "SoftDTWLoss(gamma=2.0, loss=soft_dtw, bandwidth=3)"
-    )
+def test_repr():
+    link = SoftDTWLoss(2, bandwidth=3)
+    expected = "SoftDTWLoss(gamma=2.0, loss=soft_dtw, bandwidth=3)"
+    assert str(link) == repr(link) == expected
     assert "prior=1.5, nu=10" in str(SoftDTWLoss(prior=1.5, nu=10))
 
 

@@ -86,6 +86,14 @@ def test_without_matplotlib(trainer, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_repr(matplotlib):
+    plot = AlignmentPlot(EXAMPLES, predict, SoftDTWLoss(2), filename="a.png")
+    assert repr(plot) == (
+        "AlignmentPlot(2 examples, loss=SoftDTWLoss(gamma=2.0, "
+        "loss=soft_dtw), filename='a.png')"
+    )
+
+
 def test_no_examples(matplotlib):
     with pytest.raises(ValueError, match="examples must not be empty"):
         AlignmentPlot([], predict, SoftDTWLoss())

@@ -259,6 +259,14 @@ def test_readers_see_the_value_of_their_epoch(make):
     assert trainer.model.loss.gamma == 1
 
 
+def test_repr():
+    shift = AttributeShift("gamma", (10, 0.1), (10, 20), SoftDTWLoss(10))
+    assert repr(shift) == (
+        "AttributeShift('gamma', (10, 0.1), (10, 20), "
+        "SoftDTWLoss(gamma=10.0, loss=soft_dtw), scale='linear')"
+    )
+
+
 @pytest.mark.parametrize(
     "args, kwargs, error, message",
     [
