@@ -6,9 +6,11 @@ import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
 import argparse
 import os
 import sys
+import tempfile
 
 import chainer
 import numpy as np
+from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import SoftDTWLoss
@@ -20,7 +22,7 @@ def load(args):
     """Gets two test series of the archive, scaled to unit variance."""
     _, test = get_ucr(args.dataset, args.root)
     for i in args.series:
-        if not 0 <= i < len(test):
+        if i >= len(test):
             raise ValueError(f"no test series {i} among {len(test)}")
     values = np.concatenate(list(test.series))
     std = values.std(axis=0)
@@ -30,8 +32,6 @@ def load(args):
 
 def plot(path, series, device, args):
     """Draws a row for each cost and a column for each gamma."""
-    from matplotlib.figure import Figure
-
     x, y = (device.send(s[None]) for s in series)
     figure = Figure(
         figsize=(3.3 * len(args.gamma), 3.2 * len(args.cost) + 0.5),
@@ -53,16 +53,30 @@ def plot(path, series, device, args):
     figure.savefig(path, dpi=110)
 
 
+def number(convert, least, most=None):
+    """A reader of numbers that are in a range."""
+
+    def read(text):
+        value = convert(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least}: {text}"
+            )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
+        return value
+
+    read.__name__ = convert.__name__  # for argparse's own messages
+    return read
+
+
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--dataset",
         default="GunPoint",
         metavar="NAME",
-        help="data set of the UCR/UEA archive",
+        help="data set of the UCR/UEA archive (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -74,43 +88,49 @@ def parse_args(argv):
         "--series",
         "-s",
         nargs=2,
-        type=int,
+        type=number(int, 0),
         default=[0, 5],
         metavar=("X", "Y"),
-        help="numbers of the two series in the test set",
+        help="numbers of the two series in the test set (default: 0 5)",
     )
     parser.add_argument(
         "--gamma",
         nargs="+",
-        type=float,
+        type=number(float, 0),
         default=[0.0, 0.01, 0.1, 1.0],
-        help="smoothings, a column for each",
+        help="smoothings, a column for each (default: 0 0.01 0.1 1)",
     )
     parser.add_argument(
         "--cost",
         nargs="+",
         choices=COSTS,
         default=["sqeuclidean", "euclidean"],
-        help="costs, a row for each",
+        help="costs, a row for each (default: sqeuclidean euclidean)",
     )
     parser.add_argument(
-        "--bandwidth", type=int, help="radius of Sakoe and Chiba's band"
+        "--bandwidth",
+        type=number(int, 0),
+        help="radius of Sakoe and Chiba's band (default: no band)",
     )
     parser.add_argument(
-        "--prior", type=float, default=0.0, help="weight of a diagonal prior"
+        "--prior",
+        type=number(float, 0),
+        default=0.0,
+        help="weight of a diagonal prior (default: %(default)s)",
     )
     parser.add_argument(
         "--device",
         "-d",
         default="-1",
-        help="device specifier: -1 for NumPy, the number of a GPU for CuPy",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         "-o",
         default="result",
         metavar="FOLDER",
-        help="folder for the picture",
+        help="folder for the picture (default: %(default)s)",
     )
     return parser.parse_args(argv)
 
@@ -123,15 +143,19 @@ def main(argv=None):
     except Exception as e:  # each backend has errors of its own
         sys.exit(f"--device {args.device}: {e}")
     try:
+        os.makedirs(args.out, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
+    try:
         series = load(args)
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
         sys.exit(f"--dataset {args.dataset}: {e}")
     print(f"Device: {device}")
-    os.makedirs(args.out, exist_ok=True)
     path = os.path.join(args.out, "alignments.png")
     try:
         plot(path, series, device, args)
-    except (ImportError, ValueError) as e:
+    except ValueError as e:
         sys.exit(str(e))
     print(f"Picture: {path}")
 

@@ -6,6 +6,7 @@ import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
 import argparse
 import os
 import sys
+import tempfile
 import time
 
 import chainer
@@ -14,6 +15,7 @@ from chainer import training
 from chainer.backends import cuda
 from chainer.iterators import SerialIterator, ShuffleOrderSampler
 from chainer.training import extensions
+from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import Barycenter
@@ -39,7 +41,7 @@ def load(args, random):
     if name not in names:
         raise ValueError(f"no class {name} among {', '.join(names)}")
     members = np.flatnonzero(train.labels == names.index(name))
-    if not 1 <= args.count <= len(members):
+    if args.count > len(members):
         raise ValueError(
             f"--count {args.count}: class {name} has {len(members)} series"
         )
@@ -135,8 +137,6 @@ def average(series, device, args):
 
 def plot(path, columns, series, title):
     """Draws a row for each feature and a column for each barycenter."""
-    from matplotlib.figure import Figure
-
     features = min(series[0].shape[1], FEATURES)
     figure = Figure(
         figsize=(3 * len(columns), 2.2 * features + 1),
@@ -163,16 +163,30 @@ def plot(path, columns, series, title):
     figure.savefig(path, dpi=90)
 
 
+def number(convert, least, most=None):
+    """A reader of numbers that are in a range."""
+
+    def read(text):
+        value = convert(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least}: {text}"
+            )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
+        return value
+
+    read.__name__ = convert.__name__  # for argparse's own messages
+    return read
+
+
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--dataset",
         default="GunPoint",
         metavar="NAME",
-        help="data set of the UCR/UEA archive",
+        help="data set of the UCR/UEA archive (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -187,25 +201,33 @@ def parse_args(argv):
         help="class of the series, as the archive calls it (default: any)",
     )
     parser.add_argument(
-        "--count", type=int, default=10, help="number of series to average"
+        "--count",
+        type=number(int, 1),
+        default=10,
+        help="number of series to average (default: %(default)s)",
     )
     parser.add_argument(
         "--gamma",
         nargs="+",
-        type=float,
+        type=number(float, 0),
         default=[0.01, 0.1, 1.0],
-        help="smoothings, a column for each",
+        help="smoothings, a column for each (default: 0.01 0.1 1)",
     )
     parser.add_argument(
-        "--loss", choices=LOSSES, default="soft_dtw", help="what to minimise"
+        "--loss",
+        choices=LOSSES,
+        default="soft_dtw",
+        help="what to minimise (default: %(default)s)",
     )
     parser.add_argument(
         "--length",
-        type=int,
+        type=number(int, 1),
         help="length of the barycenters (default: mean of the series')",
     )
     parser.add_argument(
-        "--bandwidth", type=int, help="radius of Sakoe and Chiba's band"
+        "--bandwidth",
+        type=number(int, 0),
+        help="radius of Sakoe and Chiba's band (default: no band)",
     )
     parser.add_argument(
         "--sgd",
@@ -215,45 +237,45 @@ def parse_args(argv):
     parser.add_argument(
         "--batchsize",
         "-b",
-        type=int,
+        type=number(int, 1),
         default=5,
-        help="series in a minibatch of --sgd",
+        help="series in a minibatch of --sgd (default: %(default)s)",
     )
     parser.add_argument(
         "--epoch",
         "-e",
-        type=int,
+        type=number(int, 1),
         default=100,
-        help="sweeps of --sgd over the series",
+        help="sweeps of --sgd over the series (default: %(default)s)",
     )
     parser.add_argument(
-        "--alpha", type=float, default=0.05, help="Adam's first step size"
+        "--alpha",
+        type=number(float, 0),
+        default=0.05,
+        help="Adam's first step size (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=number(int, 0, 2**32 - 1),
         default=0,
-        help="seed of the choice of series and of the minibatches",
+        help="seed of the choice of series and of the minibatches (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--device",
         "-d",
         default="-1",
-        help="device specifier: -1 for NumPy, the number of a GPU for CuPy",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         "-o",
         default="result",
         metavar="FOLDER",
-        help="folder for the picture",
+        help="folder for the picture (default: %(default)s)",
     )
-    args = parser.parse_args(argv)
-    for name in "length", "batchsize", "epoch":
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name} must be at least 1")
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -264,17 +286,21 @@ def main(argv=None):
     except Exception as e:  # each backend has errors of its own
         sys.exit(f"--device {args.device}: {e}")
     try:
+        os.makedirs(args.out, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
+    try:
         name, series = load(args, np.random.RandomState(args.seed))
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
         sys.exit(f"--dataset {args.dataset}: {e}")
     print(f"Device: {device}")
     title = f"{len(series)} series of class {name} of {args.dataset}"
     print(title)
-    os.makedirs(args.out, exist_ok=True)
     path = os.path.join(args.out, "barycenters.png")
     try:
         plot(path, average(series, device, args), series, title)
-    except (FloatingPointError, ImportError, ValueError) as e:
+    except (FloatingPointError, ValueError) as e:
         sys.exit(str(e))
     print(f"Picture: {path}")
 

@@ -6,12 +6,18 @@ import chainer_sdtw  # isort: skip  # noqa: F401  (before chainer: repairs)
 import argparse
 import os
 import sys
+import tempfile
 import time
 
 import chainer
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from sklearn.metrics import adjusted_rand_score
 
 from chainer_sdtw.datasets import get_ucr
+from chainer_sdtw.estimators import SoftDTWKMeans
 
 LOSSES = [
     "soft_dtw",
@@ -29,7 +35,7 @@ def load(args):
     if not train.classes:
         raise ValueError("its series have targets, not classes")
     features = train.series[0].shape[1]
-    if not 0 <= args.feature < features:
+    if args.feature >= features:
         raise ValueError(f"no feature {args.feature} among {features}")
     values = np.concatenate(list(train.series))
     mean, std = values.mean(axis=0), values.std(axis=0)
@@ -42,10 +48,6 @@ def load(args):
 
 def cluster(train, test, series, test_series, device, args):
     """Fits the clusters, and says how well they are the classes."""
-    from sklearn.metrics import adjusted_rand_score
-
-    from chainer_sdtw.estimators import SoftDTWKMeans
-
     model = SoftDTWKMeans(
         args.clusters or len(train.classes),
         gamma=args.gamma,
@@ -80,10 +82,6 @@ def cluster(train, test, series, test_series, device, args):
 
 def plot(path, model, train, series, args):
     """Draws each center over the series of its cluster."""
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
     centers = model.cluster_centers_
     columns = min(len(centers), 3 if len(centers) <= 9 else 5)
     rows = -(-len(centers) // columns)
@@ -131,16 +129,30 @@ def plot(path, model, train, series, args):
     figure.savefig(path, dpi=72)
 
 
+def number(convert, least, most=None):
+    """A reader of numbers that are in a range."""
+
+    def read(text):
+        value = convert(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least}: {text}"
+            )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
+        return value
+
+    read.__name__ = convert.__name__  # for argparse's own messages
+    return read
+
+
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--dataset",
         default="JapaneseVowels",
         metavar="NAME",
-        help="data set of the UCR/UEA archive",
+        help="data set of the UCR/UEA archive (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -151,32 +163,49 @@ def parse_args(argv):
     parser.add_argument(
         "--clusters",
         "-k",
-        type=int,
+        type=number(int, 1),
         help="number of clusters (default: that of classes)",
     )
-    parser.add_argument("--gamma", type=float, default=1.0, help="smoothing")
     parser.add_argument(
-        "--loss", choices=LOSSES, default="soft_dtw", help="what to minimise"
+        "--gamma",
+        type=number(float, 0),
+        default=1.0,
+        help="smoothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="soft_dtw",
+        help="what to minimise (default: %(default)s)",
     )
     parser.add_argument(
         "--length",
-        type=int,
+        type=number(int, 1),
         help="length of the centers (default: mean of the series')",
     )
     parser.add_argument(
-        "--bandwidth", type=int, help="radius of Sakoe and Chiba's band"
+        "--bandwidth",
+        type=number(int, 0),
+        help="radius of Sakoe and Chiba's band (default: no band)",
     )
     parser.add_argument(
         "--starts",
-        type=int,
+        type=number(int, 1),
         default=3,
-        help="seedings to start from, of which the best counts",
+        help="seedings to start from, of which the best counts (default: "
+        "%(default)s)",
     )
     parser.add_argument(
-        "--feature", type=int, default=0, help="the feature to draw"
+        "--feature",
+        type=number(int, 0),
+        default=0,
+        help="the feature to draw (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the first centers"
+        "--seed",
+        type=number(int, 0, 2**32 - 1),
+        default=0,
+        help="seed of the first centers (default: %(default)s)",
     )
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="show a progress bar"
@@ -185,19 +214,17 @@ def parse_args(argv):
         "--device",
         "-d",
         default="-1",
-        help="device specifier: -1 for NumPy, the number of a GPU for CuPy",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         "-o",
         default="result",
         metavar="FOLDER",
-        help="folder for the picture",
+        help="folder for the picture (default: %(default)s)",
     )
-    args = parser.parse_args(argv)
-    if args.clusters is not None and args.clusters < 1:
-        parser.error("--clusters must be at least 1")
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -208,11 +235,15 @@ def main(argv=None):
     except Exception as e:  # each backend has errors of its own
         sys.exit(f"--device {args.device}: {e}")
     try:
+        os.makedirs(args.out, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
+    try:
         train, test, series, test_series = load(args)
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
         sys.exit(f"--dataset {args.dataset}: {e}")
     print(f"Device: {device}")
-    os.makedirs(args.out, exist_ok=True)
     path = os.path.join(args.out, "clusters.png")
     try:
         model = cluster(train, test, series, test_series, device, args)

@@ -6,10 +6,13 @@ import chainer_sdtw  # isort: skip  (before chainer, which may need repairs)
 import argparse
 import os
 import sys
+import tempfile
 
 import chainer
 import numpy as np
 from chainer.backends import cuda
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 
@@ -31,7 +34,7 @@ def load(args):
         random = np.random.RandomState(args.seed)
         args.series = random.permutation(len(train))[:2].tolist()
     for i in args.series:
-        if not 0 <= i < len(train):
+        if i >= len(train):
             raise ValueError(f"no training series {i} among {len(train)}")
     values = np.concatenate(list(train.series))
     std = values.std(axis=0)
@@ -74,9 +77,6 @@ def interpolate(series, device, args):
 
 def plot(path, series, between, args):
     """Draws a column for each geometry and a row for each feature."""
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
     features = min(series[0].shape[1], FEATURES)
     figure = Figure(figsize=(10, 2.6 * features + 1), layout="constrained")
     axes = figure.subplots(
@@ -110,16 +110,30 @@ def plot(path, series, between, args):
     figure.savefig(path, dpi=90)
 
 
+def number(convert, least, most=None):
+    """A reader of numbers that are in a range."""
+
+    def read(text):
+        value = convert(text)
+        if not least <= value < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least}: {text}"
+            )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
+        return value
+
+    read.__name__ = convert.__name__  # for argparse's own messages
+    return read
+
+
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--dataset",
         default="GunPoint",
         metavar="NAME",
-        help="data set of the UCR/UEA archive",
+        help="data set of the UCR/UEA archive (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -131,41 +145,55 @@ def parse_args(argv):
         "--series",
         "-s",
         nargs=2,
-        type=int,
+        type=number(int, 0),
         metavar=("X", "Y"),
         help="numbers of the two series in the training set (default: drawn "
         "by --seed)",
     )
     parser.add_argument(
-        "--count", type=int, default=3, help="number of series between"
-    )
-    parser.add_argument("--gamma", type=float, default=0.1, help="smoothing")
-    parser.add_argument(
-        "--loss", choices=LOSSES, default="soft_dtw", help="what to minimise"
-    )
-    parser.add_argument(
-        "--bandwidth", type=int, help="radius of Sakoe and Chiba's band"
+        "--count",
+        type=number(int, 1),
+        default=3,
+        help="number of series between (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the choice of series"
+        "--gamma",
+        type=number(float, 0),
+        default=0.1,
+        help="smoothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="soft_dtw",
+        help="what to minimise (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--bandwidth",
+        type=number(int, 0),
+        help="radius of Sakoe and Chiba's band (default: no band)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=number(int, 0, 2**32 - 1),
+        default=0,
+        help="seed of the choice of series (default: %(default)s)",
     )
     parser.add_argument(
         "--device",
         "-d",
         default="-1",
-        help="device specifier: -1 for NumPy, the number of a GPU for CuPy",
+        help="device specifier: -1 for NumPy, the number of a GPU for CuPy "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         "-o",
         default="result",
         metavar="FOLDER",
-        help="folder for the picture",
+        help="folder for the picture (default: %(default)s)",
     )
-    args = parser.parse_args(argv)
-    if args.count < 1:
-        parser.error("--count must be at least 1")
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv=None):
@@ -176,15 +204,19 @@ def main(argv=None):
     except Exception as e:  # each backend has errors of its own
         sys.exit(f"--device {args.device}: {e}")
     try:
+        os.makedirs(args.out, exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
+    try:
         series = load(args)
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
         sys.exit(f"--dataset {args.dataset}: {e}")
     print(f"Device: {device}")
-    os.makedirs(args.out, exist_ok=True)
     path = os.path.join(args.out, "interpolation.png")
     try:
         plot(path, series, interpolate(series, device, args), args)
-    except (FloatingPointError, ImportError, ValueError) as e:
+    except (FloatingPointError, ValueError) as e:
         sys.exit(str(e))
     print(f"Picture: {path}")
 

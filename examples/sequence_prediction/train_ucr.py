@@ -13,6 +13,7 @@ import json
 import os
 import shlex
 import sys
+import tempfile
 import zlib
 
 import chainer
@@ -479,29 +480,30 @@ def plot(path, test, archive, predictions, args):
 # The command
 
 
-def at_least(minimum, convert):
-    def parse(text):
+def number(convert, least, most=None):
+    """A reader of numbers that are in a range."""
+
+    def read(text):
         value = convert(text)
-        if not minimum <= value < float("inf"):
+        if not least <= value < float("inf"):
             raise argparse.ArgumentTypeError(
-                f"must be at least {minimum}: {text}"
+                f"must be at least {least}: {text}"
             )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
         return value
 
-    parse.__name__ = convert.__name__
-    return parse
+    read.__name__ = convert.__name__  # for argparse's own messages
+    return read
 
 
 def parse_args(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", 1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
     parser.add_argument(
         "--dataset",
         default="GunPoint",
         metavar="NAME",
-        help="data set of the UCR/UEA archive",
+        help="data set of the UCR/UEA archive (default: %(default)s)",
     )
     parser.add_argument(
         "--root",
@@ -514,66 +516,71 @@ def parse_args(argv):
         nargs="+",
         choices=list(LOSSES),
         default=["soft_dtw", "mse"],
-        help="loss to train with, or several to compare",
+        help="loss to train with, or several to compare (default: "
+        "soft_dtw mse)",
     )
     parser.add_argument(
         "--gamma",
-        type=at_least(0, float),
+        type=number(float, 0),
         default=1.0,
-        help="smoothing of soft-DTW and its relatives",
+        help="smoothing of soft-DTW and its relatives (default: %(default)s)",
     )
     parser.add_argument(
         "--gamma-schedule",
         nargs=3,
-        type=at_least(0, float),
+        type=number(float, 0),
         metavar=("G", "HOLD", "END"),
         help="begin with gamma G, hold it for HOLD epochs, and go over to "
         "that of --gamma by epoch END",
     )
     parser.add_argument(
         "--bandwidth",
-        type=at_least(0, int),
-        help="radius of Sakoe and Chiba's band for soft-DTW and its relatives",
+        type=number(int, 0),
+        help="radius of Sakoe and Chiba's band for soft-DTW and its relatives "
+        "(default: no band)",
     )
     parser.add_argument(
         "--alpha",
-        type=at_least(0, float),
+        type=number(float, 0, 1),
         default=0.5,
-        help="weight of the shape in DILATE, from 0 to 1",
+        help="weight of the shape in DILATE, from 0 to 1 (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--model",
         choices=["mlp", "lstm"],
         default="mlp",
-        help="lstm also takes series of different lengths",
+        help="lstm also takes series of different lengths (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--unit",
         "-u",
-        type=at_least(1, int),
+        type=number(int, 1),
         default=100,
-        help="number of units",
+        help="number of units (default: %(default)s)",
     )
     parser.add_argument(
         "--batchsize",
         "-b",
-        type=at_least(1, int),
+        type=number(int, 1),
         default=25,
-        help="number of series in a mini-batch",
+        help="number of series in a mini-batch (default: %(default)s)",
     )
     parser.add_argument(
         "--epoch",
         "-e",
-        type=at_least(1, int),
+        type=number(int, 1),
         default=300,
-        help="number of sweeps over the training set",
+        help="number of sweeps over the training set (default: %(default)s)",
     )
     parser.add_argument(
         "--frequency",
         "-f",
-        type=at_least(1, int),
+        type=number(int, 1),
         default=20,
-        help="number of epochs between evaluations and snapshots",
+        help="number of epochs between evaluations and snapshots (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--alignments",
@@ -582,23 +589,24 @@ def parse_args(argv):
     )
     parser.add_argument(
         "--seed",
-        type=at_least(0, int),
+        type=number(int, 0, 2**32 - 1),
         default=0,
-        help="seed of the initial weights and of the order of the series",
+        help="seed of the initial weights and of the order of the series "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--device",
         "-d",
         default="-1",
         help="device specifier: -1 for NumPy, the number of a GPU for CuPy, "
-        "or a ChainerX device",
+        "or a ChainerX device (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         "-o",
         default="result",
         metavar="FOLDER",
-        help="folder for the results",
+        help="folder for the results (default: %(default)s)",
     )
     parser.add_argument(
         "--resume",
@@ -616,10 +624,6 @@ def parse_args(argv):
     args.loss = list(dict.fromkeys(args.loss))
     if args.resume and len(args.loss) > 1:
         parser.error("--resume needs one --loss, the one of the snapshot")
-    if args.seed >= 2**32:
-        parser.error("--seed must be less than 2**32")
-    if args.alpha > 1:
-        parser.error("--alpha must be at most 1")
     if args.gamma_schedule:
         _, hold, end = args.gamma_schedule
         if hold > end:
@@ -633,6 +637,12 @@ def run(args):
         device.use()
     except Exception as e:  # each backend has errors of its own
         sys.exit(f"--device {args.device}: {e}")
+    try:
+        for loss in args.loss:
+            os.makedirs(os.path.join(args.out, loss), exist_ok=True)
+        tempfile.TemporaryFile(dir=args.out).close()
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
     try:
         train, test, _, archive = load(args)
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:

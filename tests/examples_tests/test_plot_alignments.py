@@ -3,6 +3,8 @@ import pytest
 
 import chainer_sdtw
 
+pytest.importorskip("matplotlib")
+
 SCRIPT = "alignment/plot_alignments.py"
 
 
@@ -19,7 +21,6 @@ def run(run_on, rng):
 
 
 def test_picture(run, example, tmp_path, monkeypatch):
-    pytest.importorskip("matplotlib")
     drawn = []
     draw = chainer_sdtw.plot_alignment
 
@@ -52,16 +53,10 @@ def test_picture(run, example, tmp_path, monkeypatch):
     "args, message",
     [
         (["--series", "0", "3"], "no test series 3 among 3"),
-        (["--series", "-1", "0"], "no test series -1 among 3"),
-        (
-            ["--series", "0", "1", "--gamma", "-1"],
-            "gamma must be >= 0 and finite",
-        ),
         (["--dataset", "Toys"], "--dataset Toys"),
         (["-d", "nothing"], "--device nothing"),
     ],
 )
 def test_errors(run, args, message):
-    pytest.importorskip("matplotlib")
     with pytest.raises(SystemExit, match=message):
         run(*args)

@@ -527,9 +527,9 @@ def test_resume_from_nothing(run):
         (["--gamma", "-1"], "must be at least 0: -1"),
         (["--gamma", "nan"], "must be at least 0: nan"),
         (["--gamma", "x"], "invalid float value: 'x'"),
-        (["--seed", str(2**32)], "must be less than 2**32"),
+        (["--seed", str(2**32)], "must be at most 4294967295: 4294967296"),
         (["--loss", "mae"], "invalid choice: 'mae'"),
-        (["--alpha", "2"], "--alpha must be at most 1"),
+        (["--alpha", "2"], "argument --alpha: must be at most 1: 2"),
         (["--gamma-schedule", "9", "3", "2"], "must not end before it"),
     ],
 )
