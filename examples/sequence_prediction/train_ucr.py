@@ -404,12 +404,12 @@ def print_table(metrics, args):
 
 
 def choose(labels, n):
-    """The indices of n examples, from all classes in turn."""
+    """The indices of n examples, in their order, taken from all classes."""
     queues = [list(np.flatnonzero(labels == k)) for k in np.unique(labels)]
     chosen = []
     while any(queues) and len(chosen) < n:
         chosen += [queue.pop(0) for queue in queues if queue]
-    return chosen[:n]
+    return sorted(chosen[:n])
 
 
 def plot(path, test, archive, predictions, args):

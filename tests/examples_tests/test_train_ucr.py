@@ -176,6 +176,14 @@ def test_both_losses(run, example, tmp_path, monkeypatch):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_panels_are_in_order(example):
+    """With series of all classes, those that come first in each."""
+    labels = np.array([0, 1, 1, 0, 2, 0, 0, 2])
+    assert example.choose(labels, 6) == [0, 1, 2, 3, 4, 7]
+    assert example.choose(labels, 4) == [0, 1, 3, 4]
+    assert example.choose(labels[:3], 6) == [0, 1, 2]
+
+
 def test_metrics(run, example, tmp_path):
     # Against their definitions, series by series.
     run("--loss", "mse", "--gamma", "0.5", "-b", "3")
