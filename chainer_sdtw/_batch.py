@@ -8,6 +8,7 @@ from typing import Any
 import chainer
 import numpy as np
 from chainer.backend import get_array_module, get_device_from_array
+from chainer.backends import cuda
 
 from chainer_sdtw.functions._series import array_of, check_list
 
@@ -93,9 +94,27 @@ def check_finite(name: str, batch: Batch) -> None:
             return
     bad = ~xp.isfinite(batch.array).all(axis=(1, 2))
     if bool(bad.any()):
+        i = int(bad.argmax())
+        series = cuda.to_cpu(batch.array[i, : batch.lengths[i]])
         raise ValueError(
-            f"{name}[{int(bad.argmax())}] contains NaN or infinity"
+            f"{name}[{i}] contains NaN or infinity: {_complaint(series)}"
         )
+
+
+def _complaint(series: np.ndarray) -> str:
+    """What is wrong with a series ``(length, d)`` that is not finite."""
+    bad = np.flatnonzero(~np.isfinite(series).all(axis=1))
+    first, steps = int(bad[0]), len(series)
+    padding = len(bad) == steps - first and np.isnan(series[first:]).all()
+    if padding and first > 0:
+        return (
+            f"its steps from {first} on are NaN. Series of different lengths "
+            "are given as a list of arrays, without padding"
+        )
+    return (
+        f"{len(bad)} of its {steps} steps, of which step {first} is the "
+        "first. Fill in missing values, or leave such series out"
+    )
 
 
 def check_fits(name: str, batch: Batch, other: str, to: Batch) -> None:

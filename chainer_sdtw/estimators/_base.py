@@ -31,8 +31,12 @@ try:
     from sklearn.utils.validation import validate_data
 except ImportError:  # scikit-learn before 1.6
 
-    def validate_data(estimator: Any, X: Any, **options: Any) -> Any:
-        return estimator._validate_data(X, **options)
+    def validate_data(
+        estimator: Any, X: Any, *, ensure_all_finite: bool, **options: Any
+    ) -> Any:
+        return estimator._validate_data(
+            X, force_all_finite=ensure_all_finite, **options
+        )
 
 
 class SeriesEstimator(BaseEstimator):
@@ -68,7 +72,6 @@ class SeriesEstimator(BaseEstimator):
             if reset and hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             batch = as_batch("X", X)
-            check_finite("X", batch)
             columns = None
         else:
             X = validate_data(
@@ -78,6 +81,7 @@ class SeriesEstimator(BaseEstimator):
                 dtype=(np.float64, np.float32),
                 ensure_2d=False,
                 allow_nd=True,
+                ensure_all_finite=False,  # below, for series
             )
             if X.ndim == 1:
                 raise ValueError(
@@ -88,6 +92,7 @@ class SeriesEstimator(BaseEstimator):
                 )
             batch = as_batch("X", X)
             columns = X.shape[1] if X.ndim == 2 else None
+        check_finite("X", batch)
         if reset:
             self._features, self._columns = batch.features, columns
             self.n_features_in_ = columns or batch.features

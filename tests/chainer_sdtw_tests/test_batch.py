@@ -102,6 +102,36 @@ def test_check_finite():
             _batch.check_finite("x", _batch.as_batch("x", series))
 
 
+PADDED = "its steps from 3 on are NaN. Series of different lengths are given"
+
+
+@pytest.mark.parametrize(
+    ("bad", "at", "message"),
+    [
+        (np.nan, slice(3, None), PADDED),
+        (np.nan, slice(0, 3), "3 of its 5 steps, of which step 0 is the"),
+        (np.nan, slice(None), "5 of its 5 steps, of which step 0 is the"),
+        (np.nan, slice(1, 4, 2), "2 of its 5 steps, of which step 1 is the"),
+        (np.inf, slice(3, None), "2 of its 5 steps, of which step 3 is the"),
+    ],
+)
+@pytest.mark.parametrize("as_list", [False, True])
+def test_what_is_not_finite(bad, at, message, as_list):
+    series = np.ones((4, 5, 2))
+    series[2, at] = bad
+    if as_list:
+        series = [*series, np.ones((9, 2))]
+    with pytest.raises(ValueError, match=rf"x\[2\] contains .*: {message}"):
+        _batch.check_finite("x", _batch.as_batch("x", series))
+
+
+def test_one_feature_of_several_is_missing():
+    series = np.ones((1, 5, 2))
+    series[0, 3:, 1] = np.nan
+    with pytest.raises(ValueError, match="2 of its 5 steps"):
+        _batch.check_finite("x", _batch.as_batch("x", series))
+
+
 def test_check_fits():
     a, b = (_batch.as_batch("a", np.ones((1, 2, d))) for d in (1, 2))
     _batch.check_fits("a", a, "b", a)

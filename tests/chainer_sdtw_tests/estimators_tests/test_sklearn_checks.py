@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainer_sdtw.estimators import (
@@ -53,3 +55,30 @@ def test_checks(estimator, check):
     # What is excluded must need it.
     with pytest.raises((AssertionError, AttributeError)):
         check(estimator)
+
+
+@pytest.mark.parametrize(
+    "estimator", ESTIMATORS, ids=lambda e: type(e).__name__
+)
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist, list])
+@pytest.mark.parametrize("shape", [(6, 8), (6, 8, 2)])
+def test_nan_padding(estimator, form, shape):
+    """The message is on series, not on tables with missing values."""
+    X, y = np.random.default_rng(0).standard_normal(shape), [0, 1] * 3
+    padded = X.copy()
+    padded[4, 5:] = np.nan
+    message = (
+        r"^X\[4\] contains NaN or infinity: its steps from 5 on are NaN. "
+        "Series of different lengths are given as a list of arrays, without "
+        "padding$"
+    )
+    model = clone(estimator)
+    if hasattr(model, "n_neighbors"):
+        model.n_neighbors = 1
+    with pytest.raises(ValueError, match=message):
+        model.fit(form(padded), y)
+    model.fit(form(X), y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(form(padded))
+    series = [x[~np.isnan(x).reshape(8, -1).any(axis=1)] for x in padded]
+    assert len(model.fit(series, y).predict(series)) == 6
