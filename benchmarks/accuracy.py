@@ -17,6 +17,9 @@ from common import (
     format_error,
     make_console,
     make_table,
+    output_file,
+    positive,
+    seed,
     write_json,
 )
 
@@ -125,14 +128,19 @@ def main(arguments=None):
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--lengths", type=int, nargs="+", default=[128, 1024, 4096]
+        "--lengths",
+        type=positive(int),
+        nargs="+",
+        default=[128, 1024, 4096],
     )
-    parser.add_argument("--features", type=int, default=1)
+    parser.add_argument("--features", type=positive(int), default=1)
     parser.add_argument(
-        "--pairs", type=int, default=4, help="random pairs per row"
+        "--pairs", type=positive(int), default=4, help="random pairs per row"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", metavar="FILE", help="write the figures")
+    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write the figures"
+    )
     options = parser.parse_args(arguments)
     console = make_console()
     console.print(f"instruction set: {sdtw_cpu.isa()}")

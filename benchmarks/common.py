@@ -13,6 +13,7 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -415,6 +416,40 @@ def positive(convert):
 
     read.__name__ = convert.__name__
     return read
+
+
+def seed(text):
+    """Read a seed of NumPy's random numbers."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(
+            f"must be from 0 to {2**32 - 1}: {text}"
+        )
+    return value
+
+
+def check_folder(path):
+    """Make a folder if there is none, and try to write there.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    Path(path).mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=path).close()
+
+
+def output_file(text):
+    """Read the name of a file that can be written; makes its folder."""
+    path = Path(text)
+    try:
+        check_folder(path.parent)
+        if path.exists():
+            path.open("a").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"cannot be written: {error}"
+        ) from None
+    return text
 
 
 def lengths(text):

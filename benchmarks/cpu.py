@@ -29,6 +29,7 @@ from common import (
     lengths,
     make_console,
     make_table,
+    output_file,
     peak_can_be_reset,
     peak_memory,
     positive,
@@ -597,7 +598,7 @@ def make_parser():
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=positive(float),
         default=1e-3,
         metavar="E",
         help="relative error, norm-wise, above which an answer is flagged as "
@@ -619,7 +620,10 @@ def make_parser():
         "%(default)s)",
     )
     parser.add_argument(
-        "--json", metavar="FILE", help="write everything measured to FILE"
+        "--json",
+        type=output_file,
+        metavar="FILE",
+        help="write everything measured to FILE",
     )
     parser.add_argument(
         "--check",

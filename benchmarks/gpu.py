@@ -43,8 +43,10 @@ from common import (
     lengths,
     make_console,
     make_table,
+    output_file,
     positive,
     print_checks,
+    seed,
     suite_parser,
     summarize,
     version,
@@ -1451,12 +1453,13 @@ def make_parser():
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=seed,
         default=int(time.time()) % 10**6,
         help="of the random series (default: from the clock)",
     )
     parser.add_argument(
         "--json",
+        type=output_file,
         metavar="FILE",
         help="write everything measured to FILE, after every cell",
     )

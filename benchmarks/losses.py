@@ -23,6 +23,7 @@ from common import (
     interleave,
     make_console,
     make_table,
+    output_file,
     positive,
     print_checks,
     suite_parser,
@@ -364,7 +365,9 @@ def main(arguments=None):
         action="store_true",
         help="exit with status 1 if a target is missed",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures")
+    parser.add_argument(
+        "--json", type=output_file, metavar="FILE", help="write the figures"
+    )
     options = parser.parse_args(arguments)
     if options.threads:
         sdtw_cpu.set_num_threads(options.threads)

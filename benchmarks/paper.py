@@ -38,9 +38,11 @@ import numpy as np
 import prediction
 from common import (
     available_cpus,
+    check_folder,
     environment,
     positive,
     resampled,
+    seed,
     usual_length,
     version,
 )
@@ -906,15 +908,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
             f"{values[2]} than {second}"
         )
 
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", 1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
     parser.add_argument(
         "--experiment",
         nargs="+",
         choices=EXPERIMENTS,
         default=list(EXPERIMENTS),
+        help="what to run (default: all of these)",
     )
     parser.add_argument(
         "--dataset",
@@ -927,10 +927,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--root",
         metavar="FOLDER",
         default=os.environ.get("CHAINER_SDTW_UCR_ROOT") or None,
-        help="local copy of the archive",
+        help="local copy of the archive (default: $CHAINER_SDTW_UCR_ROOT)",
     )
     parser.add_argument(
-        "--gamma", nargs="+", type=positive(float), default=list(GAMMAS)
+        "--gamma",
+        nargs="+",
+        type=positive(float),
+        default=list(GAMMAS),
+        help="smoothings of soft-DTW (default: "
+        f"{' '.join(f'{gamma:g}' for gamma in GAMMAS)})",
     )
     parser.add_argument(
         "--repeats",
@@ -943,7 +948,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         "--max-iter",
         type=positive(int),
         default=100,
-        help="iterations of a barycenter",
+        help="iterations of a barycenter (default: %(default)s)",
     )
     parser.add_argument(
         "--max-outer",
@@ -957,21 +962,29 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         f"{default('max_inner')})",
     )
     parser.add_argument(
-        "--epoch", type=positive(int), default=200, help="of prediction"
+        "--epoch",
+        type=positive(int),
+        default=200,
+        help="of prediction (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        help="of all that is drawn at random (default: %(default)s)",
+    )
     parser.add_argument(
         "--jobs",
         type=positive(int),
         default=available_cpus(),
-        help="processes at once",
+        help="processes at once (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("results/paper"),
         metavar="FOLDER",
-        help="folder for the figures and the tables",
+        help="folder for the figures and the tables (default: %(default)s)",
     )
     parser.add_argument(
         "--tables-only",
@@ -979,8 +992,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="make the tables of the figures there are",
     )
     args = parser.parse_args(argv)
-    if args.seed < 0:
-        parser.error("--seed must be >= 0")
     args.gamma = sorted(set(args.gamma), reverse=True)
     args.experiment = [e for e in EXPERIMENTS if e in args.experiment]
     args.all_of_root = args.dataset is None and args.root is not None
@@ -1015,28 +1026,32 @@ def main(argv: list[str] | None = None) -> int:
     absent = missing(args.experiment)
     if absent and not args.tables_only:
         sys.exit(f"not installed: {', '.join(absent)}")
-    results = {
-        experiment: Results(
-            args.out / f"{experiment}.csv",
-            experiment,
-            settings_of(experiment, args),
-        )
-        for experiment in args.experiment
-    }
-    for found in results.values():
-        if found.other:
-            print(
-                f"{found.path}: {found.other} cases have other settings and "
-                "do not count",
-                file=sys.stderr,
-            )
     failed = 0
     try:
         shapes = look_at(args)
+        if not args.tables_only:
+            try:
+                check_folder(args.out)
+            except OSError as e:
+                sys.exit(f"--out {args.out}: {e}")
+        results = {
+            experiment: Results(
+                args.out / f"{experiment}.csv",
+                experiment,
+                settings_of(experiment, args),
+            )
+            for experiment in args.experiment
+        }
+        for found in results.values():
+            if found.other:
+                print(
+                    f"{found.path}: {found.other} cases have other settings "
+                    "and do not count",
+                    file=sys.stderr,
+                )
         for line in limitations(shapes, args):
             print(line, file=sys.stderr)
         if not args.tables_only:
-            args.out.mkdir(parents=True, exist_ok=True)
             for found in results.values():
                 found.repair()
             with workers(args.jobs) as pool:

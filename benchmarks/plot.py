@@ -17,6 +17,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from common import output_file, positive
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 OURS = "chainer-sdtw"
@@ -237,14 +238,14 @@ def main(arguments=None):
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=output_file,
         required=True,
         metavar="FILE",
         help="picture to write; the ending tells the format",
     )
     parser.add_argument(
         "--batch",
-        type=int,
+        type=positive(int),
         metavar="B",
         help="batch of the GPU figure (default: the largest)",
     )

@@ -17,6 +17,7 @@ import typing as tp
 from pathlib import Path
 
 import numpy as np
+from common import check_folder, output_file, positive, seed
 
 SCRIPT = (
     Path(__file__).parents[1]
@@ -142,39 +143,78 @@ def to_markdown(rows: list[dict[str, tp.Any]]) -> str:
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n", 1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
+    parser.add_argument(
+        "--dataset",
+        nargs="+",
+        default=DATASETS,
+        help=f"data sets (default: {' '.join(DATASETS)})",
     )
-    parser.add_argument("--dataset", nargs="+", default=DATASETS)
-    parser.add_argument("--seed", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--epoch", type=int, default=300)
-    parser.add_argument("--gamma", type=float, default=1.0)
-    parser.add_argument("--unit", type=int, default=100)
-    parser.add_argument("--batchsize", type=int, default=25)
+    parser.add_argument(
+        "--seed",
+        nargs="+",
+        type=seed,
+        default=[0, 1, 2],
+        help="seeds, a run with each (default: 0 1 2)",
+    )
+    parser.add_argument(
+        "--epoch",
+        type=positive(int),
+        default=300,
+        help="sweeps over the training set (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--gamma",
+        type=float,
+        default=1.0,
+        help="smoothing of soft-DTW (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--unit",
+        type=positive(int),
+        default=100,
+        help="number of units (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batchsize",
+        type=positive(int),
+        default=25,
+        help="series in a mini-batch (default: %(default)s)",
+    )
     parser.add_argument(
         "--model",
         choices=["mlp", "lstm"],
         default="mlp",
-        help="lstm also takes series of different lengths, and hours",
+        help="lstm also takes series of different lengths, and hours "
+        "(default: %(default)s)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count(), help="processes at once"
+        "--jobs",
+        type=positive(int),
+        default=os.cpu_count(),
+        help="processes at once (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("results/prediction"),
-        help="folder for what the example writes",
+        help="folder for what the example writes (default: %(default)s)",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures there"
+        "--json",
+        type=output_file,
+        metavar="FILE",
+        help="write all figures there",
     )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    try:
+        check_folder(args.out)
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
     try:
         runs = run_all(args)
     except subprocess.CalledProcessError as e:
@@ -204,7 +244,7 @@ def main(argv: list[str] | None = None) -> None:
             key: str(value) if isinstance(value, Path) else value
             for key, value in vars(args).items()
         }
-        args.json.write_text(
+        Path(args.json).write_text(
             json.dumps(
                 {"settings": settings, "rows": rows, "runs": runs}, indent=2
             )

@@ -1,0 +1,99 @@
+"""What all benchmarks do with their options."""
+
+import argparse
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rich")
+
+FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def common(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module("common")
+
+
+@pytest.mark.parametrize(
+    ("script", "option"),
+    [
+        ("accuracy", "--json"),
+        ("cpu", "--json"),
+        ("gpu", "--json"),
+        ("learning", "--json"),
+        ("losses", "--json"),
+        ("paper", "--out"),
+        ("prediction", "--json"),
+        ("prediction", "--out"),
+    ],
+)
+def test_where_to_write_is_checked_first(tmp_path, script, option):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "archive" / "Toy").mkdir(parents=True)
+    for split in "TRAIN", "TEST":
+        np.savetxt(
+            tmp_path / f"archive/Toy/Toy_{split}.tsv",
+            np.eye(4),
+            delimiter="\t",
+        )
+    done = subprocess.run(
+        [
+            *(sys.executable, str(FOLDER / f"{script}.py")),
+            *(option, os.path.join("file", "figures")),
+            *(["--dataset", "Toy"] if option == "--out" else []),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "CHAINER_SDTW_UCR_ROOT": str(tmp_path / "archive")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (2 if option == "--json" else 1)
+    assert "Traceback" not in done.stderr
+    message = done.stderr.splitlines()[-1]
+    assert option in message
+    # As the system says it of a folder that is a file.
+    assert "file" in message.partition(option)[2]
+    assert done.stdout == ""
+
+
+def test_output_file(common, tmp_path):
+    path = tmp_path / "a" / "b" / "figures.json"
+    assert common.output_file(str(path)) == str(path)
+    assert os.listdir(path.parent) == []
+    path.write_text("content")
+    common.output_file(str(path))
+    assert path.read_text() == "content"
+    for bad in tmp_path, path / "below":
+        with pytest.raises(argparse.ArgumentTypeError, match="cannot be"):
+            common.output_file(str(bad))
+
+
+def test_seed(common):
+    assert common.seed("0") == 0
+    assert common.seed(str(2**32 - 1)) == 2**32 - 1
+    for bad in "-1", str(2**32):
+        with pytest.raises(argparse.ArgumentTypeError, match="from 0 to"):
+            common.seed(bad)
+
+
+@pytest.mark.parametrize("script", ["paper", "prediction"])
+def test_help_says_each_default_once(script):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / f"{script}.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = " ".join(done.stdout.split())
+    assert text.count("(default:") == text.count("default") > 8
+    assert ") (default" not in text
+    assert "None" not in text
+    assert "False" not in text
