@@ -161,8 +161,14 @@ class Benchmark:
         )
         for problem in self.problems(shapes):
             x, y = problem.arrays()
-            band = sdtw_cpu.sakoe_chiba_band(problem.m, problem.n, RADIUS)
-            bands = {"whole table": None, f"radius {RADIUS}": band}
+            bands = {"whole table": None}
+            share = {"whole table": 1.0}
+            for radius in self.options.radius or [RADIUS]:
+                name = f"radius {radius}"
+                band = sdtw_cpu.sakoe_chiba_band(problem.m, problem.n, radius)
+                bands[name] = band
+                cells = np.diff(np.clip(band, 0, problem.n)).sum()
+                share[name] = cells / (problem.m * problem.n)
             calls = {
                 name: lambda b=b, x=x, y=y: gradient(x, y, band=b)
                 for name, b in bands.items()
@@ -171,17 +177,24 @@ class Benchmark:
                 name: sdtw_cpu.value(x, y, band=b, tape=True)[1].nbytes
                 for name, b in bands.items()
             }
-            whole, narrow = calls
+            whole, *narrow = calls
             rows = self.compare(
                 f"{problem}, value and gradients",
                 calls,
                 whole,
                 problem.cells,
-                {"tape": {n: format_memory(t) for n, t in tapes.items()}},
+                {
+                    "cells": {n: f"{part:.3f}" for n, part in share.items()},
+                    "tape": {n: format_memory(t) for n, t in tapes.items()},
+                },
             )
             for name, tape in tapes.items():
                 rows[name]["tape_bytes"] = tape
+                rows[name]["share_of_cells"] = share[name]
             results.append({"problem": problem, "rows": rows})
+            if self.options.radius:
+                continue  # The target is that of the default radius.
+            (narrow,) = narrow
             for what, factor in (
                 ("faster", 1 / rows[narrow]["ratio"]),
                 ("smaller tape", tapes[whole] / max(tapes[narrow], 1)),
@@ -352,6 +365,14 @@ def main(arguments=None):
         action="append",
         metavar="B,m,n,d",
         help="these sizes instead of the suites' own",
+    )
+    parser.add_argument(
+        "--radius",
+        type=positive(int),
+        action="append",
+        metavar="N",
+        help="this radius instead of 64 in the suite of bands, may be given "
+        "several times",
     )
     parser.add_argument("--repeats", type=positive(int), default=7)
     parser.add_argument("--threads", type=positive(int))

@@ -37,6 +37,24 @@ def test_all_suites_write_ratios(tmp_path):
     assert None in verdicts
 
 
+def test_radii(tmp_path):
+    out = tmp_path / "bands.json"
+    arguments = ("--suite", "bands", "--case", "2,20,20,1", "--check")
+    done = run(*arguments, "--radius", "1", "--radius", "4", "--json", out)
+    # No target: that is of the default radius.
+    assert done.returncode == 0, done.stderr
+    document = json.loads(out.read_text())
+    assert document["checks"] == []
+    for result in document["results"]["bands"]:
+        share = {
+            name: row["share_of_cells"] for name, row in result["rows"].items()
+        }
+        assert list(share) == ["whole table", "radius 1", "radius 4"]
+        assert share["whole table"] == 1
+        assert share["radius 1"] == (20 + 2 * 19) / 400
+        assert share["radius 4"] == (20 + 2 * (19 + 18 + 17 + 16)) / 400
+
+
 def test_a_missed_target_is_an_error_only_if_asked():
     # Six columns are inside of any band: it cannot be six times faster.
     arguments = ("--suite", "bands", "--case", "1,6,6,1")
