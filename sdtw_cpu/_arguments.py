@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,154 @@ _MAX_GAMMA = 1e290
 COSTS = ("sqeuclidean", "euclidean", "manhattan")
 
 
+def check_unmasked(name: str, a: Any) -> None:
+    """Refuse masked arrays of which something is masked.
+
+    Raises:
+        ValueError: If an element is masked.
+    """
+    if isinstance(a, np.ma.MaskedArray) and np.ma.is_masked(a):
+        raise ValueError(
+            f"{name} has masked elements, which would be taken as if they "
+            "were valid: fill them, for example with np.ma.filled, and where "
+            "they pad series, say how long these are (x_length, y_length or "
+            "a list of series)"
+        )
+
+
+def as_array(
+    name: str, a: Any, kinds: str = "iufb", what: str = "real numbers"
+) -> np.ndarray:
+    """Return what NumPy can read as a plain array, not copied if it is one.
+
+    Args:
+        name: The argument's name, for messages.
+        a: An array, a number, nested lists and the like.
+        kinds: The kinds of types that are allowed, as NumPy calls them.
+        what: What messages call these kinds.
+
+    Raises:
+        TypeError: If it is of another kind.
+        ValueError: If elements are masked.
+    """
+    check_unmasked(name, a)
+    if a is None:
+        raise TypeError(f"{name} must be {what}, got None")
+    try:
+        array = np.asarray(a)
+    except (RuntimeError, TypeError, ValueError) as e:
+        raise TypeError(
+            f"{name} must be {what}, got {type(a).__name__}: {e}"
+        ) from None
+    check_kind(name, array, kinds, what)
+    return array
+
+
+def check_kind(name: str, a: Any, kinds: str, what: str) -> None:
+    """Check the kind of an array's type, on any device.
+
+    Raises:
+        TypeError: If it is not one of ``kinds``.
+    """
+    if a.dtype.kind not in kinds:
+        raise TypeError(f"{name} must be {what}, got {a.dtype}")
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return a real number as a float, infinite beyond the range of floats.
+
+    Raises:
+        TypeError: If it is not a real number. Arrays without axes are.
+        ValueError: If it is masked.
+    """
+    check_unmasked(name, value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    one = getattr(value, "shape", ()) == () and kind in "iufb"
+    try:
+        if not one or isinstance(value, (str, bytes, bytearray)):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def as_integer(
+    name: str, value: Any, least: int, most: int | None = None
+) -> int:
+    """Return an integer of Python.
+
+    Raises:
+        TypeError: If it is not an integer. Arrays without axes can be.
+        ValueError: If it is masked, less than ``least`` or more than
+            ``most``.
+    """
+    check_unmasked(name, value)
+    wanted = f">= {least}" if most is None else f"from {least} to {most}"
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{name} must be an integer {wanted}, got {value!r}"
+        ) from None
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return number
+
+
+def as_weights(
+    name: str, weights: Any, size: int, *, some: bool = False
+) -> np.ndarray:
+    """Return the weights ``(size,)`` of series as float64, 1 for None.
+
+    Raises:
+        TypeError: If they are not real numbers.
+        ValueError: If the shape is wrong or one is negative, NaN or infinite;
+            with ``some``, if all are 0.
+    """
+    if weights is None:
+        return np.ones(size)
+    a = as_array(name, weights)
+    check_weights_shape(name, a, size)
+    a = a.astype(np.float64)
+    bad = ~(np.isfinite(a) & (a >= 0))
+    if bad.any():
+        i = int(bad.argmax())
+        raise ValueError(f"{name} must be >= 0 and finite, got {a[i]} at {i}")
+    if some and not a.any():
+        raise ValueError(f"{name} must not all be 0")
+    return a
+
+
+def check_tolerance(name: str, tol: Any) -> float:
+    """Return a tolerance as a float.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is negative, NaN or infinite.
+    """
+    number = as_number(name, tol)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{name} must be >= 0 and finite, got {number!r}")
+    return number
+
+
+def check_weights_shape(name: str, weights: Any, size: int) -> None:
+    """Check the shape of weights, on any device.
+
+    Raises:
+        ValueError: If it is not ``(size,)``.
+    """
+    if weights.shape != (size,):
+        raise ValueError(
+            f"{name} must have shape {(size,)}, one for each series, got "
+            f"{weights.shape}"
+        )
+
+
 def check_gamma(gamma: Any) -> float:
     """Return gamma as a float.
 
@@ -24,14 +174,11 @@ def check_gamma(gamma: Any) -> float:
         TypeError: If it is not a number.
         ValueError: If it is negative, NaN, infinite or above 1e290.
     """
-    try:
-        number = float(gamma)
-    except (TypeError, ValueError):
-        raise TypeError(f"gamma must be a number, got {gamma!r}") from None
-    if not 0 <= number < np.inf:
-        raise ValueError(f"gamma must be >= 0 and finite, got {gamma!r}")
+    number = as_number("gamma", gamma)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"gamma must be >= 0 and finite, got {number!r}")
     if number > _MAX_GAMMA:
-        raise ValueError(f"gamma must be at most {_MAX_GAMMA}, got {gamma!r}")
+        raise ValueError(f"gamma must be at most {_MAX_GAMMA}, got {number!r}")
     # Costs over less than this exceed every float64: the minimum is hard.
     return 0.0 if number < 1e-290 else number
 
@@ -97,8 +244,7 @@ def check_lengths_form(name: str, lengths: Any, batch: int) -> None:
         TypeError: If they are not integers.
         ValueError: If the shape is not ``(batch,)``.
     """
-    if lengths.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {lengths.dtype}")
+    check_kind(name, lengths, "iu", "integers")
     if lengths.shape != (batch,):
         raise ValueError(
             f"{name} must have shape {(batch,)}, got {lengths.shape}"
@@ -116,7 +262,7 @@ def as_lengths(
     """
     if lengths is None:
         return None
-    a = np.asarray(lengths)
+    a = as_array(name, lengths, "iu", "integers")
     check_lengths_form(name, a, batch)
     if a.min() < 1 or a.max() > longest:
         bad = int(np.flatnonzero((a < 1) | (a > longest))[0])
@@ -143,9 +289,7 @@ def as_band(
     if band is None:
         return None
     batch, m, n = shape
-    a = np.asarray(band)
-    if a.dtype.kind not in "iu":
-        raise TypeError(f"band must be integers, got {a.dtype}")
+    a = as_array("band", band, "iu", "integers")
     if a.shape not in ((batch, m, 2), (1, m, 2)):
         raise ValueError(
             f"band must have shape {(batch, m, 2)} or {(1, m, 2)}, got "

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._arguments import as_array, as_integer, as_lengths
+
 
 def sakoe_chiba_band(
     m: int,
@@ -42,12 +44,11 @@ def sakoe_chiba_band(
         beyond a pair's last repeat it.
 
     Raises:
-        TypeError: If the bandwidth is not made of integers.
-        ValueError: If it is negative or there are not as many as pairs.
+        TypeError: If an argument is not made of integers.
+        ValueError: If one is out of range or there are not as many as pairs.
     """
-    radius = np.asarray(bandwidth)
-    if radius.dtype.kind not in "iu":
-        raise TypeError(f"bandwidth must be integers, got {radius.tolist()}")
+    m, n = as_integer("m", m, 1), as_integer("n", n, 1)
+    radius = as_array("bandwidth", bandwidth, "iu", "integers")
     if radius.ndim > 1:
         raise ValueError(
             "bandwidth must be a number or have shape (B,), got shape "
@@ -56,9 +57,10 @@ def sakoe_chiba_band(
     if radius.size == 0 or radius.min() < 0:
         raise ValueError(f"bandwidth must be >= 0, got {radius.tolist()}")
     # More than the table has is no different from all of it.
-    radius = np.minimum(radius, m + n).astype(np.int64)
-    rows = np.asarray(m if x_length is None else x_length, dtype=np.int64)
-    columns = np.asarray(n if y_length is None else y_length, dtype=np.int64)
+    radius = np.minimum(radius.astype(np.uint64), np.uint64(m + n))
+    radius = radius.astype(np.int64)
+    rows = _own_lengths("x_length", x_length, m)
+    columns = _own_lengths("y_length", y_length, n)
     sizes = {a.shape[0] for a in (radius, rows, columns) if a.ndim}
     if len(sizes) > 1:
         raise ValueError(
@@ -94,14 +96,29 @@ def band_from_mask(
     Returns:
         ``(B, m, 2)`` int32; None if what remains has a hole in a row, or if
         a pair has no path.
+
+    Raises:
+        TypeError: If the mask is not made of booleans, or lengths not of
+            integers.
+        ValueError: If a shape or a length is wrong.
     """
-    mask = np.array(mask, dtype=bool)
-    size = max(a.shape[0] for a in (mask, x_length, y_length) if a is not None)
-    if x_length is not None or y_length is not None:
-        mask = np.array(np.broadcast_to(mask, (size, *mask.shape[1:])))
+    mask = as_array("mask", mask, "b", "booleans")
+    if mask.ndim != 3 or 0 in mask.shape:
+        raise ValueError(
+            f"mask must have shape (B, m, n), not empty, got {mask.shape}"
+        )
     _, m, n = mask.shape
-    rows = np.full(len(mask), m) if x_length is None else np.array(x_length)
-    columns = np.full(len(mask), n) if y_length is None else np.array(y_length)
+    rows = _own_lengths("x_length", x_length, m)
+    columns = _own_lengths("y_length", y_length, n)
+    sizes = {a.size for a in (rows, columns) if a.ndim} | {len(mask)}
+    size = max(sizes)
+    if not sizes <= {1, size}:
+        raise ValueError(
+            "mask, x_length and y_length must be for as many pairs, got "
+            f"{sorted(sizes)}"
+        )
+    mask = np.array(np.broadcast_to(mask, (size, m, n)))
+    rows, columns = (np.broadcast_to(a, size) for a in (rows, columns))
     mask &= np.arange(n) < columns[:, None, None]
     beyond = np.arange(m) >= rows[:, None]
     mask[beyond] = True
@@ -125,3 +142,13 @@ def band_from_mask(
     if not (mask | ~inside | beyond[..., None]).all():
         return None
     return np.stack([first, stop], -1).astype(np.int32)
+
+
+def _own_lengths(name: str, lengths: Any, longest: int) -> np.ndarray:
+    """Lengths ``(B,)`` as int64, or the longest, of shape ``()``, of all."""
+    if lengths is None:
+        return np.array(longest, dtype=np.int64)
+    a = as_array(name, lengths, "iu", "integers")
+    checked = as_lengths(name, a, a.size, longest)
+    assert checked is not None
+    return checked

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 
 from sdtw_cpu import _kernels
+from sdtw_cpu._arguments import as_integer
 
 _MAX_THREADS = 1024
 
@@ -27,14 +27,11 @@ def set_num_threads(n: int) -> None:
         n: From 1 to 1024.
 
     Raises:
-        ValueError: If ``n`` is not such an integer.
+        TypeError: If ``n`` is not an integer.
+        ValueError: If it is out of range.
     """
-    if not isinstance(n, numbers.Integral) or not 1 <= n <= _MAX_THREADS:
-        raise ValueError(
-            "the number of threads must be an integer from 1 to "
-            f"{_MAX_THREADS}, got {n!r}"
-        )
-    _kernels.set_num_threads(int(n))
+    n = as_integer("the number of threads", n, 1, _MAX_THREADS)
+    _kernels.set_num_threads(n)
 
 
 def isa() -> str:
@@ -61,9 +58,12 @@ def set_isa(name: str) -> None:
         name: One of :func:`isa_levels`.
 
     Raises:
+        TypeError: If it is not a string.
         ValueError: If this machine does not have it.
     """
-    if not _kernels.set_isa(name):
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {name!r}")
+    if name not in isa_levels() or not _kernels.set_isa(name):
         raise ValueError(
             f"instruction set {name!r} is not usable here; "
             f"usable: {', '.join(isa_levels())}"

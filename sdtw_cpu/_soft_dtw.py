@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._arguments import as_array
 from sdtw_cpu._sweeps import Tape, adjoint, check_gamma, value_from_cost
 
 
@@ -25,12 +26,8 @@ class SoftDTW:
 
     def __init__(self, D: Any, gamma: float = 1.0) -> None:
         compute = getattr(D, "compute", None)
-        matrix = np.asarray(D if compute is None else compute())
-        if matrix.dtype.kind not in "fiub":
-            raise TypeError(
-                "D must be a matrix of numbers or have a compute() that "
-                f"returns one, got {type(D).__name__} of {matrix.dtype}"
-            )
+        what = "a matrix of real numbers or have a compute() that returns one"
+        matrix = as_array("D", D if compute is None else compute(), what=what)
         self.D = matrix.astype(np.float64)
         if self.D.ndim != 2 or 0 in self.D.shape:
             raise ValueError(

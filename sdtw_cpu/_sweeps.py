@@ -8,6 +8,7 @@ import numpy as np
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._arguments import (
+    as_array,
     as_band,
     as_lengths,
     check_array,
@@ -16,6 +17,7 @@ from sdtw_cpu._arguments import (
     check_gamma,
     check_grad_shape,
     check_series,
+    check_unmasked,
 )
 
 Gradients = tuple[Optional[np.ndarray], Optional[np.ndarray]]
@@ -90,7 +92,7 @@ def value(
         ValueError: If a shape, a length, gamma or a row of the band is out of
             range, or the cost is unknown.
     """
-    x, y = _native(x), _native(y)
+    x, y = _native("x", x), _native("y", y)
     check_series(x, y)
     limits = _limits(x, y, x_length, y_length, band)
     return _value(x, y, check_cost(cost), gamma, limits, tape)
@@ -126,7 +128,7 @@ def value_from_cost(
         ValueError: If the shape, a length, gamma or a row of the band is out
             of range.
     """
-    cost = _native(cost)
+    cost = _native("cost", cost)
     check_array("cost", cost)
     limits = _limits(cost, None, x_length, y_length, band)
     return _value(cost, None, None, gamma, limits, tape)
@@ -182,7 +184,7 @@ def tangent(
         TypeError: If the types are not float32 or float64, or differ.
         ValueError: If a shape, a length, gamma, the band or a name is wrong.
     """
-    x, y = _native(x), _native(y)
+    x, y = _native("x", x), _native("y", y)
     check_series(x, y)
     limits = _limits(x, y, x_length, y_length, band)
     direction = _direction(direction, (x, y), (*x.shape[:2], y.shape[1]))
@@ -220,7 +222,7 @@ def tangent_from_cost(
         TypeError: If the types are not float32 or float64, or differ.
         ValueError: If a shape, a length, gamma or the band is out of range.
     """
-    cost = _native(cost)
+    cost = _native("cost", cost)
     check_array("cost", cost)
     limits = _limits(cost, None, x_length, y_length, band)
     direction = _direction(direction, (cost,), cost.shape)
@@ -252,9 +254,10 @@ def adjoint(
         no path.
 
     Raises:
+        TypeError: If the tape is not one or ``grad`` not real numbers.
         ValueError: If ``grad`` has the wrong shape.
     """
-    sweep = tape._sweep
+    sweep = _sweep_of(tape)
     if sweep.direction is not None:
         raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
     return _adjoint(sweep, _seed(sweep, "grad", grad, 1), None, x, y)
@@ -292,14 +295,23 @@ def adjoint_tangent(
         expected alignment times ``grad``.
 
     Raises:
+        TypeError: If the tape is not one, or a gradient not real numbers.
         ValueError: If ``grad`` or ``grad_tangent`` has the wrong shape.
     """
-    sweep = tape._sweep
+    sweep = _sweep_of(tape)
     if sweep.direction is None:
         raise ValueError("tape is of a value sweep: use adjoint")
     seed = _seed(sweep, "grad", grad, 1)
     seed_tangent = _seed(sweep, "grad_tangent", grad_tangent, 0)
     return _adjoint(sweep, seed, seed_tangent, x, y)
+
+
+def _sweep_of(tape: Any) -> _kernels.Sweep:
+    if not isinstance(tape, Tape):
+        raise TypeError(
+            f"tape must be what a sweep with tape=True returned, got {tape!r}"
+        )
+    return tape._sweep
 
 
 def _seed(
@@ -308,7 +320,7 @@ def _seed(
     batch = sweep.x.shape[0]
     if grad is None:
         return np.full(batch, float(default))
-    seed = np.array(grad, dtype=np.float64, order="C")
+    seed = np.array(as_array(name, grad), dtype=np.float64, order="C")
     check_grad_shape(seed, batch, name)
     return seed
 
@@ -345,9 +357,11 @@ def _limits(
 
 def _direction(direction: Any, like: tuple, shape: tuple) -> Any:
     if isinstance(direction, tuple):
-        direction = tuple(a if a is None else _native(a) for a in direction)
+        direction = tuple(
+            a if a is None else _native("direction", a) for a in direction
+        )
     elif hasattr(direction, "__array__"):
-        direction = _native(direction)
+        direction = _native("direction", direction)
     check_direction(direction, like, shape)
     if isinstance(direction, np.ndarray):
         return np.broadcast_to(direction, shape)
@@ -392,7 +406,8 @@ def _rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return a.astype(dtype, copy=False)
 
 
-def _native(a: Any) -> np.ndarray:
+def _native(name: str, a: Any) -> np.ndarray:
+    check_unmasked(name, a)
     a = np.asarray(a)
     if not (a.flags.aligned and a.dtype.isnative):
         a = a.astype(a.dtype.newbyteorder("="))

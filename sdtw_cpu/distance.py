@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._arguments import as_array
+
 
 class SquaredEuclidean:
     """Squared Euclidean distances between the elements of two series.
@@ -15,12 +17,13 @@ class SquaredEuclidean:
         Y: ``(n, d)`` series.
 
     Raises:
-        ValueError: If the shapes do not fit.
+        TypeError: If a series is not made of real numbers.
+        ValueError: If the shapes do not fit, or elements are masked.
     """
 
     def __init__(self, X: Any, Y: Any) -> None:
-        self.X = np.asarray(X, dtype=np.float64)
-        self.Y = np.asarray(Y, dtype=np.float64)
+        self.X = np.asarray(as_array("X", X), dtype=np.float64)
+        self.Y = np.asarray(as_array("Y", Y), dtype=np.float64)
         for name, a in (("X", self.X), ("Y", self.Y)):
             if a.ndim != 2 or 0 in a.shape:
                 raise ValueError(
@@ -56,9 +59,10 @@ class SquaredEuclidean:
             ``X``.
 
         Raises:
+            TypeError: If it is not made of real numbers.
             ValueError: If the shape is not ``(m, n)``.
         """
-        E = np.asarray(E, dtype=np.float64)
+        E = np.asarray(as_array("E", E), dtype=np.float64)
         if E.shape != (len(self.X), len(self.Y)):
             raise ValueError(
                 f"E must have shape {(len(self.X), len(self.Y))}, "

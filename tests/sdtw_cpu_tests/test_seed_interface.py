@@ -86,7 +86,7 @@ class TestSoftDTW:
 
     @pytest.mark.parametrize("d", ["matrix", object(), [["a", "b"]]])
     def test_what_is_not_numbers(self, d):
-        message = "D must be a matrix of numbers or have a compute() that"
+        message = "D must be a matrix of real numbers or have a compute() that"
         with pytest.raises(TypeError, match=re.escape(message)):
             sdtw_cpu.SoftDTW(d)
 
