@@ -10,7 +10,13 @@ import numpy as np
 from chainer.backend import get_array_module, get_device_from_array
 from chainer.backends import cuda
 
-from chainer_sdtw.functions._series import array_of, check_list
+from chainer_sdtw.functions._series import (
+    as_list,
+    check_list,
+    check_series,
+    given_array,
+)
+from sdtw_cpu._arguments import as_array, check_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,13 @@ class Batch:
     @property
     def features(self) -> int:
         return self.array.shape[2]
+
+    def elements(self) -> Any:
+        """The elements ``(n, d)`` of all series, without the padding."""
+        if self.length is None:
+            return self.array.reshape(-1, self.features)
+        inside = np.arange(self.array.shape[1]) < self.length[:, None]
+        return self.array[self.xp.asarray(inside)]
 
     def take(self, indexes: np.ndarray) -> Batch:
         """Some of the series, as far as the longest of them goes."""
@@ -69,9 +82,12 @@ def as_batch(name: str, series: Any) -> Batch:
         TypeError: If it is not real numbers.
         ValueError: If a shape is wrong, or series do not fit each other.
     """
-    series = array_of(series)
-    if isinstance(series, (list, tuple)) or _is_object(series):
-        return _padded(name, [_numbers(name, array_of(s)) for s in series])
+    listed = as_list(name, series)
+    if listed is not None:
+        return _padded(
+            name,
+            [_numbers(f"{name}[{i}]", s) for i, s in enumerate(listed)],
+        )
     array = _numbers(name, series)
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise ValueError(
@@ -83,6 +99,18 @@ def as_batch(name: str, series: Any) -> Batch:
     if univariate:
         array = array[:, :, None]
     return Batch(_computable(array), None, univariate, array.dtype)
+
+
+def as_one_series(name: str, series: Any) -> Batch:
+    """Bring one series ``(length, d)`` or ``(length,)`` into the same form.
+
+    Raises:
+        TypeError: If it is not real numbers.
+        ValueError: If the shape is wrong.
+    """
+    array = _numbers(name, series)
+    check_series(name, array)
+    return as_batch(name, array[None])
 
 
 def check_finite(name: str, batch: Batch) -> None:
@@ -128,17 +156,16 @@ def check_fits(name: str, batch: Batch, other: str, to: Batch) -> None:
         raise TypeError(f"{name} and {other} must be on the same device")
 
 
-def _is_object(series: Any) -> bool:
-    return isinstance(series, np.ndarray) and series.dtype == object
-
-
 def _numbers(name: str, a: Any) -> Any:
-    if get_array_module(a) is np:
-        a = np.asarray(a)
-    if a.dtype.kind in "iub":
+    a = given_array(name, a)
+    if isinstance(a, cuda.ndarray):
+        check_kind(name, a, "iufb", "real numbers")
+    else:
+        a = as_array(name, a)
+    if a.dtype.kind != "f":
         return a.astype(np.float64)
-    if a.dtype.kind != "f" or a.dtype.itemsize > 8:
-        raise TypeError(f"{name} must be real numbers, got {a.dtype}")
+    if a.dtype.itemsize > 8:
+        raise TypeError(f"{name} must not be more than float64, got {a.dtype}")
     return a
 
 

@@ -12,6 +12,7 @@ from chainer_sdtw.functions import costs
 from chainer_sdtw.functions._series import Pairs
 from chainer_sdtw.functions._table import Table, series_table
 from chainer_sdtw.functions.mean_cost import GAMMA
+from sdtw_cpu._arguments import as_integer
 
 # What is computed of a table, whether half of what series have with
 # themselves is taken off, and whether all alignments weigh the same.
@@ -48,7 +49,7 @@ class Loss:
     bandwidth: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in _LOSSES:
+        if not isinstance(self.name, str) or self.name not in _LOSSES:
             names = ", ".join(map(repr, NAMES))
             raise ValueError(f"loss must be one of {names}, got {self.name!r}")
         gamma = sdtw_cpu.check_gamma(self.gamma)
@@ -57,8 +58,8 @@ class Loss:
         object.__setattr__(self, "gamma", gamma)
         costs.check_cost(self.cost)
         if self.bandwidth is not None:
-            # For its errors.
-            sdtw_cpu.sakoe_chiba_band(1, 1, self.bandwidth)
+            bandwidth = as_integer("bandwidth", self.bandwidth, 0)
+            object.__setattr__(self, "bandwidth", bandwidth)
 
     @property
     def divergence(self) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import chainer
-import numpy as np
 from chainer import Variable
+from chainer.backends import cuda
 
 from chainer_sdtw.functions._series import Pairs, array_of, check_reduce
 from chainer_sdtw.functions._table import Table, series_table
+from sdtw_cpu._arguments import as_array
 
 
 def divergence(
@@ -48,7 +49,8 @@ def _given(y_term: Any, pairs: Pairs) -> Any:
             f"y_term must be None, 'skip' or an array, got {y_term!r}"
         )
     given = array_of(y_term)
-    given = given if hasattr(given, "reshape") else np.asarray(given)
+    if not isinstance(given, cuda.ndarray):
+        given = as_array("y_term", given)
     shape = (len(pairs.x),) if pairs.batched else ()
     if given.shape != shape:
         raise ValueError(f"y_term must have shape {shape}, got {given.shape}")

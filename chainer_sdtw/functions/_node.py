@@ -15,10 +15,10 @@ import numpy as np
 from chainer import FunctionNode, Variable
 from chainer import functions as F
 from chainer.backend import get_array_module
-from chainer.backends import cuda
 
 import sdtw_cpu
 from chainer_sdtw.functions import _composed, costs
+from chainer_sdtw.functions._series import on_host
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,9 +311,9 @@ class TangentGradient(_composed.Composed):
         value, cost = self.problem.compose(arrays)
         (e,) = chainer.grad([value], [cost], enable_double_backprop=True)
         if _is_cost(self.direction):
-            allowed = cost.array != np.inf
-            zeros = get_array_module(cost.array).zeros_like(cost.array)
-            direction = F.where(allowed, cost, zeros)
+            xp = get_array_module(cost.array)
+            zeros = xp.zeros_like(cost.array)
+            direction = F.where(xp.isfinite(cost.array), cost, zeros)
         else:
             direction = self.direction.astype(cost.dtype)
         tangent = F.sum(e * direction, axis=(1, 2))
@@ -338,11 +338,6 @@ def sweeps_for(arrays: tuple) -> Any:
     from chainer_sdtw import cuda as sweeps
 
     return sweeps
-
-
-def on_host(a: Any) -> Any:
-    """An array of any device as one of NumPy; None stays None."""
-    return None if a is None else np.asarray(cuda.to_cpu(a))
 
 
 def _is_cost(direction: Any) -> bool:

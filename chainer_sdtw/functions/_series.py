@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import numbers
 from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple
 
+import chainer
 import numpy as np
 from chainer import Variable, as_variable, config
 from chainer import functions as F
+from chainer.backends import cuda
 from chainer.utils import type_check
+
+from sdtw_cpu._arguments import (
+    as_array,
+    as_lengths,
+    check_lengths_form,
+    check_unmasked,
+)
+
+_NUMBERS = (numbers.Number, np.generic)
 
 
 class Pairs(NamedTuple):
@@ -37,20 +49,71 @@ class Pairs(NamedTuple):
 def as_pairs(
     label: str, x: Any, y: Any, x_length: Any = None, y_length: Any = None
 ) -> Pairs:
-    """Bring two batches of series, or two series, into their one form."""
-    x_length, y_length = array_of(x_length), array_of(y_length)
-    x, x_length = _as_padded("x", x, x_length)
-    y, y_length = _as_padded("y", y, y_length)
-    batched = not _is_one_pair(x, y, x_length, y_length)
+    """Bring two batches of series, or two series, into their one form.
+
+    An array of one or two axes is one series.
+
+    Raises:
+        chainer.utils.type_check.InvalidType: If types or shapes do not fit.
+        TypeError: If something is not series, or a length not an integer.
+        ValueError: If a list is empty or its series do not fit each other,
+            something is masked, or a length is out of range.
+    """
+    like = _first_array(x, y)
+    x, x_own = _as_padded("x", x, like, x_length)
+    y, y_own = _as_padded("y", y, like, y_length)
+    batched = not (x.ndim in (1, 2) and y.ndim in (1, 2))
+    hint = ""
+    if 2 in (x.ndim, y.ndim):
+        hint = (
+            "An array with two axes is one series (length, features); a batch "
+            "has three, (B, length, features): x[:, :, None] is one of "
+            "univariate series."
+        )
     if not batched:
-        x, y = F.expand_dims(x, 0), F.expand_dims(y, 0)
-    if x.ndim == y.ndim == 2:
-        x, y = F.expand_dims(x, 2), F.expand_dims(y, 2)
-    check_types(label, _expect_series, x=x, y=y)
-    dtype = x.dtype
-    return Pairs(
-        computable(x), computable(y), x_length, y_length, batched, dtype
-    )
+        x, y = _one_pair(x), _one_pair(y)
+    check_types(label, _expect_series, hint, x=x, y=y)
+    if x_own is None:
+        x_own = checked_lengths("x_length", x_length, x.shape[:2], batched)
+    if y_own is None:
+        y_own = checked_lengths("y_length", y_length, y.shape[:2], batched)
+    return Pairs(computable(x), computable(y), x_own, y_own, batched, x.dtype)
+
+
+def checked_lengths(
+    name: str, lengths: Any, shape: tuple, batched: bool = True
+) -> Any:
+    """Lengths ``(B,)`` as int64, on the host or on the device; None for None.
+
+    Those on a device are not compared with the longest one, as that would
+    mean to wait for it.
+
+    Args:
+        name: What messages call them.
+        lengths: ``(B,)`` integers; one integer will do for one pair.
+        shape: ``B``, None for any, and the longest length.
+        batched: Whether there is more than one pair that came without an axis
+            for a batch.
+
+    Raises:
+        TypeError: If they are not integers.
+        ValueError: If the shape is wrong or one is out of range.
+    """
+    if lengths is None:
+        return None
+    size, longest = shape
+    lengths = array_of(lengths)
+    on_device = isinstance(lengths, cuda.ndarray)
+    if not on_device:
+        lengths = as_array(name, lengths, "iu", "integers")
+    if not batched and lengths.ndim == 0:
+        lengths = lengths.reshape(1)
+    if size is None:
+        size = lengths.size
+    if on_device:
+        check_lengths_form(name, lengths, size)
+        return lengths.astype(np.int64, copy=False)
+    return as_lengths(name, lengths, size, longest)
 
 
 def computable(a: Variable) -> Variable:
@@ -58,11 +121,14 @@ def computable(a: Variable) -> Variable:
     return F.cast(a, np.float32) if a.dtype == np.float16 else a
 
 
-def check_types(label: str, expect: Callable, **arguments: Variable) -> None:
+def check_types(
+    label: str, expect: Callable, hint: str = "", **arguments: Variable
+) -> None:
     """Check arguments as a :class:`~chainer.FunctionNode` does.
 
     Raises:
-        chainer.utils.type_check.InvalidType: If one is not as expected.
+        chainer.utils.type_check.InvalidType: If one is not as expected, with
+            the hint at the end of the message.
     """
     if not config.type_check:
         return
@@ -75,8 +141,13 @@ def check_types(label: str, expect: Callable, **arguments: Variable) -> None:
         pass  # once more, for a message that has the names in it
     types = type_check.get_types(arrays, "in_types", False)
     type_check._argname(types, tuple(arguments))
-    with type_check.get_function_check_context(SimpleNamespace(label=label)):
-        expect(*types)
+    try:
+        context = SimpleNamespace(label=label)
+        with type_check.get_function_check_context(context):
+            expect(*types)
+    except type_check.InvalidType as e:
+        message = f"{e}\n{hint}".rstrip()
+        raise type_check.InvalidType(e.expect, e.actual, message) from None
 
 
 def _expect_series(x_type: Any, y_type: Any) -> None:
@@ -101,9 +172,52 @@ def array_of(a: Any) -> Any:
     return a.array if isinstance(a, Variable) else a
 
 
+def given_array(name: str, a: Any) -> Any:
+    """What is in a variable that has an array; anything else as it is.
+
+    Raises:
+        TypeError: If it is None or a parameter without an array.
+        ValueError: If something is masked.
+    """
+    if isinstance(a, Variable) and a.array is None:
+        raise TypeError(f"{name} is a parameter that has not been initialized")
+    a = array_of(a)
+    if a is None:
+        raise TypeError(f"{name} must be series, got None")
+    check_unmasked(name, a)
+    return a
+
+
+def on_host(a: Any) -> Any:
+    """What is on a GPU as an array of NumPy; anything else as it is."""
+    a = array_of(a)
+    return a.get() if isinstance(a, cuda.ndarray) else a
+
+
+def as_list(name: str, a: Any) -> list | None:
+    """A list of series; None if it is something else, as one of numbers.
+
+    Raises:
+        TypeError: If it is None or a parameter without an array.
+        ValueError: If something is masked.
+    """
+    given = given_array(name, a)
+    if not isinstance(given, (list, tuple, *chainer.get_array_types())):
+        # For instance a Series of pandas that holds series.
+        given = np.asarray(given)
+    if isinstance(given, np.ndarray):
+        if given.dtype != object or given.ndim != 1:
+            return None
+        given = list(given)
+    if not isinstance(given, (list, tuple)):
+        return None
+    is_one = given and all(isinstance(s, _NUMBERS) for s in given)
+    return None if is_one else list(given)
+
+
 def check_reduce(reduce: Any) -> None:
     """Raise ``ValueError`` unless ``reduce`` is a known option."""
-    if reduce not in ("mean", "sum", "no"):
+    if not isinstance(reduce, str) or reduce not in ("mean", "sum", "no"):
         raise ValueError(
             f"reduce must be 'mean', 'sum' or 'no', got {reduce!r}"
         )
@@ -122,13 +236,55 @@ def finished(
     return value if value.dtype == dtype else F.cast(value, dtype)
 
 
-def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
-    """One padded variable and the lengths that go with it."""
-    if not isinstance(a, (list, tuple)):
-        return as_variable(a), length
+def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
+    """A variable, or what NumPy can read, as a variable.
+
+    Args:
+        name: What messages call it.
+        a: A variable or an array of any type, whose type stays; or nested
+            lists, a range, an object of pandas and the like.
+        like: An array of whose type and device the latter becomes; float64 if
+            there is none.
+
+    Raises:
+        TypeError: If it is not real numbers.
+        ValueError: If something is masked.
+    """
+    array = given_array(name, a)
+    if isinstance(array, chainer.get_array_types()):
+        # Without what subclasses of NumPy's arrays have of their own.
+        plain = isinstance(array, np.ndarray) and not isinstance(a, Variable)
+        return as_variable(np.asarray(array) if plain else a)
+    array = as_array(name, array)
+    if like is None:
+        return as_variable(array.astype(np.float64))
+    device = chainer.backend.get_device_from_array(like)
+    return as_variable(device.send(array.astype(like.dtype)))
+
+
+def _first_array(*arguments: Any) -> Any:
+    """The first array of floats of the arguments, or of those in lists."""
+    for argument in arguments:
+        some = argument if isinstance(argument, (list, tuple)) else [argument]
+        for a in map(array_of, some):
+            is_array = isinstance(a, chainer.get_array_types())
+            if is_array and a.dtype.kind == "f":
+                return a
+    return None
+
+
+def _as_padded(
+    name: str, a: Any, like: Any, length: Any
+) -> tuple[Variable, Any]:
+    """One variable, and if it comes of a list of series their lengths."""
+    listed = as_list(name, a)
+    if listed is None:
+        return as_one_variable(name, a, like), None
     if length is not None:
         raise ValueError(f"{name}_length does not go with a list of series")
-    series = [as_variable(s) for s in a]
+    series = [
+        as_one_variable(f"{name}[{i}]", s, like) for i, s in enumerate(listed)
+    ]
     check_list(name, series)
     first = series[0]
     for i, s in enumerate(series):
@@ -141,7 +297,14 @@ def _as_padded(name: str, a: Any, length: Any) -> tuple[Variable, Any]:
     padded = F.pad_sequence(series)
     if padded.ndim == 2:
         padded = F.expand_dims(padded, 2)
-    return padded, np.array([len(s) for s in series])
+    return padded, np.array([len(s) for s in series], dtype=np.int64)
+
+
+def _one_pair(series: Variable) -> Variable:
+    """A series ``(length,)`` or ``(length, d)`` as ``(1, length, d)``."""
+    if series.ndim == 1:
+        series = F.expand_dims(series, 1)
+    return F.expand_dims(series, 0)
 
 
 def check_list(name: str, series: list) -> None:
@@ -149,29 +312,13 @@ def check_list(name: str, series: list) -> None:
     if not series:
         raise ValueError(f"{name} must not be an empty list")
     for i, s in enumerate(series):
-        if s.ndim not in (1, 2) or 0 in s.shape:
-            raise ValueError(
-                f"{name}[{i}] must be a series of shape (length, features) "
-                f"or (length,), not empty; got shape {s.shape}"
-            )
+        check_series(f"{name}[{i}]", s)
 
 
-def _is_one_pair(
-    x: Variable, y: Variable, x_length: Any, y_length: Any
-) -> bool:
-    """Whether the arrays are one pair of series, without a batch axis."""
-    if x.ndim == y.ndim == 1:
-        return True
-    if not x.ndim == y.ndim == 2:
-        return False
-    same_first = x.shape[0] == y.shape[0]
-    same_last = x.shape[1] == y.shape[1]
-    if same_first and (x_length is not None or y_length is not None):
-        return False
-    if same_first and same_last and x.shape != (1, 1):
+def check_series(name: str, series: Any) -> None:
+    """Raise ``ValueError`` unless this is a series that is not empty."""
+    if series.ndim not in (1, 2) or 0 in series.shape:
         raise ValueError(
-            f"x and y of shape {x.shape} can be {x.shape[0]} pairs of "
-            f"univariate series or one pair with {x.shape[1]} features: give "
-            "(B, m, 1) for the former, (1, m, d) for the latter"
+            f"{name} must be a series of shape (length, features) or "
+            f"(length,), not empty; got shape {series.shape}"
         )
-    return same_last and not same_first

@@ -13,8 +13,8 @@ from chainer.backend import get_array_module
 
 import sdtw_cpu
 from chainer_sdtw.functions import _composed, _node, costs
-from chainer_sdtw.functions._series import Pairs, array_of
-from sdtw_cpu._arguments import as_lengths
+from chainer_sdtw.functions._series import Pairs, on_host
+from sdtw_cpu._arguments import as_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,8 @@ def series_table(
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
         with chainer.using_device(x.device):
+            x = _composed.without_padding(x, x_length)
+            y = x if symmetric else _composed.without_padding(y, y_length)
             units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
         x, y = units[0], units[-1]
     problem = _node.Problem(label, gamma, cost, *lengths, band, symmetric)
@@ -141,13 +143,10 @@ def _band(
     if bandwidth is None and mask is None:
         return None, None
     size, m, n = shape
-    lengths = (
-        as_lengths("x_length", _node.on_host(x_length), size, m),
-        as_lengths("y_length", _node.on_host(y_length), size, n),
-    )
+    lengths = on_host(x_length), on_host(y_length)
     band = None
     if bandwidth is not None:
-        radius = _node.on_host(array_of(bandwidth))
+        radius = as_array("bandwidth", on_host(bandwidth), "iu", "integers")
         if radius.ndim == 1 and radius.size not in (1, size):
             raise ValueError(
                 f"bandwidth must be one number or {(size,)} of them, got "
@@ -156,12 +155,11 @@ def _band(
         band = sdtw_cpu.sakoe_chiba_band(m, n, radius, *lengths)
     if mask is None:
         return band, None
-    given = _node.on_host(array_of(mask))
+    given = as_array("mask", on_host(mask), "b", "booleans")
     allowed = given[None] if given.ndim == 2 else given
-    if allowed.dtype != bool or allowed.shape not in (shape, (1, m, n)):
+    if allowed.shape not in (shape, (1, m, n)):
         raise ValueError(
-            f"mask must be booleans of shape {(m, n)} or {shape}, got "
-            f"{given.dtype} of shape {given.shape}"
+            f"mask must have shape {(m, n)} or {shape}, got {given.shape}"
         )
     if band is not None:
         allowed = allowed & _composed.inside(band, n)

@@ -7,7 +7,7 @@ from typing import Any
 import chainer
 import numpy as np
 
-from chainer_sdtw.functions import _node
+from chainer_sdtw.functions._series import on_host
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 
 
@@ -81,7 +81,7 @@ def alignment_path(
             x_length=x_length,
             y_length=y_length,
         )
-    cells = _node.on_host(e.array) > 0.5
+    cells = on_host(e) > 0.5
     # In the order of rows, then of columns: that of a monotonic alignment.
     if cells.ndim == 2:
         return np.argwhere(cells)

@@ -6,7 +6,8 @@ from typing import Any
 
 from chainer import backend
 
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.functions._series import checked_lengths
+from sdtw_cpu._arguments import as_integer, as_number
 
 
 def diagonal_prior(
@@ -52,7 +53,9 @@ def diagonal_prior(
         their device; from 0 to 1, in float64.
 
     Raises:
-        ValueError: If a length is less than 1 or ``nu`` is not positive.
+        TypeError: If an argument is not a number, or a length no integer.
+        ValueError: If a length is out of range, there are not as many of both
+            or ``nu`` is not positive.
 
     .. admonition:: Example
 
@@ -62,16 +65,23 @@ def diagonal_prior(
                [0.86, 0.39, 0.  ]])
 
     """
-    for name, length in (("m", m), ("n", n)):
-        if length < 1:
-            raise ValueError(f"{name} must be >= 1, got {length!r}")
+    m, n = as_integer("m", m, 1), as_integer("n", n, 1)
+    nu = as_number("nu", nu)
     if not 0 < nu < float("inf"):
         raise ValueError(f"nu must be > 0 and finite, got {nu!r}")
     batched = x_length is not None or y_length is not None
-    lengths = array_of(x_length), array_of(y_length)
+    lengths = (
+        checked_lengths("x_length", x_length, (None, m)),
+        checked_lengths("y_length", y_length, (None, n)),
+    )
+    sizes = [len(a) for a in lengths if a is not None]
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f"x_length and y_length must have one shape, got {sizes} lengths"
+        )
     xp = backend.get_array_module(*(a for a in lengths if a is not None))
     m_own, n_own = (
-        # A length of 0 is an error, but not one that is found here.
+        # Not all lengths on a device have been checked.
         xp.maximum(xp.asarray(whole if own is None else own), 1).reshape(-1, 1)
         for whole, own in zip((m, n), lengths)
     )

@@ -11,6 +11,7 @@ from chainer.backend import get_array_module
 import sdtw_cpu
 from chainer_sdtw.functions._series import Pairs, as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
+from sdtw_cpu._arguments import as_number
 
 
 def dilate_loss(
@@ -101,6 +102,7 @@ def dilate_loss(
 
     """
     check_reduce(reduce)
+    alpha = as_number("alpha", alpha)
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be from 0 to 1, got {alpha!r}")
     gamma = sdtw_cpu.check_gamma(gamma)

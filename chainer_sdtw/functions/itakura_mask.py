@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sdtw_cpu._arguments import as_integer, as_number
+
 
 def itakura_mask(m: int, n: int, max_slope: float = 2.0) -> np.ndarray:
     """Itakura's parallelogram, as a mask for the losses.
@@ -20,12 +22,14 @@ def itakura_mask(m: int, n: int, max_slope: float = 2.0) -> np.ndarray:
     Args:
         m (int): Rows, the length of ``x``.
         n (int): Columns, the length of ``y``.
-        max_slope (float): The largest slope, >= 1.
+        max_slope (float): The largest slope, >= 1; with infinity all cells
+            are allowed.
 
     Returns:
         numpy.ndarray: ``(m, n)`` booleans, true for allowed cells.
 
     Raises:
+        TypeError: If a length is not an integer or the slope not a number.
         ValueError: If a length is less than 1 or the slope is.
 
     .. admonition:: Example
@@ -38,17 +42,17 @@ def itakura_mask(m: int, n: int, max_slope: float = 2.0) -> np.ndarray:
                [0, 0, 0, 0, 1]])
 
     """
-    for name, length in (("m", m), ("n", n)):
-        if length < 1:
-            raise ValueError(f"{name} must be >= 1, got {length!r}")
+    m, n = as_integer("m", m, 1), as_integer("n", n, 1)
+    max_slope = as_number("max_slope", max_slope)
     if not max_slope >= 1:
         raise ValueError(f"max_slope must be >= 1, got {max_slope!r}")
-    if 1 in (m, n):
+    if 1 in (m, n) or max_slope == np.inf:
         return np.ones((m, n), dtype=bool)
     # Positions from 0 to (m - 1) (n - 1) along both axes.
     i = np.arange(m)[:, None] * float(n - 1)
     j = np.arange(n) * float(m - 1)
     tolerance = 1e-9 * max(m, n) ** 2
+    max_slope = min(max_slope, 1e200)  # as good as any beyond
     allowed = abs(i - j) <= max(m - 1, n - 1) / 2
     inside = np.ones((m, n), dtype=bool)
     for a, b in ((i, j), (i[-1] - i, j[-1] - j)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer import Variable, as_variable
+from chainer import Variable
 from chainer import functions as F
 from chainer.utils import type_check
 
@@ -68,19 +68,27 @@ def soft_dtw_from_cost(
     label = "soft_dtw_from_cost"
     _series.check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
-    cost = as_variable(cost)
+    cost = _series.as_one_variable("cost", cost)
     batched = cost.ndim != 2
     if not batched:
         cost = F.expand_dims(cost, 0)
     _series.check_types(label, _expect_matrices, cost=cost)
+    size, m, n = cost.shape
+    x_length, y_length = (
+        _series.checked_lengths(name, given, (size, longest), batched)
+        for name, given, longest in (
+            ("x_length", x_length, m),
+            ("y_length", y_length, n),
+        )
+    )
     table = cost_table(
         label,
         _series.computable(cost),
         gamma,
         bandwidth,
         mask,
-        _series.array_of(x_length),
-        _series.array_of(y_length),
+        x_length,
+        y_length,
     )
     return _series.finished(table.values(), reduce, batched, cost.dtype)
 

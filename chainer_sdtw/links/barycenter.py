@@ -12,9 +12,10 @@ from chainer import functions as F
 from chainer.backends import cuda
 
 import sdtw_cpu
-from chainer_sdtw._batch import as_batch
+from chainer_sdtw._batch import as_batch, as_one_series
 from chainer_sdtw._losses import Loss
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.functions._series import array_of, on_host
+from sdtw_cpu._arguments import as_weights, check_kind, check_weights_shape
 
 
 class Barycenter(chainer.Link):
@@ -74,10 +75,10 @@ class Barycenter(chainer.Link):
         bandwidth: int | None = None,
     ) -> None:
         super().__init__()
+        as_one_series("init", init)  # for its errors
         init = array_of(init)
-        if not hasattr(init, "dtype"):
-            init = np.asarray(init, chainer.config.dtype)
-        as_batch("init", init[None])  # for its errors
+        if not hasattr(init, "dtype") or init.dtype.kind != "f":
+            init = np.asarray(init, chainer.get_dtype())
         self.loss, self.cost, self.bandwidth = loss, cost, bandwidth
         self.gamma = gamma
         self._options()  # for its errors
@@ -114,8 +115,9 @@ class Barycenter(chainer.Link):
             series (list or :ref:`ndarray`): ``(B, n, d)``, ``(B, n)`` for
                 univariate series, or a list of series of different lengths,
                 of the type of ``init`` and where it is.
-            weights (:ref:`ndarray`): ``(B,)``, what each loss is multiplied
-                with before the mean; None means 1.
+            weights (:ref:`ndarray`): ``(B,)``, >= 0, what each loss is
+                multiplied with before the mean; None means 1. On a GPU only
+                their shape is checked, as more would mean to wait for it.
             y_term (str): For divergences: None takes off the series' terms
                 with themselves too, ``'skip'`` leaves these constants where
                 they are, for a third less work.
@@ -163,9 +165,12 @@ class Barycenter(chainer.Link):
 
 
 def _weights(value: Any, weights: Any) -> Any:
-    weights = np.asarray(cuda.to_cpu(array_of(weights)))
-    if weights.shape != value.shape:
-        raise ValueError(
-            f"weights must have shape {value.shape}, got {weights.shape}"
-        )
-    return value.xp.asarray(weights.astype(value.dtype))
+    weights = array_of(weights)
+    if not isinstance(value.array, cuda.ndarray):
+        weights = on_host(weights)
+    if isinstance(weights, cuda.ndarray):
+        check_kind("weights", weights, "iufb", "real numbers")
+        check_weights_shape("weights", weights, len(value))
+    else:
+        weights = as_weights("weights", weights, len(value))
+    return value.xp.asarray(weights, value.dtype)

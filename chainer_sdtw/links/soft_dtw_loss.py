@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Callable
@@ -14,6 +15,7 @@ from chainer_sdtw.functions.costs import cost_matrix
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
+from sdtw_cpu._arguments import as_number
 
 
 class SoftDTWLoss(chainer.Link):
@@ -51,7 +53,8 @@ class SoftDTWLoss(chainer.Link):
         options (dict): Keyword arguments for the loss.
 
     Raises:
-        ValueError: If ``gamma`` or ``prior`` is negative or not finite.
+        TypeError: If ``gamma`` or ``prior`` is not a number.
+        ValueError: If one is negative or not finite.
 
     .. admonition:: Example
 
@@ -92,8 +95,8 @@ class SoftDTWLoss(chainer.Link):
         if name == "gamma":
             value = sdtw_cpu.check_gamma(value)
         elif name == "prior":
-            value = float(value)
-            if not 0 <= value < float("inf"):
+            value = as_number("prior", value)
+            if not 0 <= value < math.inf:
                 raise ValueError(
                     f"prior must be >= 0 and finite, got {value!r}"
                 )

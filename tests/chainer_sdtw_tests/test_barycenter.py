@@ -403,7 +403,7 @@ def test_bad_values(series, options, message):
     [
         ({"gamma": "1"}, "gamma must be a number"),
         ({"cost": 1}, "cost must be"),
-        ({"bandwidth": 1.5}, "bandwidth must be integers"),
+        ({"bandwidth": 1.5}, "bandwidth must be an integer >= 0"),
         ({"optimizer": 3}, "optimizer must be 'l-bfgs'"),
     ],
 )

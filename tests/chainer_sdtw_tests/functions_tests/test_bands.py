@@ -140,13 +140,12 @@ def test_one_pair(pair):
         (
             {"mask": np.ones((N, M), bool)},
             ValueError,
-            "mask must be booleans of shape (7, 5) or (3, 7, 5), got bool of "
-            "shape (5, 7)",
+            "mask must have shape (7, 5) or (3, 7, 5), got (5, 7)",
         ),
         (
             {"mask": np.ones((M, N))},
-            ValueError,
-            "mask must be booleans of shape (7, 5) or (3, 7, 5), got float64",
+            TypeError,
+            "mask must be booleans, got float64",
         ),
         (
             {"bandwidth": 1, "x_length": [1, 2]},

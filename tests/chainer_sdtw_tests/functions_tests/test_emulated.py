@@ -146,16 +146,19 @@ def test_lists(sweeps, rng):
         np.testing.assert_allclose(b.grad, gy[0], atol=1e-11)
 
 
-def test_univariate_batch_and_one_pair(sweeps, rng):
-    x, y = Variable(rng.random((3, 6))), Variable(rng.random((3, 5)))
-    values = soft_dtw(x, y, 0.5, reduce="no")
-    F.sum(values).backward()
-    assert x.grad.shape == (3, 6) and y.grad.shape == (3, 5)
-    wanted, *_ = reference.batch(x.array[..., None], y.array[..., None], 0.5)
-    np.testing.assert_allclose(values.array, wanted, rtol=1e-11)
-    one = soft_dtw(x.array[1], y.array[1], 0.5)
-    assert one.shape == ()
-    np.testing.assert_array_equal(one.array, values.array[1])
+@pytest.mark.parametrize("d", [(), (1,), (3,)], ids=["flat", "1", "3"])
+def test_one_pair(sweeps, rng, d):
+    x, y = Variable(rng.random((6, *d))), Variable(rng.random((5, *d)))
+    value = soft_dtw(x, y, 0.5, x_length=4, reduce="no")
+    value.backward()
+    assert value.shape == ()
+    pair = x.array.reshape(1, 6, -1)[:, :4], y.array.reshape(1, 5, -1)
+    wanted, gx, gy = reference.batch(*pair, 0.5)
+    np.testing.assert_allclose(value.array, wanted[0], rtol=1e-11)
+    assert x.grad.shape == x.shape and y.grad.shape == y.shape
+    np.testing.assert_allclose(x.grad[:4].reshape(gx[0].shape), gx[0])
+    np.testing.assert_allclose(y.grad.reshape(gy[0].shape), gy[0])
+    assert not x.grad[4:].any()
 
 
 def test_array_that_is_not_contiguous(sweeps, pair):

@@ -137,15 +137,6 @@ class TestShapes:
         assert actual.shape == ()
         np.testing.assert_array_equal(actual.array, expected.array[0])
 
-    def test_univariate_batch(self, pair):
-        x, y = (a[:, :, 0] for a in pair)
-        expected = self.both(x[:, :, None], y[:, :, None])
-        assert expected.shape == (3,)
-        assert_equal(self.both(x, y), expected)
-        x, y = Variable(x), Variable(y)
-        F.sum(self.both(x, y)).backward()
-        assert x.grad.shape == (3, 6) and y.grad.shape == (3, 5)
-
     def test_one_pair_of_variables(self, pair):
         x, y = (Variable(a[0]) for a in pair)
         self.both(x, y).backward()
@@ -158,34 +149,51 @@ class TestShapes:
         assert loss.array == 4.0
 
     @pytest.mark.parametrize(
-        ("x", "y", "shape"),
+        ("x", "y"),
         [
-            ((1, 2), (3, 2), ()),  # a series of one element
-            ((2, 6), (2, 5), (2,)),
-            ((4, 5), (3, 5), ()),
+            ((1, 2), (3, 2)),  # a series of one element
+            ((4, 5), (3, 5)),
+            ((150, 1), (150, 1)),
+            ((150, 1), (140, 1)),
+            ((7, 7), (7, 7)),
+            ((3,), (4, 1)),
         ],
     )
-    def test_two_axes(self, rng, x, y, shape):
+    def test_two_axes_are_one_series(self, rng, x, y):
         x, y = rng.random(x), rng.random(y)
-        assert self.both(x, y).shape == shape
+        batch = [a.reshape(1, len(a), -1) for a in (x, y)]
+        actual = self.both(x, y)
+        assert actual.shape == ()
+        wanted, gx, _ = reference.batch(*batch, 0.5)
+        np.testing.assert_allclose(actual.array, wanted[0], rtol=1e-12)
+        x = Variable(x)
+        self.both(x, y).backward()
+        np.testing.assert_allclose(x.grad.reshape(gx[0].shape), gx[0])
 
-    @pytest.mark.parametrize("shape", [(3, 6), (2, 1), (7, 7)])
-    def test_ambiguous(self, rng, shape):
-        x = rng.random(shape)
-        message = (
-            f"x and y of shape {shape} can be {shape[0]} pairs of univariate "
-            f"series or one pair with {shape[1]} features"
-        )
-        with pytest.raises(ValueError, match=re.escape(message)):
-            self.both(x, x)
-        size, length = shape
-        assert self.both(x[:, :, None], x[:, :, None]).shape == (size,)
-        assert self.both(x[None], x[None]).shape == (1,)
-        lengths = np.full(size, length)
-        assert_equal(
-            soft_dtw(x, x, 0.5, x_length=lengths, reduce="no"),
-            self.both(x[:, :, None], x[:, :, None]),
-        )
+    @pytest.mark.parametrize(
+        ("x", "y"),
+        [
+            ((10, 1), (10, 2)),
+            ((2, 6), (2, 5)),
+            ((2, 6), (1, 3, 6)),
+            ((1, 3, 6), (2, 6)),
+        ],
+    )
+    def test_two_axes_that_do_not_fit(self, rng, x, y):
+        message = "An array with two axes is one series (length, features); a "
+        with pytest.raises(type_check.InvalidType) as caught:
+            self.both(rng.random(x), rng.random(y))
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize("length", [4, [4], np.int8(4), np.array(4)])
+    def test_length_of_one_pair(self, pair, length):
+        x, y = pair[0][0], pair[1][0]
+        actual = soft_dtw(x, y, 0.5, x_length=length, y_length=5)
+        assert_equal(actual, self.both(x[:4], y))
+        alignment = chainer_sdtw.soft_alignment(x, y, 0.5, x_length=length)
+        wanted = chainer_sdtw.soft_alignment(x[:4], y, 0.5)
+        np.testing.assert_array_equal(alignment.array[:4], wanted.array)
+        assert not alignment.array[4:].any()
 
 
 class TestLists:
@@ -446,7 +454,8 @@ def test_training(rng):
                 )
 
         def forward(self, x):
-            return soft_dtw(self.layer(x), x, gamma=0.1)
+            z = F.expand_dims(self.layer(x), 2)
+            return soft_dtw(z, x[:, :, None], gamma=0.1)
 
     model = Model()
     optimizer = chainer.optimizers.Adam(0.02).setup(model)

@@ -143,8 +143,8 @@ def test_gamma_stays_in_range():
 @pytest.mark.parametrize(
     "args, options, message",
     [
-        (([],), {}, "init must be series"),
-        ((np.zeros((1, 2, 3)),), {}, "init must be series"),
+        (([],), {}, "init must be a series"),
+        ((np.zeros((1, 2, 3)),), {}, "init must be a series"),
         (([0.0], -1), {}, "gamma must be >= 0"),
         (([0.0],), {"loss": "dtw"}, "loss must be one of"),
         (([0.0],), {"cost": "l3"}, "cost must be"),
