@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any, Callable, Optional
 
@@ -13,10 +14,15 @@ from chainer.backends import cuda
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
 from chainer_sdtw.functions import _node
+from sdtw_cpu._arguments import as_integer, check_tolerance
 from sdtw_cpu._blas import single_threaded
+from sdtw_cpu._search import Point, Units, descend, power_of_two
 
 # Called with the barycenters (K, length, d) and the objective.
 Callback = Optional[Callable[[Any, float], Any]]
+
+# The costs grow as this power of the series.
+_DEGREES = {"sqeuclidean": 2, "euclidean": 1, "manhattan": 1, "cosine": 0}
 
 
 class Objective:
@@ -65,6 +71,45 @@ class Objective:
     def count(self) -> int:
         """The number of barycenters."""
         return len(self._slices)
+
+    def units(self, barycenters: Any) -> list[Units]:
+        """What the search for each of the barycenters measures in."""
+        matrices, cost = None, self.loss.cost
+        if callable(cost):
+            # How large its costs are, only the costs themselves can tell.
+            x, y, y_length = self._pairs(barycenters)
+            with chainer.no_backprop_mode():
+                pairs = Variable(x), Variable(y), None, y_length
+                matrices = self.loss.table(*pairs).inputs[0].array
+        units = []
+        for part in self._slices:
+            if part.start == part.stop:
+                units.append(Units(1.0, 1.0))
+                continue
+            series = self._deviation(part)
+            if matrices is None:
+                objective = series ** _DEGREES[cost]
+            else:
+                xp = self.batch.xp
+                size = xp.absolute(matrices[part])
+                size = size[xp.isfinite(size)]
+                mean = float(size.mean(dtype=np.float64)) if size.size else 1.0
+                objective = power_of_two(mean)
+            weight = float(self.weights[part].max()) or 1.0
+            units.append(Units(series, objective * weight))
+        return units
+
+    def _deviation(self, part: slice) -> float:
+        """The standard deviation of some series, as a power of two."""
+        batch, xp = self.batch, self.batch.xp
+        if self.count > 1:
+            batch = batch.take(np.arange(part.start, part.stop))
+        elements = batch.elements()
+        if self.loss.cost == "cosine":  # which does not forgive an offset
+            square = xp.square(elements, dtype=np.float64).mean()
+        else:
+            square = elements.var(dtype=np.float64)
+        return power_of_two(math.sqrt(float(square)))
 
     def part(self, members: list[int]) -> Objective:
         """The objective of some of the barycenters, in their order."""
@@ -192,7 +237,7 @@ def minimize(
         ValueError: If the optimizer is unknown, or an argument out of range.
         FloatingPointError: If the objective is not finite at ``init``.
     """
-    check_stopping(tol, max_iter)
+    tol, max_iter = check_stopping(tol, max_iter)
     values, gradient = objective(init)
     if not np.isfinite(values).all():
         raise FloatingPointError(
@@ -203,16 +248,21 @@ def minimize(
         start = values, gradient
         return _updated(objective, init, optimizer, max_iter, callback, start)
     method = "L-BFGS-B" if optimizer == "l-bfgs" else optimizer
-    options = method, tol, int(max_iter)
+    units = objective.units(init)
     starts = list(zip(_host(init), values, _host(gradient)))
     with single_threaded():
         if len(init) > 1:
-            ends = _Lockstep(objective, init.dtype).run(starts, *options)
+            search = _Lockstep(objective, init.dtype)
+            ends = search.run(starts, units, method, tol, max_iter)
         else:
             ends = [
-                _descend(
+                descend(
                     lambda z: _one(_evaluated(objective, z[None], init.dtype)),
-                    *(starts[0], *options),
+                    starts[0],
+                    method,
+                    tol,
+                    max_iter,
+                    units[0],
                     lambda z, value: callback and callback(z[None], value),
                 )
             ]
@@ -221,17 +271,14 @@ def minimize(
     return objective.batch.xp.asarray(barycenters), least
 
 
-def check_stopping(tol: float, max_iter: int) -> None:
-    """Raise ``ValueError`` unless the limits of a search make sense."""
-    if not 0 <= tol < np.inf:
-        raise ValueError(f"tol must be >= 0 and finite, got {tol!r}")
-    if max_iter != int(max_iter) or max_iter < 1:
-        raise ValueError(f"max_iter must be an integer >= 1, got {max_iter!r}")
+def check_stopping(tol: Any, max_iter: Any) -> tuple[float, int]:
+    """Return the limits of a search.
 
-
-# A point of a search: barycenter (length, d), objective and gradient, all of
-# them on the host and in float64.
-_Point = tuple[np.ndarray, float, np.ndarray]
+    Raises:
+        TypeError: If they are not numbers.
+        ValueError: If they are out of range.
+    """
+    return check_tolerance("tol", tol), as_integer("max_iter", max_iter, 1)
 
 
 def _evaluated(objective: Objective, z: np.ndarray, dtype: Any) -> tuple:
@@ -241,42 +288,6 @@ def _evaluated(objective: Objective, z: np.ndarray, dtype: Any) -> tuple:
 
 def _one(evaluated: tuple) -> tuple:
     return tuple(a[0] for a in evaluated)
-
-
-def _descend(
-    evaluate: Callable[[np.ndarray], tuple],
-    start: _Point,
-    method: str,
-    tol: float,
-    max_iter: int,
-    callback: Any = None,
-) -> tuple[np.ndarray, float]:
-    """Search the least objective of one barycenter."""
-    from scipy import optimize
-
-    shape = start[0].shape
-    # Where an iteration ends there has been an evaluation, mostly the last.
-    last: list[Any] = [start[0].ravel(), *start[1:]]
-
-    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        if not np.array_equal(flat, last[0]):
-            last[:] = flat.copy(), *evaluate(flat.reshape(shape))
-        return float(last[1]), last[2].ravel()
-
-    def after(flat: np.ndarray) -> None:
-        if callback is not None:
-            callback(flat.reshape(shape).copy(), function(flat)[0])
-
-    result = optimize.minimize(
-        function,
-        start[0].ravel(),
-        method=method,
-        jac=True,
-        tol=tol,
-        callback=after,
-        options={"maxiter": max_iter},
-    )
-    return result.x.reshape(shape), float(result.fun)
 
 
 class _Stopped(Exception):
@@ -300,10 +311,20 @@ class _Lockstep:
         self._ends: dict[int, tuple[np.ndarray, float]] = {}
         self._error: BaseException | None = None
 
-    def run(self, starts: list[_Point], *options: Any) -> list:
+    def run(
+        self,
+        starts: list[Point],
+        units: list[Units],
+        method: str,
+        tol: float,
+        max_iter: int,
+    ) -> list:
         """The barycenters and their objectives."""
         threads = [
-            threading.Thread(target=self._search, args=(k, start, *options))
+            threading.Thread(
+                target=self._search,
+                args=(k, start, method, tol, max_iter, units[k]),
+            )
             for k, start in enumerate(starts)
         ]
         try:
@@ -345,9 +366,9 @@ class _Lockstep:
                 self._answers.update(zip(members, answers))
                 self._condition.notify_all()
 
-    def _search(self, k: int, start: _Point, *options: Any) -> None:
+    def _search(self, k: int, start: Point, *options: Any) -> None:
         try:
-            end = _descend(lambda z: self._evaluate(k, z), start, *options)
+            end = descend(lambda z: self._evaluate(k, z), start, *options)
         except _Stopped:
             pass
         except BaseException as e:

@@ -10,11 +10,12 @@ from chainer.backend import get_device_from_array
 from chainer.backends import cuda
 
 from chainer_sdtw import _barycenters
-from chainer_sdtw._batch import Batch, as_batch, check_finite
+from chainer_sdtw._batch import Batch, as_batch, as_one_series, check_finite
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import converged, progress
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.functions._series import array_of, on_host
 from chainer_sdtw.pairwise import fill
+from sdtw_cpu._arguments import as_integer, as_weights
 
 _INITS = ("mean", "medoid", "random")
 
@@ -55,7 +56,8 @@ def barycenter(
             univariate series, or a list of series ``(length, d)`` or
             ``(length,)``, on one device.
         gamma (float): Smoothing, >= 0, in units of the cost.
-        weights (:ref:`ndarray`): ``(N,)``, >= 0; None means 1.
+        weights (:ref:`ndarray`): ``(N,)``, >= 0, of which only the ratios
+            matter; None means 1.
         init (str or :ref:`ndarray`): The initial guess. ``'mean'``, the
             default, is the weighted Euclidean mean; ``'medoid'`` is the one
             of the series that has the least objective, found by ``N * N``
@@ -73,7 +75,9 @@ def barycenter(
             updates, of which the best counts.
         tol (float): Tolerance of scipy's methods, as they define it: for
             L-BFGS, the least relative decrease in an iteration and the least
-            entry of the gradient worth going on for.
+            entry of the gradient worth going on for. They see the objective
+            of series scaled to a standard deviation of about 1, with a
+            largest weight of 1, so that units do not matter.
         max_iter (int): The largest number of iterations.
         loss (str): ``'soft_dtw'``, ``'divergence'``
             (:func:`~chainer_sdtw.soft_dtw_divergence`), ``'sharp'``,
@@ -111,7 +115,10 @@ def barycenter(
     """
     options = Loss(loss, gamma, cost, bandwidth)
     batch = as_batch("series", series)
-    weights = _weights(weights, len(batch))
+    weights = on_host(weights)
+    weights = as_weights("weights", weights, len(batch), some=True)
+    largest = float(weights.max())
+    weights = weights / largest
     with chainer.using_device(get_device_from_array(batch.array)):
         check_finite("series", batch)
         start = _initial(batch, options, weights, init, length, random_state)
@@ -122,29 +129,13 @@ def barycenter(
                 bar.set_postfix_str(f"{value:.6g}", refresh=False)
                 bar.update()
                 if callback is not None:
-                    callback(batch.as_given(z[0]), value)
+                    callback(batch.as_given(z[0]), value * largest)
 
             z, _ = _barycenters.minimize(
                 objective, start[None], optimizer, tol, max_iter, after
             )
             converged(bar)
         return batch.as_given(z[0])
-
-
-def _weights(weights: Any, size: int) -> np.ndarray:
-    if weights is None:
-        return np.ones(size)
-    a = np.asarray(cuda.to_cpu(array_of(weights)), dtype=np.float64)
-    if a.shape != (size,):
-        raise ValueError(
-            f"weights must have shape {(size,)}, one for each series, got "
-            f"{a.shape}"
-        )
-    if not (np.isfinite(a).all() and (a >= 0).all() and a.any()):
-        raise ValueError(
-            f"weights must be >= 0, finite and not all 0, got {a}"
-        )
-    return a
 
 
 def _initial(
@@ -156,8 +147,8 @@ def _initial(
     random_state: Any,
 ) -> Any:
     """The initial guess ``(length, d)``, where the series are."""
-    if length is not None and (length != int(length) or length < 1):
-        raise ValueError(f"length must be an integer >= 1, got {length!r}")
+    if length is not None:
+        length = as_integer("length", length, 1)
     if not (init is None or isinstance(init, str)):
         return _given(batch, init, length)
     if init is not None and init not in _INITS:
@@ -179,31 +170,28 @@ def _initial(
 
 
 def _given(batch: Batch, init: Any, length: int | None) -> Any:
-    init = array_of(init)
-    if isinstance(init, (list, tuple)):
-        init = np.asarray(init)
-    given = as_batch("init", init[None])
+    given = as_one_series("init", init)
     if given.univariate != batch.univariate:
         wanted = "(length,)" if batch.univariate else "(length, features)"
-        raise ValueError(f"init must have shape {wanted}, got {init.shape}")
+        shape = np.shape(array_of(init))
+        raise ValueError(f"init must have shape {wanted}, got {shape}")
     if given.features != batch.features:
         raise ValueError(
             f"init must have {batch.features} features like the series, got "
             f"{given.features}"
         )
-    if length not in (None, len(init)):
-        raise ValueError(f"init has length {len(init)}, not {length}")
+    given_length = given.array.shape[1]
+    if length not in (None, given_length):
+        raise ValueError(f"init has length {given_length}, not {length}")
     check_finite("init", given)
-    return batch.xp.asarray(given.array[0], batch.array.dtype)
+    # A copy, which a search without an improvement can return.
+    return batch.xp.array(given.array[0], batch.array.dtype)
 
 
 def _random(batch: Batch, length: int, random_state: Any) -> Any:
     if not hasattr(random_state, "standard_normal"):
         random_state = np.random.RandomState(random_state)
-    # Of the elements there are, without the padding.
-    array, lengths = batch.array, batch.lengths
-    inside = np.arange(array.shape[1]) < lengths[:, None]
-    elements = array[batch.xp.asarray(inside)]
+    elements = batch.elements()
     noise = random_state.standard_normal((length, batch.features))
-    noise = batch.xp.asarray(noise.astype(array.dtype))
+    noise = batch.xp.asarray(noise.astype(elements.dtype))
     return elements.mean(axis=0) + elements.std(axis=0) * noise

@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._arguments import (
+    as_array,
+    as_integer,
+    as_weights,
+    check_tolerance,
+    check_unmasked,
+)
 from sdtw_cpu._blas import single_threaded
+from sdtw_cpu._search import Units, descend, power_of_two
 from sdtw_cpu._sweeps import adjoint, check_gamma, value
 
 
@@ -29,23 +37,27 @@ def sdtw_barycenter(
         X: List of series ``(length, d)``, or an array ``(N, length, d)``.
         barycenter_init: ``(length, d)``, the initial guess.
         gamma: Smoothing, >= 0; lower means closer to DTW.
-        weights: ``(N,)``; None means 1.
+        weights: ``(N,)``, >= 0, of which only the ratios matter; None means
+            1.
         method: A method of :func:`scipy.optimize.minimize` that takes
             gradients.
-        tol: Its tolerance.
+        tol: Its tolerance, with the series and the weights scaled to a
+            standard deviation and a largest weight of about 1.
         max_iter: The largest number of iterations.
 
     Returns:
         ``(length, d)`` float64, the barycenter.
 
     Raises:
-        ValueError: If shapes do not fit or gamma is out of range.
+        TypeError: If an argument is not made of real numbers.
+        ValueError: If shapes do not fit or an argument is out of range.
     """
-    from scipy.optimize import minimize
-
     gamma = check_gamma(gamma)
-    init = np.asarray(barycenter_init, dtype=np.float64)
-    series = [np.asarray(x, dtype=np.float64) for x in X]
+    init = as_array("barycenter_init", barycenter_init).astype(np.float64)
+    check_unmasked("X", X)
+    series = [
+        as_array(f"X[{i}]", x).astype(np.float64) for i, x in enumerate(X)
+    ]
     for name, a in (
         ("barycenter_init", init),
         *((f"X[{i}]", x) for i, x in enumerate(series)),
@@ -57,30 +69,24 @@ def sdtw_barycenter(
             )
     if not series:
         raise ValueError("X must not be empty")
-    weights = np.ones(len(series)) if weights is None else np.asarray(weights)
-    if weights.shape != (len(series),):
-        raise ValueError(
-            f"weights must have shape {(len(series),)}, got {weights.shape}"
-        )
+    weights = as_weights("weights", weights, len(series), some=True)
+    check_tolerance("tol", tol)
+    max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
     y = np.zeros((len(series), length.max(), init.shape[1]))
     for row, x in zip(y, series):
         row[: len(x)] = x
 
     def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-        x = np.broadcast_to(z.reshape(init.shape), (len(y), *init.shape))
+        x = np.broadcast_to(z, (len(y), *init.shape))
         values, tape = value(x, y, gamma, y_length=length, tape=True)
         gx, _ = adjoint(tape, weights, y=False)
         assert gx is not None
-        return float((weights * values).sum()), gx.sum(axis=0).ravel()
+        return float((weights * values).sum()), gx.sum(axis=0)
 
+    unit = power_of_two(float(np.concatenate(series).std()))
+    units = Units(unit, unit**2 * float(weights.max()))
+    start = init, *objective(init)
     with single_threaded():
-        result = minimize(
-            objective,
-            init.ravel(),
-            method=method,
-            jac=True,
-            tol=tol,
-            options={"maxiter": max_iter},
-        )
-    return result.x.reshape(init.shape)
+        z, _ = descend(objective, start, method, tol, max_iter, units)
+    return z
