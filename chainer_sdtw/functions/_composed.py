@@ -115,13 +115,19 @@ def within(xp: Any, length: Any, longest: int) -> Any:
 
 
 def without_padding(a: Variable, length: Any) -> Variable:
-    """Series with zeros beyond their lengths."""
+    """Series whose first elements stand in for what is beyond the lengths.
+
+    That has no gradient. No cost of it is worse than that of what is valid,
+    so that none turns a gradient of zero into NaN, as that of zeros could.
+    """
     if length is None:
         return a
-    xp = get_array_module(a.array)
+    array: Any = a.array
+    xp = get_array_module(array)
     valid = within(xp, length, a.shape[1])[:, :, None]
     valid = xp.broadcast_to(valid, a.shape)
-    return F.where(valid, a, xp.zeros_like(a.array))
+    first = xp.broadcast_to(array[:, :1], a.shape)
+    return F.where(valid, a, first)
 
 
 def _skewed(a: Variable) -> Any:
