@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from chainer_sdtw._batch import Batch, as_batch, check_fits
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import progress as progress_bar
 from chainer_sdtw.functions._series import array_of
+from sdtw_cpu._arguments import as_integer
 
 MAX_BYTES = 2**25
 """What the series of one sweep take."""
@@ -68,7 +70,7 @@ def pairwise_soft_dtw(
         out (:ref:`ndarray`): ``(N, M)``, on the device and of the type of
             the result, which is written there. It is NaN first and then
             filled slab by slab: after Ctrl-C, or another error, what is not
-            NaN is finished.
+            NaN is finished. It may be ``X`` or ``Y`` itself.
         max_bytes (int): Bytes of the series in one slab, or of the cost
             matrices if the cost is a function. A slab is at least one pair.
         progress (bool): Whether to show a progress bar, which needs tqdm.
@@ -96,9 +98,10 @@ def pairwise_soft_dtw(
     y = None if Y is None else as_batch("Y", Y)
     if y is not None:
         check_fits("X", x, "Y", y)
-    if max_bytes < 1:
-        raise ValueError(f"max_bytes must be >= 1, got {max_bytes!r}")
+    max_bytes = as_integer("max_bytes", max_bytes, 1)
     matrix = _result(x, x if y is None else y, out)
+    x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
+    matrix[...] = np.nan
     with progress_bar(progress, matrix.size, loss, unit="pair") as bar:
         fill(matrix, x, y, options, max_bytes=max_bytes, bar=bar)
     return matrix
@@ -108,9 +111,10 @@ def _result(x: Batch, y: Batch, out: Any) -> Any:
     shape, dtype = (len(x), len(y)), np.result_type(x.dtype, y.dtype)
     with chainer.using_device(backend.get_device_from_array(x.array)):
         if out is None:
-            return x.xp.full(shape, np.nan, dtype)
+            return x.xp.empty(shape, dtype)
     out = array_of(out)
-    if not isinstance(out, x.xp.ndarray):
+    masked = isinstance(out, np.ma.MaskedArray)
+    if masked or not isinstance(out, x.xp.ndarray):
         raise TypeError(
             f"out must be a {x.xp.__name__}.ndarray as X, got "
             f"{type(out).__name__}"
@@ -120,8 +124,16 @@ def _result(x: Batch, y: Batch, out: Any) -> Any:
             f"out must be {dtype} of shape {shape}, got {out.dtype} of shape "
             f"{out.shape}"
         )
-    out[...] = np.nan
+    if not getattr(out.flags, "writeable", True):
+        raise ValueError("out must not be read-only")
     return out
+
+
+def _apart(batch: Batch, out: Any) -> Batch:
+    """The series, copied if what is written to ``out`` would change them."""
+    if not batch.xp.may_share_memory(batch.array, out):
+        return batch
+    return dataclasses.replace(batch, array=batch.array.copy())
 
 
 def fill(
