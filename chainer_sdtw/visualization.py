@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import chainer
 import numpy as np
 
 from chainer_sdtw._optional import import_error
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw.functions._series import given_array, on_host
+from sdtw_cpu._arguments import as_array
 
 _PATH = "#d55e00"
 _SERIES = "#0072b2"
@@ -59,6 +59,7 @@ def plot_alignment(
 
     Raises:
         ImportError: matplotlib cannot be imported.
+        TypeError: If something is not real numbers.
         ValueError: If the shapes do not fit.
 
     .. admonition:: Example
@@ -70,13 +71,13 @@ def plot_alignment(
 
     """
     x, y = _as_series("x", x), _as_series("y", y)
-    alignment = _on_host(alignment)
+    alignment = _on_host("alignment", alignment)
     if alignment.shape != (len(x), len(y)):
         raise ValueError(
             f"alignment must have shape {(len(x), len(y))}, got "
             f"{alignment.shape}"
         )
-    path = None if path is None else _on_host(path)
+    path = None if path is None else _on_host("path", path)
     if path is not None and (path.ndim != 2 or path.shape[1] != 2):
         raise ValueError(f"path must have shape (K, 2), got {path.shape}")
     try:
@@ -130,7 +131,7 @@ def plot_alignment(
 
 
 def _as_series(name: str, a: Any) -> np.ndarray:
-    a = _on_host(a)
+    a = _on_host(name, a)
     if a.ndim not in (1, 2) or 0 in a.shape:
         raise ValueError(
             f"{name} must be a series of shape (length, features) or "
@@ -139,5 +140,5 @@ def _as_series(name: str, a: Any) -> np.ndarray:
     return a.reshape(len(a), -1)
 
 
-def _on_host(a: Any) -> np.ndarray:
-    return np.asarray(chainer.get_device("@numpy").send(array_of(a)))
+def _on_host(name: str, a: Any) -> np.ndarray:
+    return as_array(name, on_host(given_array(name, a)))

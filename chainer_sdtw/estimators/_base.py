@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +25,7 @@ from chainer_sdtw._batch import Batch, as_batch, check_finite
 from chainer_sdtw._losses import Loss
 from chainer_sdtw.functions._series import array_of
 from chainer_sdtw.pairwise import fill
+from sdtw_cpu._arguments import check_unmasked
 
 try:
     from sklearn.utils.validation import validate_data
@@ -68,6 +68,7 @@ class SeriesEstimator(BaseEstimator):
                 what has been.
         """
         X = array_of(X)
+        check_unmasked("X", X)
         if _is_list(X) or isinstance(X, cuda.ndarray):
             if reset and hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
@@ -143,26 +144,13 @@ class SeriesClassifier(SeriesEstimator):
                 f"{type(self).__name__} requires y to be passed, but the "
                 "target y is None"
             )
+        check_unmasked("y", y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)
         check_classification_targets(y)
         check_consistent_length(range(len(batch)), y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return labels
-
-
-def check_count(name: str, value: Any, least: int = 1) -> int:
-    """Return an integer.
-
-    Raises:
-        TypeError: If it is not an integer.
-        ValueError: If it is less than ``least``.
-    """
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be >= {least}, got {value!r}")
-    return int(value)
 
 
 def _is_list(X: Any) -> bool:

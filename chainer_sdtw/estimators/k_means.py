@@ -17,8 +17,16 @@ from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import converged, progress
-from chainer_sdtw.estimators._base import SeriesEstimator, check_count
+from chainer_sdtw.estimators._base import SeriesEstimator
+from chainer_sdtw.functions._series import on_host
 from chainer_sdtw.pairwise import fill, self_terms
+from sdtw_cpu._arguments import (
+    as_array,
+    as_integer,
+    as_weights,
+    check_tolerance,
+    check_unmasked,
+)
 
 # The tolerance of the last barycenters in terms of that before.
 _FINER = 1e-7
@@ -237,7 +245,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
         """
         least = self._to_centers(X).min(axis=1)
-        weights = _check_sample_weight(sample_weight, least, dtype=np.float64)
+        weights = _check_weights(sample_weight, len(least))
         return -float(weights @ least)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -273,25 +281,22 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             return self._losses(x, centers, x_term=term)
 
     def _fit(self, batch: Batch, sample_weight: Any) -> None:
-        check_count("n_init", self.n_init)
-        check_count("max_iter", self.max_iter)
-        check_count("max_iter_barycenter", self.max_iter_barycenter)
+        as_integer("n_init", self.n_init, 1)
+        as_integer("max_iter", self.max_iter, 1)
+        as_integer("max_iter_barycenter", self.max_iter_barycenter, 1)
         for name in ("tol", "tol_barycenter"):
-            value = getattr(self, name)
-            if not 0 <= value < np.inf:
-                raise ValueError(
-                    f"{name} must be >= 0 and finite, got {value!r}"
-                )
-        if check_count("n_clusters", self.n_clusters) > len(batch):
+            check_tolerance(name, getattr(self, name))
+        if as_integer("n_clusters", self.n_clusters, 1) > len(batch):
             raise ValueError(
                 f"n_samples={len(batch)} should be >= n_clusters="
                 f"{self.n_clusters}"
             )
         loss = self._loss()
-        weights = _check_weights(sample_weight, batch)
+        weights = _check_weights(sample_weight, len(batch))
+        largest = float(weights.max())
         given, length = self._initial(batch)
         rng = check_random_state(self.random_state)
-        search = _Search(self, batch, loss, weights, length)
+        search = _Search(self, batch, loss, weights / largest, length)
         starts = self.n_init if given is None else 1
         total = starts * self.max_iter
         try:
@@ -305,7 +310,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                     converged(bar, left * self.max_iter)
         finally:
             if search.best is not None:
-                self._keep(search.best)
+                self._keep(search.best, largest)
         found = len(np.unique(self.labels_))
         if found < self.n_clusters:
             warnings.warn(
@@ -316,17 +321,17 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 stacklevel=3,
             )
 
-    def _keep(self, state: _State) -> None:
+    def _keep(self, state: _State, largest_weight: float) -> None:
         self.cluster_centers_ = cuda.to_cpu(state.centers)
         self.labels_ = state.labels
-        self.inertia_ = state.inertia
+        self.inertia_ = state.inertia * largest_weight
         self.n_iter_ = state.iterations
 
     def _initial(self, batch: Batch) -> tuple[Any, int]:
         """Given centers, if there are some, and the length of all."""
         length = self.length
         if length is not None:
-            length = check_count("length", length)
+            length = as_integer("length", length, 1)
         if isinstance(self.init, str):
             if self.init not in ("k-means++", "random"):
                 raise ValueError(
@@ -334,7 +339,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                     f"{self.init!r}"
                 )
             return None, length or _barycenters.usual_length(batch)
-        init = np.asarray(cuda.to_cpu(self.init))
+        init = as_array("init", on_host(self.init))
         if init.ndim == 2 and batch.univariate:
             init = init[:, :, None]
         wanted = self.n_clusters, length or "length", batch.features
@@ -342,11 +347,11 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         fits = fits and all(
             a == b for a, b in zip(init.shape, wanted) if b != "length"
         )
-        if not fits or init.dtype.kind not in "fiu":
+        if not fits:
             shape = ", ".join(map(str, wanted))
             raise ValueError(
                 f"init must be 'k-means++', 'random' or numbers of shape "
-                f"({shape}), got {init.dtype} of shape {init.shape}"
+                f"({shape}), got shape {init.shape}"
             )
         if not np.isfinite(init).all():
             raise ValueError("init contains NaN or infinity")
@@ -507,10 +512,9 @@ class _Search:
         return centers
 
 
-def _check_weights(sample_weight: Any, batch: Batch) -> np.ndarray:
+def _check_weights(sample_weight: Any, size: int) -> np.ndarray:
+    check_unmasked("sample_weight", sample_weight)
     weights = _check_sample_weight(
-        sample_weight, np.empty((len(batch), 1)), dtype=np.float64
+        sample_weight, np.empty((size, 1)), dtype=np.float64
     )
-    if (weights < 0).any() or not weights.any():
-        raise ValueError("sample_weight must be >= 0 and not all 0")
-    return weights
+    return as_weights("sample_weight", weights, size, some=True)

@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._progress import progress
-from chainer_sdtw.estimators._base import SeriesClassifier, check_count
+from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.pairwise import self_terms
+from sdtw_cpu._arguments import as_integer
 
 # Bytes of the losses that are there at a time.
 _BLOCK = 2**26
@@ -106,7 +107,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         batch = self._series(X, reset=True)
         labels = self._labels(y, batch)
         self._loss()
-        check_count("n_neighbors", self.n_neighbors)
+        as_integer("n_neighbors", self.n_neighbors, 1)
         if not callable(self.weights):
             if self.weights not in ("uniform", "distance"):
                 raise ValueError(
@@ -148,7 +149,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         """
         check_is_fitted(self, "classes_")
         count = self.n_neighbors if n_neighbors is None else n_neighbors
-        count = check_count("n_neighbors", count)
+        count = as_integer("n_neighbors", count, 1)
         most = self.n_samples_fit_ - (X is None)
         if count > most:
             raise ValueError(

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._progress import progress
-from chainer_sdtw.estimators._base import SeriesClassifier, check_count
+from chainer_sdtw.estimators._base import SeriesClassifier
+from sdtw_cpu._arguments import as_integer
 
 
 class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
@@ -118,7 +119,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         if length is None:
             length = _barycenters.usual_length(batch)
         else:
-            length = check_count("length", length)
+            length = as_integer("length", length, 1)
         batch = self._sent(batch)
         with self._computing(batch):
             init = _means(batch, labels, count, length)
