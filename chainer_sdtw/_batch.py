@@ -164,6 +164,8 @@ def _numbers(name: str, a: Any) -> Any:
         a = as_array(name, a)
     if a.dtype.kind != "f":
         return a.astype(np.float64)
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
     if a.dtype.itemsize > 8:
         raise TypeError(f"{name} must not be more than float64, got {a.dtype}")
     return a

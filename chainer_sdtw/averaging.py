@@ -149,6 +149,8 @@ def _initial(
     """The initial guess ``(length, d)``, where the series are."""
     if length is not None:
         length = as_integer("length", length, 1)
+    if not (random_state is None or hasattr(random_state, "standard_normal")):
+        random_state = as_integer("random_state", random_state, 0, 2**32 - 1)
     if not (init is None or isinstance(init, str)):
         return _given(batch, init, length)
     if init is not None and init not in _INITS:

@@ -93,27 +93,29 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_integer(
-    name: str, value: Any, least: int, most: int | None = None
+    name: str, value: Any, least: int | None, most: int | None = None
 ) -> int:
     """Return an integer of Python.
 
     Raises:
         TypeError: If it is not an integer. Arrays without axes can be.
         ValueError: If it is masked, less than ``least`` or more than
-            ``most``.
+            ``most``, where these are not None.
     """
     check_unmasked(name, value)
-    wanted = f">= {least}" if most is None else f"from {least} to {most}"
+    wanted = f" >= {least}" if most is None else f" from {least} to {most}"
+    wanted = "" if least is None else wanted
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(
-            f"{name} must be an integer {wanted}, got {value!r}"
+            f"{name} must be an integer{wanted}, got {value!r}"
         ) from None
-    if number < least or (most is not None and number > most):
-        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    below = least is not None and number < least
+    if below or (most is not None and number > most):
+        raise ValueError(f"{name} must be{wanted}, got {value!r}")
     return number
 
 

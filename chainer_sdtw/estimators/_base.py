@@ -25,7 +25,7 @@ from chainer_sdtw._batch import Batch, as_batch, check_finite
 from chainer_sdtw._losses import Loss
 from chainer_sdtw.functions._series import array_of
 from chainer_sdtw.pairwise import fill
-from sdtw_cpu._arguments import check_unmasked
+from sdtw_cpu._arguments import as_integer, check_unmasked
 
 try:
     from sklearn.utils.validation import validate_data
@@ -50,7 +50,8 @@ class SeriesEstimator(BaseEstimator):
         """The number of threads that is asked for, and the series' device."""
         before = sdtw_cpu.get_num_threads()
         if self.n_jobs is not None:
-            sdtw_cpu.set_num_threads(effective_n_jobs(self.n_jobs))
+            n_jobs = as_integer("n_jobs", self.n_jobs, None)
+            sdtw_cpu.set_num_threads(effective_n_jobs(n_jobs))
         device = backend.get_device_from_array(batch.array)
         try:
             with chainer.using_device(device):
@@ -69,6 +70,8 @@ class SeriesEstimator(BaseEstimator):
         """
         X = array_of(X)
         check_unmasked("X", X)
+        if getattr(getattr(X, "dtype", None), "kind", "f") in "SUVMm":
+            raise TypeError(f"X must be real numbers, got {X.dtype}")
         if _is_list(X) or isinstance(X, cuda.ndarray):
             if reset and hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_

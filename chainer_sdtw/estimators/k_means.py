@@ -11,7 +11,7 @@ from chainer.backends import cuda
 from sklearn.base import ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
@@ -25,7 +25,6 @@ from sdtw_cpu._arguments import (
     as_integer,
     as_weights,
     check_tolerance,
-    check_unmasked,
 )
 
 # The tolerance of the last barycenters in terms of that before.
@@ -245,7 +244,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
         """
         least = self._to_centers(X).min(axis=1)
-        weights = _check_weights(sample_weight, len(least))
+        weights = as_weights(
+            "sample_weight", sample_weight, len(least), some=True
+        )
         return -float(weights @ least)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -292,7 +293,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 f"{self.n_clusters}"
             )
         loss = self._loss()
-        weights = _check_weights(sample_weight, len(batch))
+        weights = as_weights(
+            "sample_weight", sample_weight, len(batch), some=True
+        )
         largest = float(weights.max())
         given, length = self._initial(batch)
         rng = check_random_state(self.random_state)
@@ -395,7 +398,7 @@ class _Search:
             bar.update()
             same = np.array_equal(before.labels, state.labels)
             gain = before.inertia - state.inertia
-            small = gain <= model.tol * abs(state.inertia)
+            small = gain <= float(model.tol) * abs(state.inertia)
             if settled and same and small:
                 break
             settled = same
@@ -492,7 +495,7 @@ class _Search:
         objective = _barycenters.Objective(
             self.batch, self.loss, self.weights, labels, len(centers)
         )
-        tol, members = model.tol_barycenter, list(range(len(centers)))
+        tol, members = float(model.tol_barycenter), list(range(len(centers)))
         if settled:
             tol *= _FINER
         elif self._labels is not None:
@@ -510,11 +513,3 @@ class _Search:
         centers = centers.copy()
         centers[members] = found
         return centers
-
-
-def _check_weights(sample_weight: Any, size: int) -> np.ndarray:
-    check_unmasked("sample_weight", sample_weight)
-    weights = _check_sample_weight(
-        sample_weight, np.empty((size, 1)), dtype=np.float64
-    )
-    return as_weights("sample_weight", weights, size, some=True)

@@ -175,6 +175,8 @@ def array_of(a: Any) -> Any:
 def given_array(name: str, a: Any) -> Any:
     """What is in a variable that has an array; anything else as it is.
 
+    But an array of objects with one axis is the same as a list of them.
+
     Raises:
         TypeError: If it is None or a parameter without an array.
         ValueError: If something is masked.
@@ -185,6 +187,8 @@ def given_array(name: str, a: Any) -> Any:
     if a is None:
         raise TypeError(f"{name} must be series, got None")
     check_unmasked(name, a)
+    if isinstance(a, np.ndarray) and a.dtype == object and a.ndim == 1:
+        return a.tolist()
     return a
 
 
@@ -204,11 +208,7 @@ def as_list(name: str, a: Any) -> list | None:
     given = given_array(name, a)
     if not isinstance(given, (list, tuple, *chainer.get_array_types())):
         # For instance a Series of pandas that holds series.
-        given = np.asarray(given)
-    if isinstance(given, np.ndarray):
-        if given.dtype != object or given.ndim != 1:
-            return None
-        given = list(given)
+        given = given_array(name, np.asarray(given))
     if not isinstance(given, (list, tuple)):
         return None
     is_one = given and all(isinstance(s, _NUMBERS) for s in given)
@@ -252,9 +252,12 @@ def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
     """
     array = given_array(name, a)
     if isinstance(array, chainer.get_array_types()):
-        # Without what subclasses of NumPy's arrays have of their own.
-        plain = isinstance(array, np.ndarray) and not isinstance(a, Variable)
-        return as_variable(np.asarray(array) if plain else a)
+        if isinstance(array, np.ndarray) and not isinstance(a, Variable):
+            # No subclass of NumPy's arrays, in the machine's byte order.
+            return as_variable(
+                np.asarray(array, array.dtype.newbyteorder("="))
+            )
+        return as_variable(a)
     array = as_array(name, array)
     if like is None:
         return as_variable(array.astype(np.float64))

@@ -79,12 +79,13 @@ class Barycenter(chainer.Link):
         init = array_of(init)
         if not hasattr(init, "dtype") or init.dtype.kind != "f":
             init = np.asarray(init, chainer.get_dtype())
+        init = init.astype(init.dtype.newbyteorder("="))
         self.loss, self.cost, self.bandwidth = loss, cost, bandwidth
         self.gamma = gamma
         self._options()  # for its errors
         self.register_persistent("gamma")
         with self.init_scope():
-            self.barycenter = Parameter(init.copy())
+            self.barycenter = Parameter(init)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A number of Python: it can be loaded from any snapshot.

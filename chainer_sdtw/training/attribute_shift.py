@@ -8,6 +8,8 @@ from typing import Any
 import chainer
 from chainer.training import extensions
 
+from sdtw_cpu._arguments import as_number
+
 
 class AttributeShift(extensions.LinearShift):
     """Trainer extension to shift an attribute of a link.
@@ -124,6 +126,6 @@ class AttributeShift(extensions.LinearShift):
 def _two_floats(name: str, pair: Any) -> tuple[float, float]:
     try:
         first, last = pair
-        return float(first), float(last)
+        return as_number(name, first), as_number(name, last)
     except (TypeError, ValueError) as e:
         raise TypeError(f"{name} must be two numbers, got {pair!r}") from e

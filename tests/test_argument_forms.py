@@ -1,0 +1,629 @@
+"""What is not an array of real numbers, and the forms of series."""
+
+import re
+import warnings
+
+import chainer_sdtw  # isort: skip
+
+import chainer
+import numpy as np
+import pytest
+import reference
+from chainer import Parameter, Variable
+from chainer.utils.type_check import InvalidType
+
+import sdtw_cpu
+from chainer_sdtw import estimators, links
+from sdtw_cpu.barycenter import sdtw_barycenter
+from sdtw_cpu.distance import SquaredEuclidean
+
+X = np.array([[[0.0], [1], [3]], [[2], [2], [1]]])
+Y = np.array([[[1.0], [1], [2], [0]], [[2], [3], [1], [1]]])
+SET = X[:, :, 0]
+COST = np.ones((2, 3, 4))
+
+
+def loss(**options):
+    return chainer_sdtw.soft_dtw(X, Y, **options)
+
+
+def kernels(**options):
+    return sdtw_cpu.adjoint(sdtw_cpu.value(X, Y, tape=True)[1], **options)
+
+
+def k_means(**options):
+    return estimators.SoftDTWKMeans(2, max_iter=1).fit(SET, **options)
+
+
+def drawn(**options):
+    parts = {"x": SET[0], "y": SET[1], "alignment": np.eye(3), **options}
+    return chainer_sdtw.plot_alignment(**parts)
+
+
+# Each takes an array in the place of one of these, whose name is in errors.
+ENTRIES = {
+    "soft_dtw x": (lambda a: chainer_sdtw.soft_dtw(a, Y), "x", X),
+    "soft_dtw y": (lambda a: chainer_sdtw.soft_dtw(X, a), "y", Y),
+    "soft_dtw of a list": (
+        lambda a: chainer_sdtw.soft_dtw([X[0], a], list(Y)),
+        "x[1]",
+        X[1],
+    ),
+    "soft_dtw of a variable": (
+        lambda a: chainer_sdtw.soft_dtw(Variable(a), Y),
+        "x",
+        X,
+    ),
+    "divergence": (
+        lambda a: chainer_sdtw.soft_dtw_divergence(a, Y),
+        "x",
+        X,
+    ),
+    "y_term": (
+        lambda a: chainer_sdtw.sharp_soft_dtw_divergence(X, Y, y_term=a),
+        "y_term",
+        np.ones(2),
+    ),
+    "mean_cost": (lambda a: chainer_sdtw.mean_cost(a, Y), "x", X),
+    "dilate_loss": (lambda a: chainer_sdtw.dilate_loss(X, a), "y", Y),
+    "soft_alignment": (lambda a: chainer_sdtw.soft_alignment(X, a), "y", Y),
+    "alignment_path": (lambda a: chainer_sdtw.alignment_path(a, Y), "x", X),
+    "distortion": (
+        lambda a: chainer_sdtw.temporal_distortion_index(a, Y),
+        "x",
+        X,
+    ),
+    "cost_matrix": (lambda a: chainer_sdtw.cost_matrix(a, Y), "x", X),
+    "from_cost": (
+        lambda a: chainer_sdtw.soft_dtw_from_cost(a),
+        "cost",
+        COST,
+    ),
+    "gamma": (lambda a: loss(gamma=a), "gamma", np.array(1.0)),
+    "pairwise": (
+        lambda a: chainer_sdtw.pairwise_soft_dtw(SET, a),
+        "Y",
+        SET,
+    ),
+    "pairwise list": (
+        lambda a: chainer_sdtw.pairwise_soft_dtw([SET[0], a]),
+        "X[1]",
+        SET[1],
+    ),
+    "barycenter": (lambda a: chainer_sdtw.barycenter(a), "series", SET),
+    "barycenter init": (
+        lambda a: chainer_sdtw.barycenter(SET, init=a),
+        "init",
+        SET[0],
+    ),
+    "barycenter weights": (
+        lambda a: chainer_sdtw.barycenter(SET, weights=a),
+        "weights",
+        np.ones(2),
+    ),
+    "link": (lambda a: links.Barycenter(a), "init", SET[0]),
+    "link's series": (
+        lambda a: links.Barycenter(SET[0])(a),
+        "series",
+        SET,
+    ),
+    "link's weights": (
+        lambda a: links.Barycenter(SET[0])(SET, a),
+        "weights",
+        np.ones(2),
+    ),
+    "link of a loss": (lambda a: links.SoftDTWLoss()(a, Y), "x", X),
+    "k-means": (
+        lambda a: estimators.SoftDTWKMeans(2, max_iter=1).fit(a),
+        "X",
+        SET,
+    ),
+    "k-means' init": (
+        lambda a: estimators.SoftDTWKMeans(2, init=a, max_iter=1).fit(SET),
+        "init",
+        SET,
+    ),
+    "k-means' weights": (
+        lambda a: k_means(sample_weight=a),
+        "sample_weight",
+        np.ones(2),
+    ),
+    "centroid": (
+        lambda a: estimators.SoftDTWNearestCentroid().fit(a, [0, 1]),
+        "X",
+        SET,
+    ),
+    "neighbors": (
+        lambda a: estimators.SoftDTWKNeighborsClassifier(1).fit(a, [0, 1]),
+        "X",
+        SET,
+    ),
+    "plot x": (lambda a: drawn(x=a), "x", SET[0]),
+    "plot alignment": (lambda a: drawn(alignment=a), "alignment", np.eye(3)),
+    "value": (lambda a: sdtw_cpu.value(a, Y), "x", X),
+    "value_from_cost": (
+        lambda a: sdtw_cpu.value_from_cost(a),
+        "cost",
+        COST,
+    ),
+    "tangent": (
+        lambda a: sdtw_cpu.tangent(X, Y, a),
+        "direction",
+        COST,
+    ),
+    "adjoint": (lambda a: kernels(grad=a), "grad", np.ones(2)),
+    "SoftDTW": (lambda a: sdtw_cpu.SoftDTW(a), "D", COST[0]),
+    "SquaredEuclidean": (lambda a: SquaredEuclidean(X[0], a), "Y", Y[0]),
+    "jacobian_product": (
+        lambda a: SquaredEuclidean(X[0], Y[0]).jacobian_product(a),
+        "E",
+        COST[0],
+    ),
+    "sdtw_barycenter": (
+        lambda a: sdtw_barycenter([X[0], a], X[0]),
+        "X[1]",
+        X[1],
+    ),
+    "sdtw_barycenter's init": (
+        lambda a: sdtw_barycenter(X, a),
+        "barycenter_init",
+        X[0],
+    ),
+}
+BOOLEANS = {
+    "mask": (lambda a: loss(mask=a), "mask", np.ones((3, 4), bool)),
+    "band_from_mask": (
+        lambda a: sdtw_cpu.band_from_mask(a),
+        "mask",
+        np.ones((1, 3, 4), bool),
+    ),
+}
+INTEGERS = {
+    "x_length": (lambda a: loss(x_length=a), "x_length", np.array([3, 2])),
+    "y_length": (
+        lambda a: chainer_sdtw.soft_dtw_from_cost(COST, y_length=a),
+        "y_length",
+        np.array([3, 2]),
+    ),
+    "bandwidth": (lambda a: loss(bandwidth=a), "bandwidth", np.array([1, 2])),
+    "one bandwidth": (
+        lambda a: chainer_sdtw.barycenter(SET, bandwidth=a),
+        "bandwidth",
+        np.array(2),
+    ),
+    "prior": (
+        lambda a: chainer_sdtw.diagonal_prior(3, 4, x_length=a),
+        "x_length",
+        np.array([3, 2]),
+    ),
+    "band": (
+        lambda a: sdtw_cpu.value(X, Y, band=a),
+        "band",
+        np.array([[[0, 4]] * 3]),
+    ),
+    "labels": (
+        lambda a: estimators.SoftDTWNearestCentroid().fit(SET, a),
+        "y",
+        np.array([0, 1]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*ENTRIES, *BOOLEANS, *INTEGERS])
+def test_masked_arrays(name):
+    if name.startswith("plot"):
+        pytest.importorskip("matplotlib")
+    call, argument, a = {**ENTRIES, **BOOLEANS, **INTEGERS}[name]
+    masked = np.ma.array(a, mask=False)
+    call(masked)
+    masked[(-1,) * a.ndim] = np.ma.masked
+    with pytest.raises(ValueError, match=r"has masked elements") as caught:
+        call(masked)
+    message = str(caught.value)
+    assert message.startswith(f"{argument} has masked elements")
+    assert "np.ma.filled" in message and "x_length" in message
+
+
+@pytest.mark.parametrize("dtype", ["c16", "O", "U3", "M8[s]", "m8[s]"])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_is_not_real_numbers(name, dtype):
+    if name.startswith("plot"):
+        pytest.importorskip("matplotlib")
+    call, argument, a = ENTRIES[name]
+    if dtype == "O":
+        a = np.full(a.shape, None)
+    elif dtype[0] in "Mm":
+        a = a.astype("i8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        with pytest.raises((TypeError, ValueError, InvalidType)) as caught:
+            call(a.astype(dtype))
+    # scikit-learn's messages speak of data.
+    words = rf"\b{re.escape(argument.split('[')[0])}\b|[Dd]ata|convert|type"
+    assert re.search(words, str(caught.value))
+
+
+if not hasattr(np, "exceptions"):  # NumPy 1.22 to 1.24
+    np.exceptions = np
+
+
+class TestForms:
+    """Lists of numbers and the like are series of the other's type."""
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            list,
+            tuple,
+            lambda a: np.array(a, object),
+            lambda a: [int(x) for x in a],
+            lambda a: [np.float32(x) for x in a],
+            lambda a: [[x] for x in a] and np.array(a)[:, None],
+        ],
+    )
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_one_series(self, form, dtype):
+        x, y = X[0, :, 0].tolist(), Y[0].astype(dtype)
+        wanted = chainer_sdtw.soft_dtw(X[0].astype(dtype), y, 0.5)
+        given = form(x)
+        if isinstance(given, np.ndarray) and given.dtype != object:
+            given = given.astype(dtype)
+        actual = chainer_sdtw.soft_dtw(given, y, 0.5)
+        assert actual.dtype == dtype and actual.shape == ()
+        np.testing.assert_array_equal(actual.array, wanted.array)
+
+    def test_lists_of_numbers_alone(self):
+        value = chainer_sdtw.soft_dtw([0, 1, 3], [1, 1, 2, 0], gamma=0)
+        expected, _ = reference.soft_dtw(
+            np.subtract.outer([0, 1, 3.0], [1, 1, 2, 0]) ** 2, 0
+        )
+        assert value.dtype == np.float64 and value.array == expected
+        path = chainer_sdtw.alignment_path([0, 1, 3], range(4))
+        np.testing.assert_array_equal(path, [[0, 0], [1, 1], [1, 2], [2, 3]])
+
+    def test_ranges(self):
+        value = chainer_sdtw.soft_dtw(range(3), range(1, 4), gamma=0)
+        assert value.array == 2
+
+    def test_nested_lists(self):
+        x, y = [[0, 1, 3], [2]], [[1, 1], [2, 3, 1]]
+        values = chainer_sdtw.soft_dtw(x, y, 0.5, reduce="no")
+        all_pairs = chainer_sdtw.pairwise_soft_dtw(x, y, 0.5)
+        np.testing.assert_array_equal(values.array, np.diag(all_pairs))
+        deep = chainer_sdtw.soft_dtw(X.tolist(), Y.tolist(), 0.5)
+        wanted = chainer_sdtw.soft_dtw(X, Y, 0.5)
+        np.testing.assert_array_equal(deep.array, wanted.array)
+
+    def test_gradients_beside_lists_of_numbers(self):
+        x = Variable(X[0].astype(np.float32))
+        chainer_sdtw.soft_dtw(x, [1, 1, 2, 0], 0.5).backward()
+        _, gx, _ = reference.batch(X[:1], Y[:1], 0.5)
+        np.testing.assert_allclose(x.grad, gx[0], rtol=1e-5, atol=1e-6)
+
+    def test_pandas(self):
+        pd = pytest.importorskip("pandas")
+        x, y = pd.Series([0, 1, 3]), pd.Series([1.0, 1, 2, 0])
+        wanted = chainer_sdtw.soft_dtw(X[0], Y[0], 0.5).array
+        assert chainer_sdtw.soft_dtw(x, y, 0.5).array == wanted
+        x, y = pd.DataFrame({"a": x}), pd.DataFrame({"a": y})
+        assert chainer_sdtw.soft_dtw(x, y, 0.5).array == wanted
+        both = pd.Series([x["a"], y["a"]])
+        matrix = chainer_sdtw.pairwise_soft_dtw(both, gamma=0.5)
+        np.testing.assert_allclose(matrix[0, 1], wanted)
+
+    def test_cost_matrices(self):
+        value = chainer_sdtw.soft_dtw_from_cost([[1, 5], [5, 2]], gamma=0)
+        assert value.array == 3
+
+    @pytest.mark.parametrize(
+        ("bad", "message"),
+        [
+            (None, "x must be series, got None"),
+            ("abc", "x must be real numbers, got <U3"),
+            ({1.0, 2.0}, "x must be real numbers, got object"),
+            (map(abs, [1]), "x must be real numbers, got object"),
+            ([[1.0], None], "x[1] must be series, got None"),
+            ([[1.0], "a"], "x[1] must be real numbers, got <U1"),
+            ([[1.0], [1j]], "x[1] must be real numbers, got complex128"),
+            (Parameter(), "x is a parameter that has not been initialized"),
+            ([Parameter()], "x[0] is a parameter that has not been init"),
+        ],
+    )
+    def test_errors(self, bad, message):
+        for call in (
+            lambda: chainer_sdtw.soft_dtw(bad, Y),
+            lambda: chainer_sdtw.cost_matrix(bad, Y),
+        ):
+            with pytest.raises(TypeError, match=re.escape(message)):
+                call()
+
+
+@pytest.mark.parametrize(
+    ("gamma", "error"),
+    [
+        (10**400, ValueError),
+        (-(10**400), ValueError),
+        (np.array([1.0]), TypeError),
+        (np.ones((1, 1)), TypeError),
+        ("1", TypeError),
+        (b"1", TypeError),
+        (1j, TypeError),
+        (np.complex128(1), TypeError),
+        (np.datetime64(1, "s"), TypeError),
+        (Variable(np.array(1.0)), TypeError),
+    ],
+)
+def test_gamma(gamma, error):
+    for call in (
+        lambda: loss(gamma=gamma),
+        lambda: chainer_sdtw.dilate_loss(X, Y, gamma=gamma),
+        lambda: links.SoftDTWLoss(gamma),
+        lambda: links.Barycenter(SET[0], gamma),
+        lambda: chainer_sdtw.barycenter(SET, gamma),
+        lambda: chainer_sdtw.pairwise_soft_dtw(SET, gamma=gamma),
+        lambda: estimators.SoftDTWKMeans(1, gamma=gamma).fit(SET),
+        lambda: sdtw_cpu.SoftDTW(COST[0], gamma),
+    ):
+        with pytest.raises(error, match="gamma must be"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: chainer_sdtw.soft_alignment(X, Y, y_length=1),
+            ValueError,
+            "y_length must have shape (2,), got ()",
+        ),
+        (
+            lambda: chainer_sdtw.soft_alignment(X, Y, y_length=[1, 5]),
+            ValueError,
+            "y_length must be from 1 to 4, got 5 at 1",
+        ),
+        (
+            lambda: chainer_sdtw.diagonal_prior("a", 3),
+            TypeError,
+            "m must be an integer >= 1, got 'a'",
+        ),
+        (
+            lambda: chainer_sdtw.diagonal_prior(3, 4, x_length=[4]),
+            ValueError,
+            "x_length must be from 1 to 3, got 4 at 0",
+        ),
+        (
+            lambda: chainer_sdtw.diagonal_prior(
+                3, 4, x_length=[3], y_length=[1, 2]
+            ),
+            ValueError,
+            "x_length and y_length must have one shape, got [1, 2] lengths",
+        ),
+        (
+            lambda: chainer_sdtw.diagonal_prior(3, 4, "1"),
+            TypeError,
+            "nu must be a number, got '1'",
+        ),
+        (
+            lambda: chainer_sdtw.itakura_mask(3, 2.5),
+            TypeError,
+            "n must be an integer >= 1, got 2.5",
+        ),
+        (
+            lambda: chainer_sdtw.dilate_loss(X, Y, "1"),
+            TypeError,
+            "alpha must be a number, got '1'",
+        ),
+        (
+            lambda: links.SoftDTWLoss(prior="1"),
+            TypeError,
+            "prior must be a number, got '1'",
+        ),
+        (lambda: sdtw_cpu.set_isa(None), TypeError, "name must be a string"),
+        (
+            lambda: sdtw_cpu.set_isa("generic\0"),
+            ValueError,
+            "is not usable here",
+        ),
+        (
+            lambda: sdtw_cpu.adjoint(None),
+            TypeError,
+            "tape must be what a sweep with tape=True returned, got None",
+        ),
+        (
+            lambda: sdtw_cpu.sakoe_chiba_band(3, 4, 1, [2.7], [4]),
+            TypeError,
+            "x_length must be integers, got float64",
+        ),
+        (
+            lambda: sdtw_cpu.sakoe_chiba_band(3, 4, 1, [5]),
+            ValueError,
+            "x_length must be from 1 to 3, got 5 at 0",
+        ),
+    ],
+)
+def test_checks(call, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        ([1, np.nan], ValueError, ">= 0 and finite, got nan at 1"),
+        ([np.inf, 1], ValueError, ">= 0 and finite, got inf at 0"),
+        ([-1, 1], ValueError, ">= 0 and finite, got -1.0 at 0"),
+        ([1, 1, 1], ValueError, "must have shape (2,), one for each series"),
+        (["1", "2"], TypeError, "must be real numbers, got <U1"),
+        ([1j, 1], TypeError, "must be real numbers, got complex128"),
+    ],
+)
+def test_weights(weights, error, message):
+    link = links.Barycenter(SET[0])
+    for call in (
+        lambda: chainer_sdtw.barycenter(SET, weights=weights),
+        lambda: link(SET, weights),
+        lambda: sdtw_barycenter(X, X[0], weights=weights),
+    ):
+        with pytest.raises(error, match=re.escape(message)) as caught:
+            call()
+        assert str(caught.value).startswith("weights ")
+    if error is ValueError:
+        with pytest.raises(ValueError, match="sample_weight must"):
+            k_means(sample_weight=weights)
+
+
+def test_weights_of_a_minibatch_can_all_be_zero():
+    assert links.Barycenter(SET[0])(SET, [0, 0]).array == 0
+
+
+# --- Scales ---
+
+# Powers of two, by which scaling does not round.
+SCALES = [2.0**-30, 2.0**-10, 2.0**20]
+
+
+@pytest.fixture
+def walks(rng):
+    return reference.walks(rng, 6, 20, 1)
+
+
+def assert_same(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e-6, 1e6, 1e300])
+def test_only_ratios_of_weights_matter(walks, weight):
+    share = np.array([1, 2, 0.5, 0, 1, 1])
+    options = {"gamma": 0.5, "init": walks[0], "tol": 1e-9}
+    expected = chainer_sdtw.barycenter(walks, weights=share, **options)
+    assert abs(expected - walks[0]).max() > 0.1
+    values = []
+    actual = chainer_sdtw.barycenter(
+        walks,
+        weights=weight * share,
+        callback=lambda z, value: values.append(value),
+        **options,
+    )
+    assert_same(actual, expected)
+    loss = chainer_sdtw.soft_dtw(
+        np.broadcast_to(actual, walks.shape), walks, 0.5, reduce="no"
+    )
+    np.testing.assert_allclose(values[-1] / weight, share @ loss.array)
+    seed = sdtw_barycenter(walks, walks[0], 0.5, weight * share, tol=1e-9)
+    wanted = sdtw_barycenter(walks, walks[0], 0.5, share, tol=1e-9)
+    assert_same(seed, wanted)
+    models = [
+        estimators.SoftDTWKMeans(2, init=walks[:2], gamma=0.5).fit(
+            walks, sample_weight=w
+        )
+        for w in (share, weight * share)
+    ]
+    np.testing.assert_allclose(
+        models[1].inertia_, models[0].inertia_ * weight, rtol=1e-9
+    )
+    assert_same(models[1].cluster_centers_, models[0].cluster_centers_)
+
+
+def squared(x, y):
+    """The squared Euclidean cost, as a function."""
+    return chainer_sdtw.cost_matrix(x, y)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    ("cost", "power"),
+    [("sqeuclidean", 2), ("euclidean", 1), ("manhattan", 1), (squared, 2)],
+)
+def test_units_of_series_do_not_matter(walks, scale, cost, power):
+    results = [
+        chainer_sdtw.barycenter(
+            s * walks, gamma=0.5 * s**power, init=s * walks[0], cost=cost
+        )
+        / s
+        for s in (1.0, scale)
+    ]
+    assert abs(results[0] - walks[0]).max() > 0.1
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_units_of_series_do_not_matter_elsewhere(walks, scale):
+    gamma = 0.5 * scale**2
+    unit = sdtw_barycenter(walks, walks[0], 0.5)
+    seed = sdtw_barycenter(scale * walks, scale * walks[0], gamma) / scale
+    np.testing.assert_allclose(seed, unit, rtol=1e-6, atol=1e-6)
+    assert abs(seed - walks[0]).max() > 0.1
+    labels = [0, 0, 0, 1, 1, 1]
+    centers = [
+        estimators.SoftDTWNearestCentroid(gamma=0.5 * s**2)
+        .fit(s * walks, labels)
+        .centroids_
+        / s
+        for s in (1.0, scale)
+    ]
+    np.testing.assert_allclose(centers[1], centers[0], rtol=1e-6, atol=1e-6)
+    models = [
+        estimators.SoftDTWKMeans(2, gamma=0.5 * s**2, init=s * walks[:2]).fit(
+            s * walks
+        )
+        for s in (1.0, scale)
+    ]
+    np.testing.assert_array_equal(models[0].labels_, models[1].labels_)
+    np.testing.assert_allclose(
+        models[1].inertia_ / scale**2, models[0].inertia_, rtol=1e-6
+    )
+
+
+# --- Memory that arguments share ---
+
+
+class TestOut:
+    def test_the_series_themselves(self, rng):
+        series = rng.standard_normal((5, 5))
+        expected = chainer_sdtw.pairwise_soft_dtw(series)
+        out = chainer_sdtw.pairwise_soft_dtw(series, out=series)
+        assert out is series
+        np.testing.assert_array_equal(out, expected)
+
+    @pytest.mark.parametrize("transposed", [False, True])
+    def test_part_of_the_other_set(self, rng, transposed):
+        memory = rng.standard_normal((4, 6))
+        x, y = rng.standard_normal((4, 6)), memory.copy()
+        expected = chainer_sdtw.pairwise_soft_dtw(x, y, loss="divergence")
+        out = memory[:, :4]
+        out = out.T if transposed else out
+        chainer_sdtw.pairwise_soft_dtw(x, memory, loss="divergence", out=out)
+        np.testing.assert_array_equal(out, expected)
+
+    def test_what_cannot_be_written(self):
+        out = np.zeros((2, 2))
+        out.flags.writeable = False
+        with pytest.raises(ValueError, match="out must not be read-only"):
+            chainer_sdtw.pairwise_soft_dtw(SET, out=out)
+        with pytest.raises(TypeError, match=r"out must be a numpy\.ndarray"):
+            chainer_sdtw.pairwise_soft_dtw(SET, out=np.ma.zeros((2, 2)))
+
+    def test_an_initial_guess_is_not_returned(self):
+        guess = SET[0].copy()
+        optimizer = chainer.optimizers.SGD(1e9)
+        z = chainer_sdtw.barycenter(
+            SET[:1], init=guess, gamma=0, max_iter=1, optimizer=optimizer
+        )
+        assert not np.shares_memory(z, guess)
+        np.testing.assert_array_equal(z, guess)
+
+
+def test_itakura_mask_of_any_slope():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        masks = [
+            chainer_sdtw.itakura_mask(7, 5, slope)
+            for slope in (1e3, 1e300, np.inf, 10**400)
+        ]
+    assert masks[2].all() and masks[3].all()
+    # At any finite slope the first cell alone is in reach along an edge.
+    inner = np.ones((7, 5), bool)
+    inner[0, 2:] = inner[-1, :-2] = inner[2:, 0] = inner[:-2, -1] = False
+    for mask in masks[:2]:
+        assert mask[1:-1, 1:-1].all() and not mask[0, 2:].any()
+        np.testing.assert_array_equal(mask, masks[0])
