@@ -235,16 +235,14 @@ def test_what_is_not_real_numbers(name, dtype):
     elif dtype[0] in "Mm":
         a = a.astype("i8")
     with warnings.catch_warnings():
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        warnings.simplefilter(
+            "error", getattr(np, "exceptions", np).ComplexWarning
+        )
         with pytest.raises((TypeError, ValueError, InvalidType)) as caught:
             call(a.astype(dtype))
     # scikit-learn's messages speak of data.
     words = rf"\b{re.escape(argument.split('[')[0])}\b|[Dd]ata|convert|type"
     assert re.search(words, str(caught.value))
-
-
-if not hasattr(np, "exceptions"):  # NumPy 1.22 to 1.24
-    np.exceptions = np
 
 
 class TestForms:

@@ -58,9 +58,8 @@ def alignment_path(
 
     Raises:
         chainer.utils.type_check.InvalidType: If types or shapes do not fit.
-        TypeError: If ``cost``, ``bandwidth`` or a length is of a wrong type.
-        ValueError: If the shapes fit two readings, or any other argument is
-            out of range.
+        TypeError: If any other argument is of a wrong type.
+        ValueError: If an argument is out of range or has masked elements.
 
     .. admonition:: Example
 

@@ -51,16 +51,15 @@ def soft_dtw(
 
             - ``(B, m, d)``: :math:`B` series of length :math:`m` with
               :math:`d` features;
-            - ``(m, d)`` or ``(m,)``: one series;
-            - ``(B, m)``: :math:`B` univariate series.
+            - ``(m, d)`` or ``(m,)``: one series.
 
-            Arrays with two axes are read as whichever of the two fits:
-            univariate series if ``x`` and ``y`` agree in the first axis (or
-            lengths are given), one pair if they agree in the last. If they
-            agree in both, add an axis to say which: ``x[:, :, None]`` or
-            ``x[None]``.
+            An array with two axes is always one series; a batch has three:
+            of univariate series ``(B, m)`` make ``x[:, :, None]``.
 
-            A list holds series of shape ``(length, d)`` or ``(length,)``.
+            A list holds series of shape ``(length, d)`` or ``(length,)``;
+            one of numbers is a univariate series, like a range or a Series
+            of pandas. Numbers that are not in arrays become of the type of
+            the arrays beside them, or float64.
         y (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of them):
             The second series of each pair, ``(B, n, d)`` and so on, of the
             same type: float16 (computed in float32), float32 or float64.
@@ -80,9 +79,10 @@ def soft_dtw(
             :func:`~chainer_sdtw.itakura_mask`. As cheap as a band where each
             row is without holes; otherwise a matrix of all costs is made.
         x_length (:ref:`ndarray`): ``(B,)`` integers, the valid length of each
-            padded series in ``x``; not with lists. What lies beyond is
-            ignored and has gradient zero. With a bandwidth or a mask,
-            lengths on a GPU are copied to the host.
+            padded series in ``x``, or an integer if ``x`` is one series; not
+            with lists. What lies beyond is ignored and has gradient zero.
+            With a bandwidth or a mask, lengths on a GPU are copied to the
+            host.
         y_length (:ref:`ndarray`): The same for ``y``.
         reduce (str): ``'mean'`` or ``'sum'`` over the batch, or ``'no'``.
 
@@ -94,9 +94,8 @@ def soft_dtw(
 
     Raises:
         chainer.utils.type_check.InvalidType: If types or shapes do not fit.
-        TypeError: If ``cost``, ``bandwidth`` or a length is of a wrong type.
-        ValueError: If the shapes fit two readings, or any other argument is
-            out of range.
+        TypeError: If any other argument is of a wrong type.
+        ValueError: If an argument is out of range or has masked elements.
 
     .. admonition:: Example
 
