@@ -139,7 +139,7 @@ def as_weights(
         i = int(bad.argmax())
         raise ValueError(f"{name} must be >= 0 and finite, got {a[i]} at {i}")
     if some and not a.any():
-        raise ValueError(f"{name} must not all be 0")
+        raise ValueError(f"{name} must not all be zero")
     return a
 
 

@@ -17,6 +17,7 @@ from chainer_sdtw import estimators, links
 from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean
 
+ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.22
 X = np.array([[[0.0], [1], [3]], [[2], [2], [1]]])
 Y = np.array([[[1.0], [1], [2], [0]], [[2], [3], [1], [1]]])
 SET = X[:, :, 0]

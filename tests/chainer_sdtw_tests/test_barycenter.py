@@ -380,7 +380,7 @@ def test_interrupt(series):
         ({"weights": [1, 2]}, r"weights must have shape \(4,\)"),
         ({"weights": [1, 2, -1, 1]}, "weights must be >= 0"),
         ({"weights": [1, 2, np.nan, 1]}, "weights must be >= 0"),
-        ({"weights": [0, 0, 0, 0]}, "weights must not all be 0"),
+        ({"weights": [0, 0, 0, 0]}, "weights must not all be zero"),
         ({"init": "average"}, "init must be 'mean'.* got 'average'"),
         ({"init": np.zeros((3, 1))}, "init must have 2 features"),
         ({"init": np.zeros(3)}, "init must have shape"),

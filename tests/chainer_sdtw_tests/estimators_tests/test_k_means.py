@@ -380,7 +380,7 @@ def test_other_features():
 
 @pytest.mark.parametrize("weights", [-np.ones(4), np.zeros(4)])
 def test_weights_out_of_range(weights):
-    with pytest.raises(ValueError, match=r"must be >= 0|must not all be 0"):
+    with pytest.raises(ValueError, match=r"must be >= 0|must not all be zero"):
         SoftDTWKMeans(2).fit(X, sample_weight=weights)
 
 
