@@ -20,11 +20,14 @@ COSTS = ("sqeuclidean", "euclidean", "manhattan")
 
 
 def check_unmasked(name: str, a: Any) -> None:
-    """Refuse masked arrays of which something is masked.
+    """Refuse masked arrays of which something is masked, in lists too.
 
     Raises:
         ValueError: If an element is masked.
     """
+    if isinstance(a, (list, tuple)):
+        for i, part in enumerate(a):
+            check_unmasked(f"{name}[{i}]", part)
     if isinstance(a, np.ma.MaskedArray) and np.ma.is_masked(a):
         raise ValueError(
             f"{name} has masked elements, which would be taken as if they "

@@ -225,6 +225,19 @@ def test_masked_arrays(name):
     assert "np.ma.filled" in message and "x_length" in message
 
 
+def test_masked_elements_in_lists():
+    masked = np.ma.array(X[0], mask=X[0] > 2)
+    for call in (
+        lambda: sdtw_cpu.value([masked], Y[:1]),
+        lambda: SquaredEuclidean([masked[2]], Y[0]),
+        lambda: chainer_sdtw.barycenter(SET, weights=[np.ma.masked, 1]),
+        lambda: k_means(sample_weight=[np.ma.masked, 1]),
+        lambda: loss(x_length=[np.ma.masked, 1]),
+    ):
+        with pytest.raises(ValueError, match="has masked elements"):
+            call()
+
+
 @pytest.mark.parametrize("dtype", ["c16", "O", "U3", "M8[s]", "m8[s]"])
 @pytest.mark.parametrize("name", ENTRIES)
 def test_what_is_not_real_numbers(name, dtype):

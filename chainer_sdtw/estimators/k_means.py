@@ -31,6 +31,28 @@ from sdtw_cpu._arguments import (
 _FINER = 1e-7
 
 
+class _Limits(NamedTuple):
+    """How many clusters to look for, and how long, in types of Python."""
+
+    n_clusters: int
+    max_iter: int
+    tol: float
+    max_iter_barycenter: int
+    tol_barycenter: float
+
+    @classmethod
+    def of(cls, model: SoftDTWKMeans) -> _Limits:
+        """Those of a model, checked."""
+        checked: dict[str, Any] = {}
+        for name in cls._fields:
+            value = getattr(model, name)
+            if name.startswith("tol"):
+                checked[name] = check_tolerance(name, value)
+            else:
+                checked[name] = as_integer(name, value, 1)
+        return cls(**checked)
+
+
 class _State(NamedTuple):
     """Centers, and what becomes of the series with them."""
 
@@ -282,15 +304,12 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             return self._losses(x, centers, x_term=term)
 
     def _fit(self, batch: Batch, sample_weight: Any) -> None:
-        as_integer("n_init", self.n_init, 1)
-        as_integer("max_iter", self.max_iter, 1)
-        as_integer("max_iter_barycenter", self.max_iter_barycenter, 1)
-        for name in ("tol", "tol_barycenter"):
-            check_tolerance(name, getattr(self, name))
-        if as_integer("n_clusters", self.n_clusters, 1) > len(batch):
+        n_init = as_integer("n_init", self.n_init, 1)
+        limits = _Limits.of(self)
+        if limits.n_clusters > len(batch):
             raise ValueError(
                 f"n_samples={len(batch)} should be >= n_clusters="
-                f"{self.n_clusters}"
+                f"{limits.n_clusters}"
             )
         loss = self._loss()
         weights = as_weights(
@@ -299,9 +318,10 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         largest = float(weights.max())
         given, length = self._initial(batch)
         rng = check_random_state(self.random_state)
-        search = _Search(self, batch, loss, weights / largest, length)
-        starts = self.n_init if given is None else 1
-        total = starts * self.max_iter
+        weights = weights / largest
+        search = _Search(self, limits, batch, loss, weights, length)
+        starts = n_init if given is None else 1
+        total = starts * limits.max_iter
         try:
             with progress(self.verbose, total, "k-means") as bar:
                 for left in reversed(range(starts)):
@@ -315,10 +335,10 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             if search.best is not None:
                 self._keep(search.best, largest)
         found = len(np.unique(self.labels_))
-        if found < self.n_clusters:
+        if found < limits.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({found}) found smaller than "
-                f"n_clusters ({self.n_clusters}). Possibly due to duplicate "
+                f"n_clusters ({limits.n_clusters}). Possibly due to duplicate "
                 "points in X.",
                 ConvergenceWarning,
                 stacklevel=3,
@@ -368,12 +388,14 @@ class _Search:
     def __init__(
         self,
         model: SoftDTWKMeans,
+        limits: _Limits,
         batch: Batch,
         loss: Loss,
         weights: np.ndarray,
         length: int,
     ) -> None:
         self.model = model
+        self.limits = limits
         self.batch = batch
         self.loss = loss
         self.weights = weights
@@ -385,10 +407,10 @@ class _Search:
 
     def run(self, centers: Any, bar: Any) -> None:
         """Improve centers until they stay; keep them if they are the best."""
-        model = self.model
+        limits = self.limits
         state, settled = self._assigned(centers, 0), False
         self._labels = None
-        for i in range(1, model.max_iter + 1):
+        for i in range(1, limits.max_iter + 1):
             labels, centers = self._without_empty(state)
             centers = self._updated(centers, labels, settled)
             before, state = state, self._assigned(centers, i)
@@ -398,14 +420,14 @@ class _Search:
             bar.update()
             same = np.array_equal(before.labels, state.labels)
             gain = before.inertia - state.inertia
-            small = gain <= float(model.tol) * abs(state.inertia)
+            small = gain <= limits.tol * abs(state.inertia)
             if settled and same and small:
                 break
             settled = same
 
     def seeds(self, how: str, rng: np.random.RandomState) -> Any:
         """Series as centers ``(K, length, d)``."""
-        size, count = len(self.batch), self.model.n_clusters
+        size, count = len(self.batch), self.limits.n_clusters
         if how == "random":
             share = self.weights / self.weights.sum()
             some = np.count_nonzero(share) >= count
@@ -491,11 +513,11 @@ class _Search:
 
         Until labels have settled, only those whose series have changed.
         """
-        model = self.model
+        limits = self.limits
         objective = _barycenters.Objective(
             self.batch, self.loss, self.weights, labels, len(centers)
         )
-        tol, members = float(model.tol_barycenter), list(range(len(centers)))
+        tol, members = limits.tol_barycenter, list(range(len(centers)))
         if settled:
             tol *= _FINER
         elif self._labels is not None:
@@ -508,7 +530,7 @@ class _Search:
             objective.part(members),
             centers[members],
             tol=tol,
-            max_iter=model.max_iter_barycenter,
+            max_iter=limits.max_iter_barycenter,
         )
         centers = centers.copy()
         centers[members] = found

@@ -30,7 +30,7 @@ from chainer_sdtw import (
     soft_dtw,
     soft_dtw_from_cost,
 )
-from chainer_sdtw.functions import _node
+from chainer_sdtw.functions import _node, _series
 
 DTYPES = [np.float16, np.float32, np.float64]
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
@@ -317,3 +317,37 @@ def test_losses_of_all_pairs(sweeps, rng, loss):
         patch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
         expected = losses()
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
+
+
+class DeviceArray(np.ndarray):
+    """An array on a device, which nobody may wait for."""
+
+    def _wait(self, *args, **kwargs):
+        raise AssertionError("waited for the device")
+
+    min = max = any = all = item = tolist = get = _wait
+    __bool__ = __int__ = __index__ = __float__ = __iter__ = _wait
+
+
+@pytest.fixture
+def on_device(monkeypatch):
+    monkeypatch.setattr(chainer_cuda, "ndarray", DeviceArray)
+    return lambda a, dtype: np.array(a, dtype).view(DeviceArray)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.uint64])
+def test_lengths_on_a_device_are_not_waited_for(on_device, dtype):
+    # 100 is more than there are.
+    lengths = on_device([40, 100, 1], dtype)
+    checked = _series.checked_lengths("x_length", lengths, (3, 40))
+    assert isinstance(checked, DeviceArray) and checked.dtype == np.int64
+    np.testing.assert_array_equal(checked.view(np.ndarray), [40, 100, 1])
+    one = on_device(7, dtype)[...]
+    assert _series.checked_lengths("x", one, (1, 40), False).shape == (1,)
+
+
+def test_lengths_on_a_device_of_a_wrong_form(on_device):
+    with pytest.raises(ValueError, match=r"x_length must have shape \(2,\)"):
+        _series.checked_lengths("x_length", on_device([1], int), (2, 40))
+    with pytest.raises(TypeError, match="x_length must be integers, got flo"):
+        _series.checked_lengths("x_length", on_device([1], float), (1, 40))
