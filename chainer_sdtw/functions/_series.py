@@ -112,7 +112,8 @@ def checked_lengths(
         size = lengths.size
     if on_device:
         check_lengths_form(name, lengths, size)
-        return lengths.astype(np.int64, copy=False)
+        with lengths.device:  # of CuPy
+            return lengths.astype(np.int64, copy=False)
     return as_lengths(name, lengths, size, longest)
 
 
