@@ -182,6 +182,11 @@ def shifted(value_range, time_range):
     return np.array(values)
 
 
+def batches(**options):
+    iterator = training.SeededIterator(range(250), **options)
+    return [next(iterator) for _ in range(4)]
+
+
 def seed_class(D, gamma):
     made = sdtw_cpu.SoftDTW(D, gamma)
     return made.compute(), made.grad()
@@ -344,6 +349,12 @@ CASES = {
         {"init": "barycenter", "series": "barycenter"},
         run=barycenter_link,
     ),
+    "training.SeededIterator": Case(
+        training.SeededIterator,
+        {"batch_size": integer(100, 3), "seed": integer(3, 100)},
+        ("dataset", "repeat"),
+        run=batches,
+    ),
     "training.AttributeShift": Case(
         training.AttributeShift,
         {
@@ -453,6 +464,7 @@ ELSEWHERE = {
     "sdtw_cpu.isa_levels",
     "sdtw_cpu.set_isa",
     "training.AlignmentPlot",
+    "training.RunSettings",
 }
 
 

@@ -330,7 +330,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                     else:
                         centers = given
                     search.run(centers, bar)
-                    converged(bar, left * self.max_iter)
+                    converged(bar, left * limits.max_iter)
         finally:
             if search.best is not None:
                 self._keep(search.best, largest)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from chainer.iterators import SerialIterator, ShuffleOrderSampler
 
+from sdtw_cpu._arguments import as_integer
+
 
 class SeededIterator(SerialIterator):
     """A serial iterator whose order of examples goes on in a resumed run.
@@ -29,6 +31,10 @@ class SeededIterator(SerialIterator):
             :class:`numpy.random.RandomState`; None means any.
         repeat (bool): Whether to go on after the first epoch.
 
+    Raises:
+        TypeError: If ``batch_size`` or ``seed`` is not an integer.
+        ValueError: If one is out of range.
+
     .. admonition:: Example
 
         >>> from chainer_sdtw.training import SeededIterator
@@ -41,10 +47,12 @@ class SeededIterator(SerialIterator):
     def __init__(
         self, dataset: Any, batch_size: int, seed: Any, repeat: bool = True
     ) -> None:
+        if seed is not None:
+            seed = as_integer("seed", seed, 0, 2**32 - 1)
         self.random = np.random.RandomState(seed)
         super().__init__(
             dataset,
-            batch_size,
+            as_integer("batch_size", batch_size, 1),
             repeat=repeat,
             order_sampler=ShuffleOrderSampler(self.random),
         )
