@@ -1,0 +1,208 @@
+"""The import hook that rewrites modules of Chainer."""
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+import threading
+import types
+import typing as tp
+import warnings
+
+from chainer_sdtw.compat._repairs import REPAIRS, Repair
+
+TESTED_VERSION = "7.8.1"
+"""The version of Chainer that the repairs were written for."""
+
+
+# Rewriting a module
+
+
+def _parse(source: str) -> ast.AST:
+    node = ast.parse(source).body[0]
+    return node.value if isinstance(node, ast.Expr) else node
+
+
+def _same(a: tp.Any, b: tp.Any) -> bool:
+    # Whether two syntax trees are the same, wherever they stand.
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, ast.AST):
+        return all(
+            _same(getattr(a, field, None), getattr(b, field, None))
+            for field in a._fields
+        )
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b)
+
+
+class _Rewriter(ast.NodeTransformer):
+    def __init__(self, repairs: tp.Iterable[Repair]) -> None:
+        self._repairs = [(_parse(r.old), r.new) for r in repairs]
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for old, new in self._repairs:
+            if _same(node, old):
+                return self._at(node, _parse(new))
+        return self.generic_visit(node)
+
+    @staticmethod
+    def _at(old: ast.AST, new: ast.AST) -> ast.AST:
+        # Tracebacks show the old lines.
+        for node in ast.walk(new):
+            ast.copy_location(node, old)
+        return new
+
+
+def _rewrite(
+    name: str, loader: tp.Any, repairs: tp.Iterable[Repair]
+) -> types.CodeType:
+    source = loader.get_source(name)
+    if source is None:
+        raise ImportError(
+            f"chainer_sdtw.compat cannot repair {name}: it has no source",
+            name=name,
+        )
+    tree: tp.Any = _Rewriter(repairs).visit(ast.parse(source))
+    return compile(tree, loader.get_filename(name), "exec", dont_inherit=True)
+
+
+def _repairs_of(name: str) -> list[Repair]:
+    return [r for r in REPAIRS if r.module == name and r.needed()]
+
+
+class _Loader(importlib.abc.Loader):
+    """Executes one module of Chainer with its repairs."""
+
+    def __init__(self, loader: tp.Any) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> tp.Any:
+        return getattr(self._loader, name)
+
+    def create_module(
+        self, spec: importlib.machinery.ModuleSpec
+    ) -> tp.Optional[types.ModuleType]:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        # From here on the module is as any other.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        name = module.__name__
+        repairs = _repairs_of(name)
+        if repairs:
+            exec(_rewrite(name, self._loader, repairs), module.__dict__)
+        else:
+            self._loader.exec_module(module)
+        if name == "chainer._version":
+            _check_version(module.__version__)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of Chainer that may need a repair."""
+
+    names = frozenset(r.module for r in REPAIRS) | {"chainer._version"}
+
+    def find_spec(
+        self, fullname: str, path: tp.Any = None, target: tp.Any = None
+    ) -> tp.Optional[importlib.machinery.ModuleSpec]:
+        if fullname not in self.names:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+def _check_version(version: str) -> None:
+    if not re.match(re.escape(TESTED_VERSION) + r"(?!\d)", version):
+        warnings.warn(
+            f"chainer_sdtw.compat was written for Chainer {TESTED_VERSION}; "
+            f"Chainer {version} may need other repairs",
+            stacklevel=2,
+        )
+
+
+# Repairing what has been imported before
+
+
+def _codes(code: types.CodeType) -> tp.Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _repair_imported(module: types.ModuleType) -> None:
+    # What could be imported lacks nothing that it needs at import, so only
+    # its functions need a repair; they are changed in place, as others may
+    # have them by now.
+    name = module.__name__
+    repairs = _repairs_of(name)
+    if not repairs:
+        return
+    code = _rewrite(name, module.__loader__, repairs)
+    codes = {(c.co_name, c.co_firstlineno): c for c in _codes(code)}
+    values = list(vars(module).values())
+    for cls in values[:]:
+        if isinstance(cls, type) and cls.__module__ == name:
+            values += vars(cls).values()
+    for function in values:
+        if (
+            isinstance(function, types.FunctionType)
+            and function.__module__ == name
+        ):
+            old = function.__code__
+            function.__code__ = codes.get(
+                (old.co_name, old.co_firstlineno), old
+            )
+
+
+_lock = threading.Lock()
+
+
+def install() -> None:
+    """Makes Chainer work here; done when this module is imported.
+
+    Calling it again does nothing.
+
+    Raises:
+        ModuleNotFoundError: Chainer is not installed.
+    """
+    with _lock:
+        if any(type(f).__module__ == __name__ for f in sys.meta_path):
+            return
+        chainer = sys.modules.get("chainer")
+        if chainer is None:
+            if importlib.util.find_spec("chainer") is None:
+                raise ModuleNotFoundError(
+                    f"chainer_sdtw needs Chainer {TESTED_VERSION}, which is "
+                    "not installed. Install it with: pip install "
+                    "'setuptools<81' wheel numpy && pip install "
+                    f"--no-build-isolation chainer=={TESTED_VERSION}",
+                    name="chainer",
+                )
+            # Left over from an import that failed; they refer to a package
+            # that is no more.
+            for name in list(sys.modules):
+                if name.startswith("chainer."):
+                    del sys.modules[name]
+        sys.meta_path.insert(0, _Finder())
+        if chainer is not None:
+            version = getattr(chainer, "__version__", None)
+            if version is not None:
+                _check_version(version)
+            for name in sorted(_Finder.names):
+                module = sys.modules.get(name)
+                if module is not None:
+                    _repair_imported(module)

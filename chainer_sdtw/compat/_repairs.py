@@ -1,0 +1,323 @@
+"""What does not work in which module of Chainer, and what to read instead."""
+
+import ctypes
+import functools
+import importlib
+import importlib.metadata
+import os
+import typing as tp
+import warnings
+
+from chainer_sdtw.compat._stand_ins import release
+
+# Of chainer.functions.loss.negative_sampling: a kernel
+_GW = """
+            T gi = g;
+            if (mask == 1) {
+                for (int j = 0; j < c; ++j) {
+                  atomicAdd(&gW[k * c + j], gi * x[(i / m) * c + j]);
+                }
+            }
+            """
+
+
+# When a repair is needed
+
+
+def _import_fails(name: str) -> tp.Callable[[], bool]:
+    def needed() -> bool:
+        # Anything may go wrong here: pkg_resources of an old setuptools, for
+        # one, raises AttributeError on a new Python.
+        try:
+            importlib.import_module(name)
+        except Exception:
+            return True
+        return False
+
+    return needed
+
+
+def _numpy_since(*version: int) -> tp.Callable[[], bool]:
+    def needed() -> bool:
+        import numpy
+
+        return release(numpy.__version__) >= version
+
+    return needed
+
+
+def _no_sparse_float16() -> bool:
+    import numpy
+
+    try:
+        sparse = importlib.import_module("scipy.sparse")
+        sparse.coo_matrix(numpy.ones((1, 1), numpy.float16))
+    except ImportError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
+@functools.cache
+def _cupy() -> tp.Any:
+    # CuPy, which Chainer imports in any case, or None where that fails.
+    # Anything may go wrong here, too.
+    try:
+        return importlib.import_module("cupy")
+    except Exception:
+        return None
+
+
+def _cupy_since(*version: int) -> tp.Callable[[], bool]:
+    def needed() -> bool:
+        return release(getattr(_cupy(), "__version__", "")) >= version
+
+    return needed
+
+
+def _cupy_without_driver() -> bool:
+    # CuPy >= 13 can be imported without a driver.  What is loaded here is
+    # what CuPy would load; that does not initialize CUDA, after which a
+    # process could no longer fork.
+    try:
+        if _cupy().cuda.runtime.is_hip:
+            return False
+    except AttributeError:
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return True
+    return False
+
+
+def _cupy_without_nccl() -> bool:
+    # CuPy >= 8 does not fail to import it, but warns; Chainer has its own
+    # words for those who ask for it.
+    if _cupy() is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nccl = importlib.import_module("cupy.cuda.nccl")
+    except Exception:
+        return False
+    return not getattr(nccl, "available", True)
+
+
+_CUPY_NAMES = ("cupy", "cupy-cuda102") + tuple(
+    f"cupy-cuda{n}" for n in (110, 111, 112, 113, 114, 115, 116, 120)
+)
+
+
+def _new_cupy_distribution() -> bool:
+    # Those of the names that Chainer looks for under which there is a CuPy
+    # newer than Chainer
+    for name in _CUPY_NAMES:
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if release(version) >= (8,):
+            return True
+    return False
+
+
+class Repair(tp.NamedTuple):
+    """One thing that no longer works in one module of Chainer.
+
+    Attributes:
+        module: Name of the module of Chainer.
+        needed: Tells whether the repair is needed here.
+        old: What does not work, as it is written in that module: an
+            expression or a statement of one line, wherever it occurs.
+        new: What to read instead: an expression or a statement, likewise.
+    """
+
+    module: str
+    needed: tp.Callable[[], bool]
+    old: str
+    new: str
+
+
+REPAIRS: tuple[Repair, ...] = (
+    # numpy.distutils: not for Python >= 3.12
+    Repair(
+        "chainer._environment_check",
+        _import_fails("numpy.distutils.system_info"),
+        "import numpy.distutils.system_info",
+        "from chainer_sdtw.compat._stand_ins import numpy",
+    ),
+    # pkg_resources: not in setuptools >= 82, nor without setuptools
+    *(
+        Repair(
+            module,
+            _import_fails("pkg_resources"),
+            "import pkg_resources",
+            "from chainer_sdtw.compat._stand_ins import pkg_resources",
+        )
+        for module in (
+            "chainer._environment_check",
+            "chainer.testing.doctest_helper",
+            "chainer.testing.helper",
+        )
+    ),
+    # numpy.sctypes: not in NumPy >= 2.0
+    Repair(
+        "chainer.functions.array.as_strided",
+        _numpy_since(2),
+        "np.sctypes['int']",
+        "[np.int8, np.int16, np.int32, np.int64]",
+    ),
+    Repair(
+        "chainer.functions.array.as_strided",
+        _numpy_since(2),
+        "np.sctypes['float']",
+        "[np.float16, np.float32, np.float64, np.longdouble]",
+    ),
+    # numpy.float: not in NumPy >= 1.24; it was Python's float
+    Repair(
+        "chainer.functions.array.resize_images",
+        _numpy_since(1, 24),
+        "numpy.float",
+        "float",
+    ),
+    # numpy.ndarray.device: new in NumPy 2.0, and always 'cpu'
+    Repair(
+        "chainer.variable",
+        _numpy_since(2),
+        "getattr(array, 'device', 'CPU')",
+        "'CPU' if isinstance(array, numpy.ndarray)"
+        " else getattr(array, 'device', 'CPU')",
+    ),
+    # A Python integer that is out of bounds for the array: an error in
+    # NumPy >= 2.0; it used to wrap around, as those of NumPy still do
+    Repair(
+        "chainer.functions.array.pad_sequence",
+        _numpy_since(2),
+        "self.padding",
+        "(numpy.array(self.padding)[()]"
+        " if isinstance(self.padding, int) else self.padding)",
+    ),
+    Repair(
+        "chainer.dataset.convert",
+        _numpy_since(2),
+        "device.xp.full(shape, padding, dtype=arrays[0].dtype)",
+        "device.xp.full(shape, numpy.array(padding)[()]"
+        " if isinstance(padding, int) else padding,"
+        " dtype=arrays[0].dtype)",
+    ),
+    Repair(
+        "chainer.functions.math.basic_math",
+        _numpy_since(2),
+        "x.dtype.type(value)",
+        "(numpy.array(value).astype(x.dtype)[()]"
+        " if isinstance(value, int) else x.dtype.type(value))",
+    ),
+    # numpy.maximum: warns of a third argument in NumPy >= 2.4
+    Repair(
+        "chainer.dataset.convert",
+        _numpy_since(2, 4),
+        "numpy.maximum(shape, array.shape, shape)",
+        "numpy.maximum(shape, array.shape, out=shape)",
+    ),
+    # numpy.meshgrid: a tuple in NumPy >= 2.0, no longer a list
+    Repair(
+        "chainer.distributions.categorical", _numpy_since(2), "mg", "list(mg)"
+    ),
+    # Sparse matrices of float16: not in newer SciPy; it computed in float32
+    Repair(
+        "chainer.functions.math.sparse_matmul",
+        _no_sparse_float16,
+        "_coo_matmul_cpu(A_data, A_row, A_col, A_shape, B, dtype)",
+        "_coo_matmul_cpu("
+        "A_data.astype(numpy.float32) if A_data.dtype == numpy.float16"
+        " else A_data, A_row, A_col, A_shape, B, dtype)",
+    ),
+    # CuPy >= 13 can be imported where CUDA cannot be used at all
+    Repair(
+        "chainer.backends.cuda",
+        _cupy_without_driver,
+        "available = True",
+        "raise RuntimeError('No CUDA driver is installed')",
+    ),
+    # cuDNN: not in CuPy >= 14, so that nobody can install it
+    Repair(
+        "chainer.backends.cuda",
+        _cupy_since(14),
+        "not _cudnn_disabled_by_user",
+        "False",
+    ),
+    # NCCL: since CuPy 8, this is no longer an error without it
+    Repair(
+        "chainer.training.updaters.multiprocess_parallel_updater",
+        _cupy_without_nccl,
+        "_available = True",
+        "_available = False",
+    ),
+    # The versions of CuPy that Chainer does not warn of
+    Repair(
+        "chainer._version",
+        _new_cupy_distribution,
+        "'>=7.7.0,<8.0.0'",
+        "'>=7.7.0,<15.0.0'",
+    ),
+    # cupyx.scatter_add: warns in CuPy >= 12; it was the same
+    *(
+        Repair(
+            module,
+            _cupy_since(12),
+            "cuda.cupyx.scatter_add",
+            "cuda.cupy.add.at",
+        )
+        for module in (
+            "chainer.functions.array.as_strided",
+            "chainer.functions.array.scatter_add",
+            "chainer.functions.array.spatial_transformer_sampler",
+            "chainer.utils.sparse",
+        )
+    ),
+    Repair(
+        "chainer.functions.array.get_item",
+        _cupy_since(12),
+        "gx.scatter_add(slices, inputs[0])",
+        "xp.add.at(gx, slices, inputs[0])",
+    ),
+    # A bound of another type: no longer cast to that of the array in
+    # CuPy >= 14, as in NumPy 2, where Chainer casts the result
+    Repair(
+        "chainer.functions.math.clip",
+        _cupy_since(14),
+        "cuda.cupy.clip(x[0], self.x_min, self.x_max)",
+        "cuda.cupy.clip(x[0], self.x_min, self.x_max)"
+        ".astype(x[0].dtype, copy=False)",
+    ),
+    # float16 in kernels of CuPy >= 14: a product is a float
+    Repair(
+        "chainer.functions.loss.negative_sampling",
+        _cupy_since(14),
+        repr(_GW),
+        repr(
+            _GW.replace(
+                "gi * x[(i / m) * c + j]", "T(gi * x[(i / m) * c + j])"
+            )
+        ),
+    ),
+    # ... and not declared unless an argument is of that type
+    Repair(
+        "chainer.training.updaters.multiprocess_parallel_updater",
+        _cupy_since(14),
+        "cuda.elementwise",
+        "__import__('functools').partial(cuda.elementwise,"
+        " preamble='#include \"cupy/float16.cuh\"')",
+    ),
+    # cupy.cuda.nvtx_enabled: warns in CuPy >= 8
+    Repair(
+        "chainer.function_hooks.cuda_profile",
+        _cupy_since(8),
+        "cuda.cupy.cuda.nvtx_enabled",
+        "getattr(cuda.cupy.cuda.nvtx, 'available', True)",
+    ),
+)
+"""All repairs."""

@@ -1,0 +1,122 @@
+"""Running a script or a module as python itself would."""
+
+import builtins
+import functools
+import importlib.machinery
+import io
+import os
+import runpy
+import sys
+import types
+import typing as tp
+import zipfile
+
+
+class _Stowaway:
+    """Imports this module in a process that multiprocessing spawns.
+
+    Such a process runs the script again, but not through this module.  An
+    instance travels with what the process is given to start with.
+    """
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[tp.Any, ...]:
+        return exec, (
+            "import sys\n"
+            f"path, sys.path[:] = sys.path[:], {self.path!r}\n"
+            "try:\n"
+            "    from chainer_sdtw.compat import _run\n"
+            "finally:\n"
+            "    sys.path[:] = path\n"
+            f"_run.stow_away({self.path!r})\n",
+            {},
+        )
+
+
+def stow_away(path: list[str]) -> None:
+    from multiprocessing import spawn
+
+    original = spawn.get_preparation_data
+
+    @functools.wraps(original)
+    def get_preparation_data(
+        *args: tp.Any, **kwargs: tp.Any
+    ) -> dict[str, tp.Any]:
+        data = original(*args, **kwargs)
+        data["chainer_sdtw_compat"] = _Stowaway(path)
+        return data
+
+    spawn.get_preparation_data = get_preparation_data
+
+
+def clean_tracebacks() -> None:
+    # The traceback that ends a script starts in the script.
+    original = sys.excepthook
+    package = os.path.dirname(__file__)
+
+    def is_ours(path: str) -> bool:
+        return (
+            path == runpy.run_path.__code__.co_filename
+            or os.path.dirname(path) == package
+        )
+
+    def excepthook(
+        cls: type[BaseException],
+        value: BaseException,
+        traceback: tp.Optional[types.TracebackType],
+    ) -> None:
+        while traceback is not None and is_ours(
+            traceback.tb_frame.f_code.co_filename
+        ):
+            traceback = traceback.tb_next
+        original(cls, value.with_traceback(traceback), traceback)
+
+    sys.excepthook = excepthook
+
+
+def _new_main() -> types.ModuleType:
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    vars(main).update(__annotations__={}, __builtins__=builtins)
+    return main
+
+
+def run_script(script: str, args: list[str]) -> None:
+    path = os.path.abspath(script)
+    is_file = not zipfile.is_zipfile(path) and not os.path.isdir(path)
+    sys.argv[:] = [script, *args]
+    start = os.path.dirname(os.path.realpath(path)) if is_file else path
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        sys.path[0] = start  # instead of the current directory
+    elif not is_file:
+        sys.path.insert(0, start)
+    main = _new_main()
+    if not is_file:
+        runpy._run_module_as_main(  # type: ignore[attr-defined]
+            "__main__", alter_argv=False
+        )
+        return
+    try:
+        with io.open_code(path) as f:
+            source = f.read()
+    except OSError as e:
+        print(
+            f"{sys.executable}: can't open file {path!r}: "
+            f"[Errno {e.errno}] {e.strerror}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    vars(main).update(
+        __cached__=None,
+        __file__=path,
+        __loader__=importlib.machinery.SourceFileLoader("__main__", path),
+    )
+    exec(compile(source, path, "exec", dont_inherit=True), vars(main))
+
+
+def run_module(name: str, args: list[str]) -> None:
+    sys.argv[:] = ["-m", *args]
+    _new_main()
+    # What python -m calls.
+    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
