@@ -39,6 +39,16 @@ def _same(a: tp.Any, b: tp.Any) -> bool:
     return bool(a == b)
 
 
+def _end(tree: ast.Module, repairs: tp.Iterable[Repair]) -> None:
+    # Leaves out what comes after a repair that is the last of the module.
+    ends = [_parse(r.old) for r in repairs if r.last]
+    for i, node in enumerate(tree.body):
+        statement = node.value if isinstance(node, ast.Expr) else node
+        if any(_same(statement, end) for end in ends):
+            del tree.body[i + 1 :]
+            return
+
+
 class _Rewriter(ast.NodeTransformer):
     def __init__(self, repairs: tp.Iterable[Repair]) -> None:
         self._repairs = [(_parse(r.old), r.new) for r in repairs]
@@ -66,7 +76,9 @@ def _rewrite(
             f"chainer_sdtw.compat cannot repair {name}: it has no source",
             name=name,
         )
-    tree: tp.Any = _Rewriter(repairs).visit(ast.parse(source))
+    tree: tp.Any = ast.parse(source)
+    _end(tree, repairs)
+    tree = _Rewriter(repairs).visit(tree)
     return compile(tree, loader.get_filename(name), "exec", dont_inherit=True)
 
 

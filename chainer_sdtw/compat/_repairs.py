@@ -24,12 +24,22 @@ _GW = """
 # When a repair is needed
 
 
+def _always() -> bool:
+    return True
+
+
 def _import_fails(name: str) -> tp.Callable[[], bool]:
     def needed() -> bool:
         # Anything may go wrong here: pkg_resources of an old setuptools, for
         # one, raises AttributeError on a new Python.
         try:
-            importlib.import_module(name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # That of setuptools 80 warns whoever imports it of its end.
+                warnings.filterwarnings(
+                    "error", "pkg_resources is deprecated", UserWarning
+                )
+                importlib.import_module(name)
         except Exception:
             return True
         return False
@@ -42,6 +52,14 @@ def _numpy_since(*version: int) -> tp.Callable[[], bool]:
         import numpy
 
         return release(numpy.__version__) >= version
+
+    return needed
+
+
+def _protobuf_since(*version: int) -> tp.Callable[[], bool]:
+    def needed() -> bool:
+        protobuf = importlib.import_module("google.protobuf")
+        return release(protobuf.__version__) >= version
 
     return needed
 
@@ -133,15 +151,27 @@ class Repair(tp.NamedTuple):
         old: What does not work, as it is written in that module: an
             expression or a statement of one line, wherever it occurs.
         new: What to read instead: an expression or a statement, likewise.
+        last: Whether ``old`` is a statement with which the module shall end:
+            what comes after it is left out.
     """
 
     module: str
     needed: tp.Callable[[], bool]
     old: str
     new: str
+    last: bool = False
 
 
 REPAIRS: tuple[Repair, ...] = (
+    # An error of 7.8.1: the gradient for the filters alone raises on the CPU,
+    # and with it second derivatives of a convolution.  Chainer's master has
+    # it mended (chainer/chainer#8624), but no release has.
+    Repair(
+        "chainer.functions.connection.deconvolution_2d",
+        _always,
+        "self._set_cover_all(x, W)",
+        "self._set_cover_all(x.shape, W.shape)",
+    ),
     # numpy.distutils: not for Python >= 3.12
     Repair(
         "chainer._environment_check",
@@ -149,7 +179,8 @@ REPAIRS: tuple[Repair, ...] = (
         "import numpy.distutils.system_info",
         "from chainer_sdtw.compat._stand_ins import numpy",
     ),
-    # pkg_resources: not in setuptools >= 82, nor without setuptools
+    # pkg_resources: not in setuptools >= 82, nor without setuptools, and
+    # with a warning in the releases before
     *(
         Repair(
             module,
@@ -225,6 +256,30 @@ REPAIRS: tuple[Repair, ...] = (
     # numpy.meshgrid: a tuple in NumPy >= 2.0, no longer a list
     Repair(
         "chainer.distributions.categorical", _numpy_since(2), "mg", "list(mg)"
+    ),
+    # Modules written by protoc 3, which make each descriptor by themselves:
+    # an error in protobuf >= 4, which wants all to be made from the
+    # serialized file.  This is what protoc writes today.
+    Repair(
+        "chainer.links.caffe.protobuf3.caffe_pb2",
+        _protobuf_since(4),
+        "from google.protobuf import descriptor as _descriptor",
+        "from chainer_sdtw.compat._stand_ins import descriptor as _descriptor",
+    ),
+    Repair(
+        "chainer.links.caffe.protobuf3.caffe_pb2",
+        _protobuf_since(4),
+        "from google.protobuf import reflection as _reflection",
+        "from google.protobuf.internal import builder as _builder",
+    ),
+    Repair(
+        "chainer.links.caffe.protobuf3.caffe_pb2",
+        _protobuf_since(4),
+        "_sym_db.RegisterFileDescriptor(DESCRIPTOR)",
+        "_builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals()),"
+        " _builder.BuildTopDescriptorsAndMessages("
+        "DESCRIPTOR, 'caffe_pb2', globals())",
+        last=True,
     ),
     # Sparse matrices of float16: not in newer SciPy; it computed in float32
     Repair(

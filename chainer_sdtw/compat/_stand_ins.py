@@ -1,5 +1,6 @@
 """What stands in for things that are missing."""
 
+import importlib
 import importlib.metadata
 import re
 import types
@@ -91,3 +92,12 @@ numpy = types.SimpleNamespace(
         system_info=types.SimpleNamespace(get_info=lambda name: {})
     )
 )
+
+
+def _file_descriptor(*, serialized_pb: bytes, **options: str) -> tp.Any:
+    pool = importlib.import_module("google.protobuf.descriptor_pool")
+    return pool.Default().AddSerializedFile(serialized_pb)
+
+
+# Of google.protobuf.descriptor: what remains of a module written by protoc
+descriptor = types.SimpleNamespace(FileDescriptor=_file_descriptor)
