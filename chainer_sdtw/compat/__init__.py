@@ -13,12 +13,28 @@ and, for a script or a module that is to stay as it is::
     python -m chainer_sdtw.compat SCRIPT [ARGS]
     python -m chainer_sdtw.compat -m MODULE [ARGS]
 
+An environment can have this done in each of its processes, so that Chainer
+may be imported first, or alone::
+
+    python -m chainer_sdtw.compat --enable
+    python -m chainer_sdtw.compat --status
+    python -m chainer_sdtw.compat --disable
+
+The first writes a small ``.pth`` file into its site-packages, which the
+interpreter reads when it starts.  It takes a fraction of a millisecond and
+imports nothing until Chainer is imported; where chainer_sdtw has been
+uninstalled since, it does nothing.  ``python -S`` does not read it.
+
+Without that, processes that ``multiprocessing`` or joblib start from one that
+has imported chainer_sdtw repair Chainer, too; other processes are on their
+own.
+
 How it works: :data:`REPAIRS` lists what does not work in which module of
 Chainer, and what to read instead.  When one of these modules is imported, an
 import hook rewrites its syntax tree accordingly; line numbers stay as they
-are, no bytecode is cached, and no other module is touched.  Nothing is added
-to ``numpy`` or ``cupy`` and nothing to :data:`sys.modules`.  A repair applies
-only where it is needed: where Chainer works, this module does nothing.
+are, no bytecode is cached, and no module of others is rewritten.  Nothing is
+added to ``numpy`` or ``cupy`` and nothing to :data:`sys.modules`.  A repair
+applies only where it is needed; errors of Chainer's own are mended everywhere.
 
 With CuPy, which Chainer looks for when it is imported, things are as they
 were with CuPy 7:
@@ -35,6 +51,9 @@ were with CuPy 7:
 - Without NCCL, ``MultiprocessParallelUpdater.available()`` is false.
 """
 
+# Where Chainer is imported first, this package is there without chainer_sdtw,
+# which needs Chainer (see _processes.FINDER).  So its modules import names
+# from each other: "from chainer_sdtw.compat import _hook" imports both.
 from chainer_sdtw.compat._hook import TESTED_VERSION, install
 from chainer_sdtw.compat._main import main
 from chainer_sdtw.compat._repairs import REPAIRS, Repair

@@ -11,6 +11,7 @@ import types
 import typing as tp
 import warnings
 
+from chainer_sdtw.compat._processes import STARTERS, cover
 from chainer_sdtw.compat._repairs import REPAIRS, Repair
 
 TESTED_VERSION = "7.8.1"
@@ -87,7 +88,7 @@ def _repairs_of(name: str) -> list[Repair]:
 
 
 class _Loader(importlib.abc.Loader):
-    """Executes one module of Chainer with its repairs."""
+    """Executes one module with what belongs to it."""
 
     def __init__(self, loader: tp.Any) -> None:
         self._loader = loader
@@ -113,12 +114,16 @@ class _Loader(importlib.abc.Loader):
             self._loader.exec_module(module)
         if name == "chainer._version":
             _check_version(module.__version__)
+        if name in STARTERS:
+            cover(module)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of Chainer that may need a repair."""
+    """Finds the modules of Chainer that may need a repair, and starters."""
 
-    names = frozenset(r.module for r in REPAIRS) | {"chainer._version"}
+    names = frozenset(r.module for r in REPAIRS).union(
+        ["chainer._version"], STARTERS
+    )
 
     def find_spec(
         self, fullname: str, path: tp.Any = None, target: tp.Any = None
@@ -210,6 +215,9 @@ def install() -> None:
                 if name.startswith("chainer."):
                     del sys.modules[name]
         sys.meta_path.insert(0, _Finder())
+        for name in STARTERS:
+            if name in sys.modules:
+                cover(sys.modules[name])
         if chainer is not None:
             version = getattr(chainer, "__version__", None)
             if version is not None:

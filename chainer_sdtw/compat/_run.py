@@ -1,7 +1,6 @@
 """Running a script or a module as python itself would."""
 
 import builtins
-import functools
 import importlib.machinery
 import io
 import os
@@ -10,45 +9,6 @@ import sys
 import types
 import typing as tp
 import zipfile
-
-
-class _Stowaway:
-    """Imports this module in a process that multiprocessing spawns.
-
-    Such a process runs the script again, but not through this module.  An
-    instance travels with what the process is given to start with.
-    """
-
-    def __init__(self, path: list[str]) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[tp.Any, ...]:
-        return exec, (
-            "import sys\n"
-            f"path, sys.path[:] = sys.path[:], {self.path!r}\n"
-            "try:\n"
-            "    from chainer_sdtw.compat import _run\n"
-            "finally:\n"
-            "    sys.path[:] = path\n"
-            f"_run.stow_away({self.path!r})\n",
-            {},
-        )
-
-
-def stow_away(path: list[str]) -> None:
-    from multiprocessing import spawn
-
-    original = spawn.get_preparation_data
-
-    @functools.wraps(original)
-    def get_preparation_data(
-        *args: tp.Any, **kwargs: tp.Any
-    ) -> dict[str, tp.Any]:
-        data = original(*args, **kwargs)
-        data["chainer_sdtw_compat"] = _Stowaway(path)
-        return data
-
-    spawn.get_preparation_data = get_preparation_data
 
 
 def clean_tracebacks() -> None:

@@ -1,0 +1,89 @@
+"""Chainer in the processes that multiprocessing and joblib start.
+
+Such a process may meet Chainer before anything imports chainer_sdtw: in what
+it is given to unpickle.
+"""
+
+import functools
+import os
+import types
+import typing as tp
+
+FINDER = """\
+import sys
+
+class ChainerSDTWFinder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "chainer":
+            ChainerSDTWFinder.repair()
+        elif root and name in ("chainer_sdtw", "sdtw_cpu"):
+            from importlib.machinery import PathFinder
+            return PathFinder.find_spec(name, [root])
+        return None
+
+    @staticmethod
+    def repair():
+        from importlib import import_module, machinery, util
+        compat = "chainer_sdtw.compat"
+        if compat in sys.modules:
+            import_module(compat)  # waits for a thread that imports it
+            return
+        package = util.find_spec("chainer_sdtw")
+        if package and package.origin:  # not a folder that pip has left
+            spec = machinery.PathFinder.find_spec(
+                compat, package.submodule_search_locations
+            )
+            module = sys.modules[compat] = util.module_from_spec(spec)
+            try:
+                spec.loader.exec_module(module)
+            except ImportError:
+                del sys.modules[compat]
+
+# In a virtual environment, the interpreter reads .pth files twice.
+if root or ChainerSDTWFinder.__name__ not in [
+    getattr(finder, "__name__", None) for finder in sys.meta_path
+]:
+    sys.meta_path.insert(0, ChainerSDTWFinder)
+"""
+"""Python that has :mod:`chainer_sdtw.compat` imported before Chainer.
+
+It imports nothing until then, and it leaves out the rest of chainer_sdtw,
+which imports Chainer.  Where there is no chainer_sdtw, nothing happens.  With
+``root``, a folder, chainer_sdtw is the one in it.
+"""
+
+STARTERS = (
+    "joblib.externals.loky.backend.spawn",
+    "loky.backend.spawn",
+    "multiprocessing.spawn",
+)
+"""Modules with a function that makes what a new process starts with."""
+
+
+class _Stowaway:
+    """Runs :data:`FINDER` where it is unpickled."""
+
+    def __reduce__(self) -> tuple[tp.Any, ...]:
+        package = os.path.dirname(os.path.dirname(__file__))
+        return exec, (FINDER, {"root": os.path.dirname(package)})
+
+
+def cover(module: types.ModuleType) -> None:
+    """Makes the processes that one of :data:`STARTERS` starts repair Chainer.
+
+    An instance of :class:`_Stowaway` travels with what they start with.
+    """
+    original = getattr(module, "get_preparation_data", None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def get_preparation_data(
+        *args: tp.Any, **kwargs: tp.Any
+    ) -> dict[str, tp.Any]:
+        data = original(*args, **kwargs)
+        data["chainer_sdtw_compat"] = _Stowaway()
+        return data
+
+    module.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
