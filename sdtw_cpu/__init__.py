@@ -19,6 +19,16 @@ Settings
     :func:`isa_levels`, :func:`set_isa`
 """
 
+import importlib.util
+
+if importlib.util.find_spec("sdtw_cpu._kernels") is None:
+    raise ImportError(
+        f"{__path__[0]} is source code that has not been built. To import "
+        "the installed package, run Python in another folder; to build the "
+        "source code where it is: pip install -e .",
+        name="sdtw_cpu._kernels",
+    )
+
 from sdtw_cpu import barycenter, distance
 from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -24,6 +26,31 @@ def test_version_is_stated_once():
 def test_types_are_announced():
     for package in (chainer_sdtw, sdtw_cpu):
         assert Path(package.__file__).with_name("py.typed").exists()
+
+
+@pytest.mark.parametrize("name", ["chainer_sdtw", "sdtw_cpu.distance"])
+def test_unbuilt_source_says_so(name, tmp_path):
+    for package in (chainer_sdtw, sdtw_cpu):
+        folder = Path(package.__file__).parent
+        shutil.copytree(
+            folder,
+            tmp_path / folder.name,
+            ignore=shutil.ignore_patterns("_kernels.*", "__pycache__"),
+        )
+    # -S: the finder of an editable install would find the extension.
+    packages = [path for path in sys.path if path.endswith("-packages")]
+    result = subprocess.run(
+        [sys.executable, "-S", "-W", "ignore", "-c", f"import {name}"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(packages)},
+        text=True,
+    )
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    folder = (tmp_path / "sdtw_cpu").resolve()
+    assert last.startswith(f"ImportError: {folder} is source code that has")
+    assert last.endswith("pip install -e .")
 
 
 @pytest.mark.skipif(
