@@ -111,8 +111,12 @@ $(CREATED):
 # what is needed to build first, then everything without isolation. A changed
 # source builds the extension again.
 $(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
-	$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11' '$(NUMPY)'
-	$(INSTALL) --no-build-isolation -e '.[dev]' '$(NUMPY)'
+	@echo 'Installing in $(VENV) what is needed to build ...'
+	@$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11' '$(NUMPY)'
+	@echo '... then Chainer, chainer-sdtw, whose C++ is compiled, and the' \
+		'rest. This takes two to five minutes and prints nothing ...'
+	@$(INSTALL) --no-build-isolation -e '.[dev]' '$(NUMPY)'
+	@echo '... done; it is kept for the next time.'
 	@touch $@
 
 clean:
