@@ -15,7 +15,7 @@ from interpreters import root
 
 import chainer_sdtw
 import sdtw_cpu
-from chainer_sdtw.compat import _environment
+from chainer_sdtw.compat import _environment, main
 
 # What fails on NumPy 2 without repairs
 AS_STRIDED = """
@@ -324,3 +324,23 @@ def test_packages_of_the_user(tmp_path):
     environment.compat("--disable", **user)
     assert sorted(folder.iterdir()) == before
     assert not (environment.site_packages / _environment.NAME).exists()
+
+
+def test_file_of_another_environment(tmp_path, monkeypatch, capsys):
+    # As that of the Python from which a virtual environment was made
+    paths = [tmp_path / name / _environment.NAME for name in ("own", "other")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(_environment.CONTENT)
+    folders = [str(path.parent) for path in paths]
+    monkeypatch.setattr(_environment, "_site_folders", lambda: folders)
+    monkeypatch.setattr(sys, "prefix", folders[0])
+    with pytest.raises(SystemExit, match="1"):
+        main(["--disable"])
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"Disabled: removed {paths[0]}",
+        f"Still enabled by {paths[1]}, of another environment",
+    ]
+    assert err == ""
+    assert [path.exists() for path in paths] == [False, True]
