@@ -30,6 +30,7 @@ if importlib.util.find_spec("sdtw_cpu._kernels") is None:
     )
 
 from sdtw_cpu import barycenter, distance
+from sdtw_cpu._arguments import check_gamma
 from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (
     get_num_threads,
@@ -40,10 +41,11 @@ from sdtw_cpu._settings import (
 )
 from sdtw_cpu._soft_dtw import SoftDTW
 from sdtw_cpu._sweeps import (
+    CostTape,
+    SeriesTape,
     Tape,
     adjoint,
     adjoint_tangent,
-    check_gamma,
     tangent,
     tangent_from_cost,
     value,
@@ -52,6 +54,8 @@ from sdtw_cpu._sweeps import (
 from sdtw_cpu._version import __version__
 
 __all__ = [
+    "CostTape",
+    "SeriesTape",
     "SoftDTW",
     "Tape",
     "__version__",

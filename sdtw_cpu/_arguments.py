@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sdtw_cpu._typing import Real
+
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
 
@@ -172,7 +174,7 @@ def check_weights_shape(name: str, weights: Any, size: int) -> None:
         )
 
 
-def check_gamma(gamma: Any) -> float:
+def check_gamma(gamma: Real) -> float:
     """Return gamma as a float.
 
     Raises:

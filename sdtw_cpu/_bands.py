@@ -10,17 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdtw_cpu._arguments import as_array, as_integer, as_lengths
+from sdtw_cpu._typing import Integer, Integers
 
 
 def sakoe_chiba_band(
-    m: int,
-    n: int,
-    bandwidth: Any,
-    x_length: np.ndarray | None = None,
-    y_length: np.ndarray | None = None,
-) -> np.ndarray:
+    m: Integer,
+    n: Integer,
+    bandwidth: Integer | Integers,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+) -> NDArray[np.int32]:
     """Make the band of Sakoe and Chiba.
 
     For equal lengths the cells with ``|i - j| <= bandwidth``. For others the
@@ -78,10 +80,10 @@ def sakoe_chiba_band(
 
 
 def band_from_mask(
-    mask: np.ndarray,
-    x_length: np.ndarray | None = None,
-    y_length: np.ndarray | None = None,
-) -> np.ndarray | None:
+    mask: Integers,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+) -> NDArray[np.int32] | None:
     """Make the band with the cells of a mask that a path can use.
 
     Cells that no path reaches for another reason than the mask's holes are

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._arguments import as_integer
+from sdtw_cpu._typing import Integer, IsaName
 
 _MAX_THREADS = 1024
 
@@ -15,7 +17,7 @@ def get_num_threads() -> int:
     return _kernels.num_threads()
 
 
-def set_num_threads(n: int) -> None:
+def set_num_threads(n: Integer) -> None:
     """Set the largest number of threads that one call uses.
 
     At import it is the first number of the environment variable
@@ -34,12 +36,12 @@ def set_num_threads(n: int) -> None:
     _kernels.set_num_threads(n)
 
 
-def isa() -> str:
+def isa() -> IsaName:
     """Return the instruction set in use, one of :func:`isa_levels`."""
     return _kernels.isa()
 
 
-def isa_levels() -> tuple[str, ...]:
+def isa_levels() -> tuple[IsaName, ...]:
     """Return the instruction sets usable here, the fastest last.
 
     ``'generic'`` always; on x86-64 also ``'avx2'`` and ``'avx512'`` if the
@@ -48,7 +50,7 @@ def isa_levels() -> tuple[str, ...]:
     return tuple(_kernels.isa_levels())
 
 
-def set_isa(name: str) -> None:
+def set_isa(name: IsaName) -> None:
     """Use another instruction set, for tests and comparisons.
 
     At import it is the environment variable ``SDTW_CPU_ISA``, or else the
@@ -81,4 +83,4 @@ def _default_threads() -> int:
 
 set_num_threads(_default_threads())
 if os.environ.get("SDTW_CPU_ISA"):
-    set_isa(os.environ["SDTW_CPU_ISA"])
+    set_isa(cast(IsaName, os.environ["SDTW_CPU_ISA"]))

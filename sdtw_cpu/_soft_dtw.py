@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sdtw_cpu._arguments import as_array
-from sdtw_cpu._sweeps import Tape, adjoint, check_gamma, value_from_cost
+from sdtw_cpu._arguments import as_array, check_gamma
+from sdtw_cpu._sweeps import CostTape, adjoint, value_from_cost
+from sdtw_cpu._typing import Real, Reals
+
+
+class Distance(Protocol):
+    """What can compute a distance matrix."""
+
+    def compute(self) -> Reals: ...
 
 
 class SoftDTW:
@@ -24,7 +32,7 @@ class SoftDTW:
         ValueError: If ``D`` is not a matrix or gamma is out of range.
     """
 
-    def __init__(self, D: Any, gamma: float = 1.0) -> None:
+    def __init__(self, D: Distance | Reals, gamma: Real = 1.0) -> None:
         compute = getattr(D, "compute", None)
         what = "a matrix of real numbers or have a compute() that returns one"
         matrix = as_array("D", D if compute is None else compute(), what=what)
@@ -34,7 +42,7 @@ class SoftDTW:
                 f"D must have shape (m, n) with m, n >= 1, got {self.D.shape}"
             )
         self.gamma = check_gamma(gamma)
-        self._tape: Tape | None = None
+        self._tape: CostTape | None = None
 
     def __repr__(self) -> str:
         m, n = self.D.shape
@@ -47,7 +55,7 @@ class SoftDTW:
         )
         return float(values[0])
 
-    def grad(self) -> np.ndarray:
+    def grad(self) -> NDArray[np.float64]:
         """Return the gradient ``(m, n)`` with respect to ``D``.
 
         It is also the expected alignment matrix.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Literal, Optional, overload
 
 import numpy as np
 
@@ -19,8 +19,16 @@ from sdtw_cpu._arguments import (
     check_series,
     check_unmasked,
 )
+from sdtw_cpu._typing import (
+    CostName,
+    Direction,
+    FloatArray,
+    Integers,
+    Real,
+    Reals,
+)
 
-Gradients = tuple[Optional[np.ndarray], Optional[np.ndarray]]
+Gradients = tuple[Optional[FloatArray], Optional[FloatArray]]
 
 
 class Tape:
@@ -42,10 +50,54 @@ class Tape:
         return self._sweep.tape_bytes
 
 
+class SeriesTape(Tape):
+    """A tape of series, whose gradients are a pair."""
+
+
+class CostTape(Tape):
+    """A tape of cost matrices, which have one gradient."""
+
+
+@overload
+def value(
+    x: Reals,
+    y: Reals,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[False] = False,
+) -> FloatArray: ...
+@overload
+def value(
+    x: Reals,
+    y: Reals,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[True],
+) -> tuple[FloatArray, SeriesTape]: ...
+@overload
+def value(
+    x: Reals,
+    y: Reals,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: bool = False,
+) -> FloatArray | tuple[FloatArray, SeriesTape]: ...
 def value(
     x: Any,
     y: Any,
-    gamma: float = 1.0,
+    gamma: Real = 1.0,
     *,
     cost: str = "sqeuclidean",
     x_length: Any = None,
@@ -98,9 +150,39 @@ def value(
     return _value(x, y, check_cost(cost), gamma, limits, tape)
 
 
+@overload
+def value_from_cost(
+    cost: Reals,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[False] = False,
+) -> FloatArray: ...
+@overload
+def value_from_cost(
+    cost: Reals,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[True],
+) -> tuple[FloatArray, CostTape]: ...
+@overload
+def value_from_cost(
+    cost: Reals,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: bool = False,
+) -> FloatArray | tuple[FloatArray, CostTape]: ...
 def value_from_cost(
     cost: Any,
-    gamma: float = 1.0,
+    gamma: Real = 1.0,
     *,
     x_length: Any = None,
     y_length: Any = None,
@@ -134,11 +216,52 @@ def value_from_cost(
     return _value(cost, None, None, gamma, limits, tape)
 
 
+@overload
+def tangent(
+    x: Reals,
+    y: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[False] = False,
+) -> tuple[FloatArray, FloatArray]: ...
+@overload
+def tangent(
+    x: Reals,
+    y: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[True],
+) -> tuple[FloatArray, FloatArray, SeriesTape]: ...
+@overload
+def tangent(
+    x: Reals,
+    y: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    cost: CostName = "sqeuclidean",
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: bool = False,
+) -> (
+    tuple[FloatArray, FloatArray] | tuple[FloatArray, FloatArray, SeriesTape]
+): ...
 def tangent(
     x: Any,
     y: Any,
     direction: Any,
-    gamma: float = 1.0,
+    gamma: Real = 1.0,
     *,
     cost: str = "sqeuclidean",
     x_length: Any = None,
@@ -191,10 +314,45 @@ def tangent(
     return _tangent(x, y, check_cost(cost), gamma, limits, direction, tape)
 
 
+@overload
+def tangent_from_cost(
+    cost: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[False] = False,
+) -> tuple[FloatArray, FloatArray]: ...
+@overload
+def tangent_from_cost(
+    cost: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: Literal[True],
+) -> tuple[FloatArray, FloatArray, CostTape]: ...
+@overload
+def tangent_from_cost(
+    cost: Reals,
+    direction: Direction,
+    gamma: Real = 1.0,
+    *,
+    x_length: Integers | None = None,
+    y_length: Integers | None = None,
+    band: Integers | None = None,
+    tape: bool = False,
+) -> (
+    tuple[FloatArray, FloatArray] | tuple[FloatArray, FloatArray, CostTape]
+): ...
 def tangent_from_cost(
     cost: Any,
     direction: Any,
-    gamma: float = 1.0,
+    gamma: Real = 1.0,
     *,
     x_length: Any = None,
     y_length: Any = None,
@@ -229,6 +387,54 @@ def tangent_from_cost(
     return _tangent(cost, None, None, gamma, limits, direction, tape)
 
 
+@overload
+def adjoint(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    *,
+    x: Literal[True] = True,
+    y: Literal[True] = True,
+) -> tuple[FloatArray, FloatArray]: ...
+@overload
+def adjoint(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    *,
+    x: Literal[True] = True,
+    y: Literal[False],
+) -> tuple[FloatArray, None]: ...
+@overload
+def adjoint(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    *,
+    x: Literal[False],
+    y: Literal[True] = True,
+) -> tuple[None, FloatArray]: ...
+@overload
+def adjoint(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> Gradients: ...
+@overload
+def adjoint(
+    tape: CostTape,
+    grad: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> FloatArray: ...
+@overload
+def adjoint(
+    tape: Tape,
+    grad: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> FloatArray | Gradients: ...
 def adjoint(
     tape: Tape, grad: Any = None, *, x: bool = True, y: bool = True
 ) -> np.ndarray | Gradients:
@@ -263,6 +469,60 @@ def adjoint(
     return _adjoint(sweep, _seed(sweep, "grad", grad, 1), None, x, y)
 
 
+@overload
+def adjoint_tangent(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: Literal[True] = True,
+    y: Literal[True] = True,
+) -> tuple[FloatArray, FloatArray]: ...
+@overload
+def adjoint_tangent(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: Literal[True] = True,
+    y: Literal[False],
+) -> tuple[FloatArray, None]: ...
+@overload
+def adjoint_tangent(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: Literal[False],
+    y: Literal[True] = True,
+) -> tuple[None, FloatArray]: ...
+@overload
+def adjoint_tangent(
+    tape: SeriesTape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> Gradients: ...
+@overload
+def adjoint_tangent(
+    tape: CostTape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> FloatArray: ...
+@overload
+def adjoint_tangent(
+    tape: Tape,
+    grad: Reals | None = None,
+    grad_tangent: Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> FloatArray | Gradients: ...
 def adjoint_tangent(
     tape: Tape,
     grad: Any = None,
@@ -372,7 +632,7 @@ def _value(
     x: np.ndarray,
     y: np.ndarray | None,
     cost: str | None,
-    gamma: float,
+    gamma: Real,
     limits: tuple[Any, Any, Any],
     tape: bool,
 ) -> Any:
@@ -381,14 +641,14 @@ def _value(
     out = np.empty(x.shape[0])
     sweep.value(out)
     value = _rounded(out, x.dtype)
-    return (value, Tape(sweep)) if tape else value
+    return (value, _tape(sweep)) if tape else value
 
 
 def _tangent(
     x: np.ndarray,
     y: np.ndarray | None,
     cost: str | None,
-    gamma: float,
+    gamma: Real,
     limits: tuple[Any, Any, Any],
     direction: Any,
     tape: bool,
@@ -398,7 +658,11 @@ def _tangent(
     out, change = np.empty((2, x.shape[0]))
     sweep.value(out, change)
     values = _rounded(out, x.dtype), _rounded(change, x.dtype)
-    return (*values, Tape(sweep)) if tape else values
+    return (*values, _tape(sweep)) if tape else values
+
+
+def _tape(sweep: _kernels.Sweep) -> Tape:
+    return SeriesTape(sweep) if sweep.fused else CostTape(sweep)
 
 
 def _rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:

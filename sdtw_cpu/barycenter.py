@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdtw_cpu._arguments import (
     as_array,
     as_integer,
     as_weights,
+    check_gamma,
     check_tolerance,
     check_unmasked,
 )
 from sdtw_cpu._blas import single_threaded
 from sdtw_cpu._search import Units, descend, power_of_two
-from sdtw_cpu._sweeps import adjoint, check_gamma, value
+from sdtw_cpu._sweeps import adjoint, value
+from sdtw_cpu._typing import Integer, Real, Reals
+
+__all__ = ["sdtw_barycenter"]
 
 
 def sdtw_barycenter(
-    X: Any,
-    barycenter_init: Any,
-    gamma: float = 1.0,
-    weights: Any = None,
+    X: NDArray[np.generic] | Sequence[Reals],
+    barycenter_init: Reals,
+    gamma: Real = 1.0,
+    weights: Reals | None = None,
     method: str = "L-BFGS-B",
-    tol: float = 1e-3,
-    max_iter: int = 50,
-) -> np.ndarray:
+    tol: Real = 1e-3,
+    max_iter: Integer = 50,
+) -> NDArray[np.float64]:
     """Compute the barycenter of series under soft-DTW.
 
     A local minimum of ``sum_i weights[i] soft_dtw(Z, X[i])`` (Cuturi and
@@ -70,7 +75,7 @@ def sdtw_barycenter(
     if not series:
         raise ValueError("X must not be empty")
     weights = as_weights("weights", weights, len(series), some=True)
-    check_tolerance("tol", tol)
+    tol = check_tolerance("tol", tol)
     max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
     y = np.zeros((len(series), length.max(), init.shape[1]))

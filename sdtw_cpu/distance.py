@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from sdtw_cpu._arguments import as_array
+from sdtw_cpu._typing import Reals
+
+__all__ = ["SquaredEuclidean"]
 
 
 class SquaredEuclidean:
@@ -21,9 +23,13 @@ class SquaredEuclidean:
         ValueError: If the shapes do not fit, or elements are masked.
     """
 
-    def __init__(self, X: Any, Y: Any) -> None:
-        self.X = np.asarray(as_array("X", X), dtype=np.float64)
-        self.Y = np.asarray(as_array("Y", Y), dtype=np.float64)
+    def __init__(self, X: Reals, Y: Reals) -> None:
+        self.X: NDArray[np.float64] = np.asarray(
+            as_array("X", X), dtype=np.float64
+        )
+        self.Y: NDArray[np.float64] = np.asarray(
+            as_array("Y", Y), dtype=np.float64
+        )
         for name, a in (("X", self.X), ("Y", self.Y)):
             if a.ndim != 2 or 0 in a.shape:
                 raise ValueError(
@@ -40,14 +46,14 @@ class SquaredEuclidean:
         m, d = self.X.shape
         return f"{type(self).__name__}(m={m}, n={len(self.Y)}, d={d})"
 
-    def compute(self) -> np.ndarray:
+    def compute(self) -> NDArray[np.float64]:
         """Return the distance matrix ``(m, n)``."""
         out = np.zeros((len(self.X), len(self.Y)))
         for x, y in zip(self.X.T, self.Y.T):
             out += (x[:, None] - y) ** 2
         return out
 
-    def jacobian_product(self, E: Any) -> np.ndarray:
+    def jacobian_product(self, E: Reals) -> NDArray[np.float64]:
         """Return the product of the Jacobian's transpose with a matrix.
 
         Args:
@@ -62,15 +68,15 @@ class SquaredEuclidean:
             TypeError: If it is not made of real numbers.
             ValueError: If the shape is not ``(m, n)``.
         """
-        E = np.asarray(as_array("E", E), dtype=np.float64)
-        if E.shape != (len(self.X), len(self.Y)):
+        e: NDArray[np.float64] = np.asarray(as_array("E", E), dtype=np.float64)
+        if e.shape != (len(self.X), len(self.Y)):
             raise ValueError(
                 f"E must have shape {(len(self.X), len(self.Y))}, "
-                f"got {E.shape}"
+                f"got {e.shape}"
             )
         return np.stack(
             [
-                2 * np.einsum("ij,ij->i", E, x[:, None] - y)
+                2 * np.einsum("ij,ij->i", e, x[:, None] - y)
                 for x, y in zip(self.X.T, self.Y.T)
             ],
             axis=1,

@@ -456,6 +456,8 @@ CASES = {
 ELSEWHERE = {
     "__version__",
     "sdtw_cpu.__version__",
+    "sdtw_cpu.CostTape",
+    "sdtw_cpu.SeriesTape",
     "sdtw_cpu.Tape",
     "sdtw_cpu.adjoint",
     "sdtw_cpu.adjoint_tangent",
