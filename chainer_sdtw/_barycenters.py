@@ -8,11 +8,12 @@ from typing import Any, Callable, Optional
 
 import chainer
 import numpy as np
-from chainer import Parameter, Variable
+from chainer import Parameter
 from chainer.backends import cuda
 
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
+from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions import _node
 from sdtw_cpu._arguments import as_integer, check_tolerance
 from sdtw_cpu._blas import single_threaded
@@ -210,8 +211,8 @@ def minimize(
     objective: Objective,
     init: Any,
     optimizer: Any = "l-bfgs",
-    tol: float = 1e-5,
-    max_iter: int = 100,
+    tol: Any = 1e-5,
+    max_iter: Any = 100,
     callback: Callback = None,
 ) -> tuple[Any, np.ndarray]:
     """Minimise the objectives.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from chainer import Variable, as_variable
+from chainer import as_variable
 
 import sdtw_cpu
+from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions import costs
 from chainer_sdtw.functions._series import Pairs
 from chainer_sdtw.functions._table import Table, series_table
@@ -44,9 +45,10 @@ class Loss:
     """
 
     name: str = "soft_dtw"
-    gamma: float = 1.0
+    # Of any type until they are checked; then of Python's.
+    gamma: Any = 1.0
     cost: Any = "sqeuclidean"
-    bandwidth: int | None = None
+    bandwidth: Any = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or self.name not in _LOSSES:

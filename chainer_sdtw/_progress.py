@@ -27,7 +27,7 @@ class _Quiet:
 
 def progress(
     enabled: bool,
-    total: int | None = None,
+    total: Any = None,
     desc: str | None = None,
     **more: Any,
 ) -> Any:

@@ -11,9 +11,11 @@ from typing import Any
 
 import chainer
 import numpy as np
-from chainer import FunctionNode, Variable
+from chainer import FunctionNode
 from chainer import functions as F
 from chainer.backend import get_array_module
+
+from chainer_sdtw._typing import Variable
 
 
 class Composed(FunctionNode):

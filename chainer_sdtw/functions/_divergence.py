@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import chainer
-from chainer import Variable
 from chainer.backends import cuda
 
+from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions._series import Pairs, array_of, check_reduce
 from chainer_sdtw.functions._table import Table, series_table
 from sdtw_cpu._arguments import as_array

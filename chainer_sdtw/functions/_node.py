@@ -12,11 +12,12 @@ from typing import Any
 
 import chainer
 import numpy as np
-from chainer import FunctionNode, Variable
+from chainer import FunctionNode
 from chainer import functions as F
 from chainer.backend import get_array_module
 
 import sdtw_cpu
+from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions import _composed, costs
 from chainer_sdtw.functions._series import on_host
 

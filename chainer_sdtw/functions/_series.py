@@ -8,11 +8,12 @@ from typing import Any, Callable, NamedTuple
 
 import chainer
 import numpy as np
-from chainer import Variable, as_variable, config
+from chainer import as_variable, config
 from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
+from chainer_sdtw._typing import Variable
 from sdtw_cpu._arguments import (
     as_array,
     as_lengths,

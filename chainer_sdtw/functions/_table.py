@@ -7,11 +7,11 @@ from typing import Any
 
 import chainer
 import numpy as np
-from chainer import Variable
 from chainer import functions as F
 from chainer.backend import get_array_module
 
 import sdtw_cpu
+from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions import _composed, _node, costs
 from chainer_sdtw.functions._series import Pairs, on_host
 from sdtw_cpu._arguments import as_array

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import chainer
 import numpy as np
+from numpy.typing import NDArray
 
+from chainer_sdtw._typing import Cost, Counts, Mask, Series
 from chainer_sdtw.functions._series import on_host
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 
 
 def alignment_path(
-    x: Any,
-    y: Any,
+    x: Series,
+    y: Series,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-) -> Any:
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+) -> NDArray[np.intp] | list[NDArray[np.intp]]:
     """Optimal alignments between batches of time series.
 
     For each pair of series the cells of one monotonic alignment :math:`A` of

@@ -6,10 +6,11 @@ from typing import Any
 
 import chainer
 import numpy as np
-from chainer import FunctionNode, Variable, as_variable
+from chainer import FunctionNode, as_variable
 from chainer import functions as F
 from chainer.backend import get_array_module
 
+from chainer_sdtw._typing import Cost, Series, Variable
 from chainer_sdtw.functions import _series
 from chainer_sdtw.functions._composed import Composed
 from sdtw_cpu._arguments import COSTS
@@ -18,7 +19,7 @@ from sdtw_cpu._arguments import COSTS
 NAMES = (*COSTS, "cosine")
 
 
-def cost_matrix(x: Any, y: Any, cost: Any = "sqeuclidean") -> Variable:
+def cost_matrix(x: Series, y: Series, cost: Cost = "sqeuclidean") -> Variable:
     """Costs between all elements of two series.
 
     =================  =====================================================

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 from chainer import backend
+from numpy.typing import NDArray
 
+from chainer_sdtw._typing import Counts
 from chainer_sdtw.functions._series import checked_lengths
 from sdtw_cpu._arguments import as_integer, as_number
+from sdtw_cpu._typing import Integer, Real
 
 
 def diagonal_prior(
-    m: int,
-    n: int,
-    nu: float = 1e3,
+    m: Integer,
+    n: Integer,
+    nu: Real = 1e3,
     *,
-    x_length: Any = None,
-    y_length: Any = None,
-) -> Any:
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+) -> NDArray[np.float64]:
     """Penalties that grow with the distance from the diagonal.
 
     .. math::

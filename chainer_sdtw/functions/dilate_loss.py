@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import chainer
-from chainer import Variable
 from chainer.backend import get_array_module
 
 import sdtw_cpu
+from chainer_sdtw._typing import Cost, Counts, Mask, Reduce, Series, Variable
 from chainer_sdtw.functions._series import Pairs, as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
 from sdtw_cpu._arguments import as_number
+from sdtw_cpu._typing import Real
 
 
 def dilate_loss(
-    x: Any,
-    y: Any,
-    alpha: float = 0.5,
-    gamma: float = 0.01,
+    x: Series,
+    y: Series,
+    alpha: Real = 0.5,
+    gamma: Real = 0.01,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """DILATE: distortion in shape and time between batches of time series.
 

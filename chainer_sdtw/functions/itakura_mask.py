@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sdtw_cpu._arguments import as_integer, as_number
+from sdtw_cpu._typing import Integer, Real
 
 
-def itakura_mask(m: int, n: int, max_slope: float = 2.0) -> np.ndarray:
+def itakura_mask(
+    m: Integer, n: Integer, max_slope: Real = 2.0
+) -> NDArray[np.bool_]:
     """Itakura's parallelogram, as a mask for the losses.
 
     The cells from which the first and the last one are in reach with slopes

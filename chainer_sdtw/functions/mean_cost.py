@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainer import Variable
-
+from chainer_sdtw._typing import Cost, Counts, Reduce, Series, Variable
 from chainer_sdtw.functions._series import as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
 
@@ -17,14 +14,14 @@ Those whose costs differ by 1e269 do so up to 1e-16.
 
 
 def mean_cost(
-    x: Any,
-    y: Any,
+    x: Series,
+    y: Series,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Mean cost of all alignments between batches of time series.
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainer import Variable
-
+from chainer_sdtw._typing import Cost, Counts, Reduce, Series, Variable, YTerm
 from chainer_sdtw.functions._divergence import divergence
 from chainer_sdtw.functions._series import as_pairs
 from chainer_sdtw.functions._table import Table
@@ -13,15 +10,15 @@ from chainer_sdtw.functions.mean_cost import GAMMA
 
 
 def mean_cost_divergence(
-    x: Any,
-    y: Any,
+    x: Series,
+    y: Series,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    y_term: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    y_term: YTerm | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Mean-cost divergence between batches of time series.
 

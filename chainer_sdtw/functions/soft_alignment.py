@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainer import Variable
-
 import sdtw_cpu
+from chainer_sdtw._typing import Cost, Counts, Mask, Series, Variable
 from chainer_sdtw.functions._series import as_pairs
 from chainer_sdtw.functions._table import series_table
+from sdtw_cpu._typing import Real
 
 
 def soft_alignment(
-    x: Any,
-    y: Any,
-    gamma: float = 1.0,
+    x: Series,
+    y: Series,
+    gamma: Real = 1.0,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
 ) -> Variable:
     """Expected alignments between batches of time series.
 

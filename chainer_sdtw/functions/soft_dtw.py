@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainer import Variable
-
 import sdtw_cpu
+from chainer_sdtw._typing import Cost, Counts, Mask, Reduce, Series, Variable
 from chainer_sdtw.functions._series import as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
+from sdtw_cpu._typing import Real
 
 
 def soft_dtw(
-    x: Any,
-    y: Any,
-    gamma: float = 1.0,
+    x: Series,
+    y: Series,
+    gamma: Real = 1.0,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Soft-DTW between batches of time series.
 

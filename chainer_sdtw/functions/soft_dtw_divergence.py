@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from chainer import Variable
-
 import sdtw_cpu
+from chainer_sdtw._typing import Cost, Counts, Reduce, Series, Variable, YTerm
 from chainer_sdtw.functions._divergence import divergence
 from chainer_sdtw.functions._series import as_pairs
 from chainer_sdtw.functions._table import Table
+from sdtw_cpu._typing import Real
 
 
 def soft_dtw_divergence(
-    x: Any,
-    y: Any,
-    gamma: float = 1.0,
+    x: Series,
+    y: Series,
+    gamma: Real = 1.0,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    y_term: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    y_term: YTerm | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Soft-DTW divergence between batches of time series.
 

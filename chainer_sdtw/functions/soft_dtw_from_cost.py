@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer import Variable
 from chainer import functions as F
 from chainer.utils import type_check
 
 import sdtw_cpu
+from chainer_sdtw._typing import ArrayLike, Counts, Mask, Reduce, Variable
 from chainer_sdtw.functions import _series
 from chainer_sdtw.functions._table import cost_table
+from sdtw_cpu._typing import Real
 
 
 def soft_dtw_from_cost(
-    cost: Any,
-    gamma: float = 1.0,
+    cost: ArrayLike,
+    gamma: Real = 1.0,
     *,
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    reduce: str = "mean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Soft-DTW of cost matrices.
 
@@ -68,12 +69,12 @@ def soft_dtw_from_cost(
     label = "soft_dtw_from_cost"
     _series.check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
-    cost = _series.as_one_variable("cost", cost)
-    batched = cost.ndim != 2
+    matrices = _series.as_one_variable("cost", cost)
+    batched = matrices.ndim != 2
     if not batched:
-        cost = F.expand_dims(cost, 0)
-    _series.check_types(label, _expect_matrices, cost=cost)
-    size, m, n = cost.shape
+        matrices = F.expand_dims(matrices, 0)
+    _series.check_types(label, _expect_matrices, cost=matrices)
+    size, m, n = matrices.shape
     x_length, y_length = (
         _series.checked_lengths(name, given, (size, longest), batched)
         for name, given, longest in (
@@ -83,14 +84,14 @@ def soft_dtw_from_cost(
     )
     table = cost_table(
         label,
-        _series.computable(cost),
+        _series.computable(matrices),
         gamma,
         bandwidth,
         mask,
         x_length,
         y_length,
     )
-    return _series.finished(table.values(), reduce, batched, cost.dtype)
+    return _series.finished(table.values(), reduce, batched, matrices.dtype)
 
 
 def _expect_matrices(cost_type: Any) -> None:

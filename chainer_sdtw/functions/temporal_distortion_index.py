@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import chainer
-from chainer import Variable
 
+from chainer_sdtw._typing import Cost, Counts, Mask, Reduce, Series, Variable
 from chainer_sdtw.functions._series import as_pairs, check_reduce
 from chainer_sdtw.functions._table import series_table
 from chainer_sdtw.functions.dilate_loss import distance_from_diagonal
 
 
 def temporal_distortion_index(
-    x: Any,
-    y: Any,
+    x: Series,
+    y: Series,
     *,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
-    x_length: Any = None,
-    y_length: Any = None,
-    reduce: str = "mean",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
+    x_length: Counts | None = None,
+    y_length: Counts | None = None,
+    reduce: Reduce = "mean",
 ) -> Variable:
     """Temporal distortion index between batches of time series.
 
