@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable, Literal
 
 import chainer
 import numpy as np
 from chainer.backend import get_device_from_array
 from chainer.backends import cuda
+from chainer.optimizer import GradientMethod
 
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch, as_batch, as_one_series, check_finite
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import converged, progress
+from chainer_sdtw._typing import ArrayLike, Cost, LossName, Series
 from chainer_sdtw.functions._series import array_of, on_host
 from chainer_sdtw.pairwise import fill
 from sdtw_cpu._arguments import as_integer, as_weights
+from sdtw_cpu._typing import FloatArray, Integer, Real
 
 _INITS = ("mean", "medoid", "random")
 
 
 def barycenter(
-    series: Any,
-    gamma: float = 1.0,
-    weights: Any = None,
-    init: Any = None,
-    length: int | None = None,
-    optimizer: Any = "l-bfgs",
-    tol: float = 1e-5,
-    max_iter: int = 100,
+    series: Series,
+    gamma: Real = 1.0,
+    weights: ArrayLike | None = None,
+    init: Literal["mean", "medoid", "random"] | ArrayLike | None = None,
+    length: Integer | None = None,
+    optimizer: str | GradientMethod = "l-bfgs",
+    tol: Real = 1e-5,
+    max_iter: Integer = 100,
     *,
-    loss: str = "soft_dtw",
-    cost: Any = "sqeuclidean",
-    bandwidth: int | None = None,
-    random_state: Any = None,
-    callback: _barycenters.Callback = None,
+    loss: LossName = "soft_dtw",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Integer | None = None,
+    random_state: (
+        Integer | np.random.RandomState | np.random.Generator | None
+    ) = None,
+    callback: Callable[[FloatArray, float], object] | None = None,
     verbose: bool = False,
-) -> Any:
+) -> FloatArray:
     """Barycenter of time series under soft-DTW.
 
     The series :math:`z` of a given length that minimises :math:`\\sum_i w_i
@@ -143,7 +148,7 @@ def _initial(
     loss: Loss,
     weights: np.ndarray,
     init: Any,
-    length: int | None,
+    length: Any,
     random_state: Any,
 ) -> Any:
     """The initial guess ``(length, d)``, where the series are."""

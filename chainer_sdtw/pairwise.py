@@ -13,8 +13,10 @@ from chainer import backend
 from chainer_sdtw._batch import Batch, as_batch, check_fits
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import progress as progress_bar
+from chainer_sdtw._typing import Array, Cost, LossName, Series
 from chainer_sdtw.functions._series import array_of
 from sdtw_cpu._arguments import as_integer
+from sdtw_cpu._typing import FloatArray, Integer, Real
 
 MAX_BYTES = 2**25
 """What the series of one sweep take."""
@@ -24,17 +26,17 @@ _MAX_CELLS = 2**29
 
 
 def pairwise_soft_dtw(
-    X: Any,
-    Y: Any = None,
-    gamma: float = 1.0,
+    X: Series,
+    Y: Series | None = None,
+    gamma: Real = 1.0,
     *,
-    loss: str = "soft_dtw",
-    cost: Any = "sqeuclidean",
-    bandwidth: int | None = None,
-    out: Any = None,
-    max_bytes: int = MAX_BYTES,
+    loss: LossName = "soft_dtw",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Integer | None = None,
+    out: Array | None = None,
+    max_bytes: Integer = MAX_BYTES,
     progress: bool = False,
-) -> Any:
+) -> FloatArray:
     """A loss between all series of one set and all of another.
 
     The pairs are gathered in slabs of about ``max_bytes``, each of which is
@@ -144,7 +146,7 @@ def fill(
     *,
     x_term: Any = None,
     y_term: Any = None,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: Integer = MAX_BYTES,
     bar: Any = None,
 ) -> None:
     """Write the loss of all pairs to ``out``.
@@ -189,7 +191,7 @@ def fill(
                 bar.update(done)
 
 
-def self_terms(x: Batch, loss: Loss, max_bytes: int = MAX_BYTES) -> Any:
+def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
     """The loss ``(N,)`` of series with themselves."""
     count = _pairs_per_slab(x, x, loss, max_bytes)
     terms = x.xp.empty(len(x), x.array.dtype)
@@ -227,7 +229,7 @@ def _by_length(batch: Batch) -> np.ndarray:
     return np.argsort(batch.length, kind="stable")
 
 
-def _pairs_per_slab(x: Batch, y: Batch, loss: Loss, max_bytes: int) -> int:
+def _pairs_per_slab(x: Batch, y: Batch, loss: Loss, max_bytes: Integer) -> int:
     m, n = x.array.shape[1], y.array.shape[1]
     size = (m + n) * x.features
     if callable(loss.cost):

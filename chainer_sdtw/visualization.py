@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
 from chainer_sdtw._optional import import_error
+from chainer_sdtw._typing import ArrayLike
 from chainer_sdtw.functions._series import given_array, on_host
 from sdtw_cpu._arguments import as_array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure, FigureBase
+
+AnyFigure = TypeVar("AnyFigure", bound="FigureBase")
 
 _PATH = "#d55e00"
 _SERIES = "#0072b2"
 
 
+@overload
+def plot_alignment(
+    x: ArrayLike,
+    y: ArrayLike,
+    alignment: ArrayLike,
+    *,
+    path: ArrayLike | None = None,
+    x_label: str = "x",
+    y_label: str = "y",
+    title: str | None = None,
+    cmap: str | Colormap = "Greys",
+    figure: None = None,
+) -> tuple[Figure, dict[str, Axes]]: ...
+@overload
+def plot_alignment(
+    x: ArrayLike,
+    y: ArrayLike,
+    alignment: ArrayLike,
+    *,
+    path: ArrayLike | None = None,
+    x_label: str = "x",
+    y_label: str = "y",
+    title: str | None = None,
+    cmap: str | Colormap = "Greys",
+    figure: AnyFigure,
+) -> tuple[AnyFigure, dict[str, Axes]]: ...
 def plot_alignment(
     x: Any,
     y: Any,
@@ -23,9 +57,9 @@ def plot_alignment(
     x_label: str = "x",
     y_label: str = "y",
     title: str | None = None,
-    cmap: Any = "Greys",
+    cmap: str | Colormap = "Greys",
     figure: Any = None,
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Any, dict[str, Axes]]:
     """Draw an alignment of two series as a matrix with these at its sides.
 
     ``x`` is on the left and its time runs down, ``y`` is on top. The darkness
