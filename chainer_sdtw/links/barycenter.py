@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import chainer
 import numpy as np
-from chainer import Parameter, Variable
 from chainer import functions as F
 from chainer.backends import cuda
+from chainer.link import Link
 
 import sdtw_cpu
 from chainer_sdtw._batch import as_batch, as_one_series
 from chainer_sdtw._losses import Loss
+from chainer_sdtw._typing import (
+    ArrayLike,
+    Cost,
+    LossName,
+    Parameter,
+    Series,
+    Variable,
+)
 from chainer_sdtw.functions._series import array_of, on_host
 from sdtw_cpu._arguments import as_weights, check_kind, check_weights_shape
+from sdtw_cpu._typing import Integer, Real
 
 
-class Barycenter(chainer.Link):
+class Barycenter(Link):
     """Barycenter of time series that any optimizer can train.
 
     For more series than fit in memory, or than are worth a sweep each before
@@ -63,29 +72,33 @@ class Barycenter(chainer.Link):
 
     """
 
+    barycenter: Parameter
     gamma: float
+    loss: LossName
+    cost: Cost
+    bandwidth: Integer | None
 
     def __init__(
         self,
-        init: Any,
-        gamma: float = 1.0,
+        init: ArrayLike,
+        gamma: Real = 1.0,
         *,
-        loss: str = "soft_dtw",
-        cost: Any = "sqeuclidean",
-        bandwidth: int | None = None,
+        loss: LossName = "soft_dtw",
+        cost: Cost = "sqeuclidean",
+        bandwidth: Integer | None = None,
     ) -> None:
         super().__init__()
         as_one_series("init", init)  # for its errors
-        init = array_of(init)
-        if not hasattr(init, "dtype") or init.dtype.kind != "f":
-            init = np.asarray(init, chainer.get_dtype())
-        init = init.astype(init.dtype.newbyteorder("="))
+        start: Any = array_of(init)
+        if not hasattr(start, "dtype") or start.dtype.kind != "f":
+            start = np.asarray(start, chainer.get_dtype())
+        start = start.astype(start.dtype.newbyteorder("="))
         self.loss, self.cost, self.bandwidth = loss, cost, bandwidth
-        self.gamma = gamma
+        self.gamma = cast(float, gamma)  # one when set
         self._options()  # for its errors
         self.register_persistent("gamma")
         with self.init_scope():
-            self.barycenter = Parameter(init)
+            self.barycenter = Parameter(start)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A number of Python: it can be loaded from any snapshot.
@@ -97,7 +110,7 @@ class Barycenter(chainer.Link):
         return str(self)
 
     @property
-    def printable_specs(self) -> Iterator[tuple[str, Any]]:
+    def printable_specs(self) -> Iterator[tuple[str, object]]:
         yield "shape", self.barycenter.shape
         yield "dtype", self.barycenter.dtype
         yield "gamma", self.gamma
@@ -106,7 +119,11 @@ class Barycenter(chainer.Link):
         yield "bandwidth", self.bandwidth
 
     def forward(
-        self, series: Any, weights: Any = None, *, y_term: Any = None
+        self,
+        series: Series,
+        weights: ArrayLike | None = None,
+        *,
+        y_term: Literal["skip"] | None = None,
     ) -> Variable:
         """The mean loss of a minibatch of series to the barycenter.
 
@@ -160,6 +177,16 @@ class Barycenter(chainer.Link):
             value = F.cast(F.mean(value), batch.dtype)
         chainer.report({"loss": value}, self)
         return value
+
+    if TYPE_CHECKING:
+        # Chainer's takes and returns anything, as it does not know forward().
+        def __call__(
+            self,
+            series: Series,
+            weights: ArrayLike | None = None,
+            *,
+            y_term: Literal["skip"] | None = None,
+        ) -> Variable: ...
 
     def _options(self) -> Loss:
         return Loss(self.loss, self.gamma, self.cost, self.bandwidth)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, cast
 
-import chainer
-from chainer import Variable, backend
+import chainer.variable
+from chainer import backend
+from chainer.link import Link
 
 import sdtw_cpu
+from chainer_sdtw._typing import Cost, Series, Variable
 from chainer_sdtw.functions.costs import cost_matrix
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
 from sdtw_cpu._arguments import as_number
+from sdtw_cpu._typing import Real
 
 
-class SoftDTWLoss(chainer.Link):
+class SoftDTWLoss(Link):
     """A loss between series, with its smoothing and other options.
 
     A link without parameters. Its ``gamma`` and the weight of its diagonal
@@ -71,19 +74,23 @@ class SoftDTWLoss(chainer.Link):
 
     gamma: float
     prior: float
+    loss: Callable[..., chainer.variable.Variable]
+    nu: Real
+    options: dict[str, object]
 
     def __init__(
         self,
-        gamma: float = 1.0,
-        loss: Callable[..., Variable] = soft_dtw,
+        gamma: Real = 1.0,
+        loss: Callable[..., chainer.variable.Variable] = soft_dtw,
         *,
-        prior: float = 0.0,
-        nu: float = 1e3,
-        **options: Any,
+        prior: Real = 0.0,
+        nu: Real = 1e3,
+        **options: object,
     ) -> None:
         super().__init__()
-        self.gamma = gamma
-        self.prior = prior
+        # Floats when set.
+        self.gamma = cast(float, gamma)
+        self.prior = cast(float, prior)
         self.register_persistent("gamma")
         self.register_persistent("prior")
         self.loss = loss
@@ -106,7 +113,7 @@ class SoftDTWLoss(chainer.Link):
         return str(self)
 
     @property
-    def printable_specs(self) -> Iterator[tuple[str, Any]]:
+    def printable_specs(self) -> Iterator[tuple[str, object]]:
         yield "gamma", self.gamma
         yield "loss", getattr(self.loss, "__name__", self.loss)
         if self.prior:
@@ -114,7 +121,7 @@ class SoftDTWLoss(chainer.Link):
             yield "nu", self.nu
         yield from self.options.items()
 
-    def forward(self, x: Any, y: Any, **options: Any) -> Variable:
+    def forward(self, x: Series, y: Series, **options: object) -> Variable:
         """The loss.
 
         Args:
@@ -131,9 +138,16 @@ class SoftDTWLoss(chainer.Link):
 
         """
         options = self._with_prior({**self.options, **options})
-        return self.loss(x, y, gamma=self.gamma, **options)
+        value = self.loss(x, y, gamma=self.gamma, **options)
+        return cast(Variable, value)
 
-    def alignment(self, x: Any, y: Any, **options: Any) -> Variable:
+    if TYPE_CHECKING:
+        # Chainer's takes and returns anything, as it does not know forward().
+        def __call__(
+            self, x: Series, y: Series, **options: object
+        ) -> Variable: ...
+
+    def alignment(self, x: Series, y: Series, **options: object) -> Variable:
         """The expected alignments for the present smoothing and prior.
 
         Args:
@@ -148,8 +162,10 @@ class SoftDTWLoss(chainer.Link):
 
         """
         options = self._with_prior({**self.options, **options})
-        options = {k: v for k, v in options.items() if k in _OF_ALIGNMENTS}
-        return soft_alignment(x, y, self.gamma, **options)
+        known: dict[str, Any] = {
+            k: v for k, v in options.items() if k in _OF_ALIGNMENTS
+        }
+        return soft_alignment(x, y, self.gamma, **known)
 
     def _with_prior(self, options: dict) -> dict:
         if self.prior == 0:
@@ -164,7 +180,7 @@ _OF_ALIGNMENTS = ("cost", "bandwidth", "mask", "x_length", "y_length")
 class _Penalized:
     """A cost plus a diagonal prior."""
 
-    def __init__(self, cost: Any, weight: float, nu: float) -> None:
+    def __init__(self, cost: Cost, weight: float, nu: Real) -> None:
         self.cost = cost
         self.weight = weight
         self.nu = nu
