@@ -12,6 +12,7 @@ import numpy as np
 from chainer import backend
 from chainer.backends import cuda
 from joblib import effective_n_jobs
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -41,6 +42,8 @@ except ImportError:  # scikit-learn before 1.6
 
 class SeriesEstimator(BaseEstimator):
     """An estimator of series, with a loss and where to compute it."""
+
+    n_features_in_: int
 
     def _loss(self) -> Loss:
         return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
@@ -139,6 +142,8 @@ class SeriesEstimator(BaseEstimator):
 
 class SeriesClassifier(SeriesEstimator):
     """An estimator that is given classes."""
+
+    classes_: NDArray[np.generic]
 
     def _labels(self, y: Any, batch: Batch) -> np.ndarray:
         """Set ``classes_`` and return each series' index in it."""

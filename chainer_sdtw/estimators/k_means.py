@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from chainer.backends import cuda
+from numpy.typing import NDArray
 from sklearn.base import ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -17,6 +18,7 @@ from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._progress import converged, progress
+from chainer_sdtw._typing import ArrayLike, Cost, DeviceSpec, LossName, Series
 from chainer_sdtw.estimators._base import SeriesEstimator
 from chainer_sdtw.functions._series import on_host
 from chainer_sdtw.pairwise import fill, self_terms
@@ -26,6 +28,7 @@ from sdtw_cpu._arguments import (
     as_weights,
     check_tolerance,
 )
+from sdtw_cpu._typing import FloatArray, Reals
 
 # The tolerance of the last barycenters in terms of that before.
 _FINER = 1e-7
@@ -142,24 +145,29 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     """
 
+    cluster_centers_: FloatArray
+    labels_: NDArray[np.intp]
+    inertia_: float
+    n_iter_: int
+
     def __init__(
         self,
         n_clusters: int = 8,
         *,
         gamma: float = 1.0,
-        loss: str = "soft_dtw",
-        init: Any = "k-means++",
+        loss: LossName = "soft_dtw",
+        init: Literal["k-means++", "random"] | ArrayLike = "k-means++",
         n_init: int = 1,
         length: int | None = None,
         max_iter: int = 50,
         tol: float = 1e-4,
         max_iter_barycenter: int = 100,
         tol_barycenter: float = 1e-3,
-        cost: Any = "sqeuclidean",
+        cost: Cost = "sqeuclidean",
         bandwidth: int | None = None,
-        device: Any = None,
+        device: DeviceSpec | None = None,
         n_jobs: int | None = None,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.n_clusters = n_clusters
@@ -180,7 +188,10 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None
+        self,
+        X: Series,
+        y: object = None,
+        sample_weight: Reals | None = None,
     ) -> SoftDTWKMeans:
         """Find the clusters.
 
@@ -206,7 +217,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             self._fit(batch, sample_weight)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Series) -> NDArray[np.intp]:
         """The cluster ``(N,)`` of each series.
 
         Args:
@@ -222,8 +233,11 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         return self._to_centers(X, terms=False).argmin(axis=1)
 
     def fit_predict(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> np.ndarray:
+        self,
+        X: Series,
+        y: object = None,
+        sample_weight: Reals | None = None,
+    ) -> NDArray[np.intp]:
         """Find the clusters and return ``labels_``.
 
         Args:
@@ -237,7 +251,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         """
         return self.fit(X, sample_weight=sample_weight).labels_
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Series) -> FloatArray:
         """The losses between series and centers.
 
         Args:
@@ -251,7 +265,22 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         """
         return self._to_centers(X)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    if TYPE_CHECKING:
+        # scikit-learn's, which has no types.
+        def fit_transform(
+            self,
+            X: Series,
+            y: object = None,
+            *,
+            sample_weight: Reals | None = None,
+        ) -> FloatArray: ...
+
+    def score(
+        self,
+        X: Series,
+        y: object = None,
+        sample_weight: Reals | None = None,
+    ) -> float:
         """The negative sum of the losses to the closest center.
 
         Args:
@@ -271,7 +300,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         )
         return -float(weights @ least)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(
+        self, input_features: object = None
+    ) -> NDArray[np.object_]:
         """Names for the columns of what :meth:`transform` returns.
 
         Args:
@@ -425,7 +456,7 @@ class _Search:
                 break
             settled = same
 
-    def seeds(self, how: str, rng: np.random.RandomState) -> Any:
+    def seeds(self, how: Any, rng: np.random.RandomState) -> Any:
         """Series as centers ``(K, length, d)``."""
         size, count = len(self.batch), self.limits.n_clusters
         if how == "random":

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable, Literal, overload
 
 import numpy as np
 from chainer.backends import cuda
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._progress import progress
+from chainer_sdtw._typing import Cost, DeviceSpec, Labels, LossName, Series
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.pairwise import self_terms
 from sdtw_cpu._arguments import as_integer
+from sdtw_cpu._typing import FloatArray, Reals
 
 # Bytes of the losses that are there at a time.
 _BLOCK = 2**26
@@ -63,16 +66,20 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
 
     """
 
+    n_samples_fit_: int
+
     def __init__(
         self,
         n_neighbors: int = 5,
         *,
-        weights: Any = "uniform",
+        weights: (
+            Literal["uniform", "distance"] | Callable[[FloatArray], Reals]
+        ) = "uniform",
         gamma: float = 1.0,
-        loss: str = "soft_dtw",
-        cost: Any = "sqeuclidean",
+        loss: LossName = "soft_dtw",
+        cost: Cost = "sqeuclidean",
         bandwidth: int | None = None,
-        device: Any = None,
+        device: DeviceSpec | None = None,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
@@ -86,7 +93,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> SoftDTWKNeighborsClassifier:
+    def fit(self, X: Series, y: Labels) -> SoftDTWKNeighborsClassifier:
         """Remember series and their classes.
 
         Args:
@@ -123,6 +130,28 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         self.n_samples_fit_ = len(batch)
         return self
 
+    @overload
+    def kneighbors(
+        self,
+        X: Series | None = None,
+        n_neighbors: int | None = None,
+        return_distance: Literal[True] = True,
+    ) -> tuple[FloatArray, NDArray[np.intp]]: ...
+    @overload
+    def kneighbors(
+        self,
+        X: Series | None = None,
+        n_neighbors: int | None = None,
+        *,
+        return_distance: Literal[False],
+    ) -> NDArray[np.intp]: ...
+    @overload
+    def kneighbors(
+        self,
+        X: Series | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> NDArray[np.intp] | tuple[FloatArray, NDArray[np.intp]]: ...
     def kneighbors(
         self,
         X: Any = None,
@@ -166,7 +195,13 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             losses, indexes = self._nearest(x, y, count, own)
         return (losses, indexes) if return_distance else indexes
 
-    def predict(self, X: Any) -> np.ndarray:
+    if TYPE_CHECKING:
+        # scikit-learn's, which has no types.
+        def score(
+            self, X: Series, y: Labels, sample_weight: Reals | None = None
+        ) -> float: ...
+
+    def predict(self, X: Series) -> NDArray[np.generic]:
         """The classes of series; of several as good, the first.
 
         Args:
@@ -181,7 +216,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         shares = self.predict_proba(X)
         return self.classes_[shares.argmax(axis=1)]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Series) -> FloatArray:
         """Each class' share of the votes.
 
         Args:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from chainer.backends import cuda
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw import _barycenters
 from chainer_sdtw._batch import Batch
 from chainer_sdtw._progress import progress
+from chainer_sdtw._typing import Cost, DeviceSpec, Labels, LossName, Series
 from chainer_sdtw.estimators._base import SeriesClassifier
 from sdtw_cpu._arguments import as_integer
+from sdtw_cpu._typing import FloatArray, Reals
 
 
 class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
@@ -67,17 +70,19 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
     """
 
+    centroids_: FloatArray
+
     def __init__(
         self,
         *,
         gamma: float = 1.0,
-        loss: str = "soft_dtw",
+        loss: LossName = "soft_dtw",
         length: int | None = None,
         max_iter: int = 100,
         tol: float = 1e-5,
-        cost: Any = "sqeuclidean",
+        cost: Cost = "sqeuclidean",
         bandwidth: int | None = None,
-        device: Any = None,
+        device: DeviceSpec | None = None,
         n_jobs: int | None = None,
         verbose: bool = False,
     ) -> None:
@@ -92,7 +97,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> SoftDTWNearestCentroid:
+    def fit(self, X: Series, y: Labels) -> SoftDTWNearestCentroid:
         """Find the barycenter of each class.
 
         Args:
@@ -134,7 +139,13 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         self.centroids_ = cuda.to_cpu(centroids)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    if TYPE_CHECKING:
+        # scikit-learn's, which has no types.
+        def score(
+            self, X: Series, y: Labels, sample_weight: Reals | None = None
+        ) -> float: ...
+
+    def predict(self, X: Series) -> NDArray[np.generic]:
         """The classes of series.
 
         Args:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable
 
 import chainer
-from chainer import training
 from chainer.dataset import convert
 from chainer.training import extensions
+from chainer.training.extension import Extension
+from chainer.training.trainer import Trainer
 
+from chainer_sdtw._typing import DeviceSpec, Series
 from chainer_sdtw.functions._series import array_of
 from chainer_sdtw.links import SoftDTWLoss
 from chainer_sdtw.visualization import plot_alignment
 
 
-class AlignmentPlot(training.Extension):
+class AlignmentPlot(Extension):
     """Trainer extension to draw alignments of predictions and targets.
 
     Writes a picture into the trainer's folder after each epoch, unless
@@ -47,12 +50,12 @@ class AlignmentPlot(training.Extension):
 
     def __init__(
         self,
-        examples: Any,
-        predict: Callable[..., Any],
+        examples: Iterable[Sequence[object]],
+        predict: Callable[..., Series],
         loss: SoftDTWLoss,
         *,
-        converter: Callable[..., Any] = chainer.dataset.concat_examples,
-        device: Any = None,
+        converter: Callable[..., object] = chainer.dataset.concat_examples,
+        device: DeviceSpec | None = None,
         filename: str = "alignment_epoch_{.updater.epoch}.png",
     ) -> None:
         self.available()  # for its warning
@@ -76,7 +79,7 @@ class AlignmentPlot(training.Extension):
         """Whether there is a matplotlib; warns if there is none."""
         return extensions.PlotReport.available()
 
-    def __call__(self, trainer: Any) -> None:
+    def __call__(self, trainer: Trainer) -> None:
         if not self.available():
             return
         # Without pyplot there is nothing to close, nor a display to find.
@@ -101,17 +104,17 @@ class AlignmentPlot(training.Extension):
         path = os.path.join(trainer.out, self.filename.format(trainer))
         figure.savefig(path)
 
-    def _align(self, example: tuple) -> tuple:
+    def _align(self, example: Sequence[object]) -> tuple:
         """A prediction, its target, and their alignment."""
         *inputs, target = convert._call_converter(
             self.converter, [example], self.device
         )
         with chainer.using_config("train", False), chainer.no_backprop_mode():
+            predicted: Any = self.predict(*inputs)
             x, y = (
                 array[:, None] if array.ndim == 1 else array
                 for array in (
-                    array_of(batch[0])
-                    for batch in (self.predict(*inputs), target)
+                    array_of(batch[0]) for batch in (predicted, target)
                 )
             )
             alignment = self.loss.alignment(x[None], y[None])

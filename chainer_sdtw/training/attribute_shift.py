@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, Literal
 
 import chainer
-from chainer.training import extensions
+from chainer.serializer import AbstractSerializer
+from chainer.training.extensions.linear_shift import LinearShift
 
 from sdtw_cpu._arguments import as_number
 
 
-class AttributeShift(extensions.LinearShift):
+class AttributeShift(LinearShift):
     """Trainer extension to shift an attribute of a link.
 
     What :class:`chainer.training.extensions.LinearShift` does to an
@@ -71,8 +72,8 @@ class AttributeShift(extensions.LinearShift):
         attr: str,
         value_range: tuple[float, float],
         time_range: tuple[int, int],
-        link: Any,
-        scale: str = "linear",
+        link: object,
+        scale: Literal["linear", "log"] = "linear",
     ) -> None:
         if not hasattr(link, attr):
             raise AttributeError(
@@ -104,7 +105,7 @@ class AttributeShift(extensions.LinearShift):
             f"({t1:g}, {t2:g}), {self._optimizer}, scale={self._scale!r})"
         )
 
-    def serialize(self, serializer: Any) -> None:
+    def serialize(self, serializer: AbstractSerializer) -> None:
         super().serialize(serializer)
         # An autoloading snapshot is loaded after initialize() has set the
         # first value, and the attribute need not be in it.

@@ -8,13 +8,14 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from chainer import training
+from chainer.serializer import AbstractSerializer
+from chainer.training.extension import Extension
+from chainer.training.trainer import Trainer
 
 
-class RunSettings(training.Extension):
+class RunSettings(Extension):
     """Trainer extension to write into snapshots what run they belong to.
 
     A snapshot of a run with other settings is not loaded, neither by
@@ -45,19 +46,19 @@ class RunSettings(training.Extension):
 
     """
 
-    name: Any = "settings"
+    name: str = "settings"  # type: ignore[assignment]  # Chainer says None
     trigger = (1, "epoch")
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, object]) -> None:
         self._text = json.dumps(dict(settings), sort_keys=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({json.loads(self._text)})"
 
-    def __call__(self, trainer: Any) -> None:
+    def __call__(self, trainer: Trainer) -> None:
         pass  # It only has something to serialize.
 
-    def serialize(self, serializer: Any) -> None:
+    def serialize(self, serializer: AbstractSerializer) -> None:
         self._compare(serializer("settings", self._text))
 
     def check(self, path: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
-from chainer.iterators import SerialIterator, ShuffleOrderSampler
+from chainer.iterators.order_samplers import ShuffleOrderSampler
+from chainer.iterators.serial_iterator import SerialIterator
+from chainer.serializer import AbstractSerializer
 
+from chainer_sdtw._typing import Dataset
 from sdtw_cpu._arguments import as_integer
+from sdtw_cpu._typing import Integer
 
 
 class SeededIterator(SerialIterator):
@@ -45,7 +48,11 @@ class SeededIterator(SerialIterator):
     """
 
     def __init__(
-        self, dataset: Any, batch_size: int, seed: Any, repeat: bool = True
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: Integer | None,
+        repeat: bool = True,
     ) -> None:
         if seed is not None:
             seed = as_integer("seed", seed, 0, 2**32 - 1)
@@ -63,7 +70,7 @@ class SeededIterator(SerialIterator):
             f"batch_size={self.batch_size}, epoch={self.epoch_detail:.4g})"
         )
 
-    def serialize(self, serializer: Any) -> None:
+    def serialize(self, serializer: AbstractSerializer) -> None:
         super().serialize(serializer)
         name, keys, position, *normal = self.random.get_state(legacy=True)
         try:
