@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
+from chainer_sdtw._typing import GpuArray
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._plan import (
     Pass,
@@ -18,6 +19,7 @@ from chainer_sdtw.cuda._plan import (
     room_of_band,
 )
 from sdtw_cpu import _arguments
+from sdtw_cpu._typing import CostName, Integers, Real, Reals
 
 _SURVEY_THREADS = 256
 _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
@@ -28,6 +30,8 @@ _FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
 _KINDS = {"sqeuclidean": (0, 1), "euclidean": (3, 4), "manhattan": (3, 5)}
 EXPLICIT = 2
 
+Gradients = tuple[Optional[GpuArray], Optional[GpuArray]]
+
 
 class Tape:
     """What a value sweep keeps for its adjoint sweep. Opaque.
@@ -36,7 +40,7 @@ class Tape:
     before :func:`adjoint` has been called.
     """
 
-    def __init__(self, batch: Batch, plan: Plan, memory: Any) -> None:
+    def __init__(self, batch: Batch, plan: Plan, memory: GpuArray) -> None:
         self._batch = batch
         self._plan = plan
         self._memory = memory
@@ -57,17 +61,17 @@ class Tape:
 
 
 def value(
-    x: Any,
-    y: Any,
-    gamma: float = 1.0,
+    x: GpuArray,
+    y: GpuArray,
+    gamma: Real = 1.0,
     *,
-    cost: str = "sqeuclidean",
-    x_length: Any = None,
-    y_length: Any = None,
-    band: Any = None,
+    cost: CostName = "sqeuclidean",
+    x_length: GpuArray | Integers | None = None,
+    y_length: GpuArray | Integers | None = None,
+    band: Integers | None = None,
     tape: bool = False,
     device: Device | None = None,
-) -> Any:
+) -> GpuArray | tuple[GpuArray, Tape]:
     """Compute soft-DTW between series.
 
     As :func:`sdtw_cpu.value`, for arrays of CuPy, on the device that they are
@@ -116,15 +120,15 @@ def value(
 
 
 def value_from_cost(
-    cost: Any,
-    gamma: float = 1.0,
+    cost: GpuArray,
+    gamma: Real = 1.0,
     *,
-    x_length: Any = None,
-    y_length: Any = None,
-    band: Any = None,
+    x_length: GpuArray | Integers | None = None,
+    y_length: GpuArray | Integers | None = None,
+    band: Integers | None = None,
     tape: bool = False,
     device: Device | None = None,
-) -> Any:
+) -> GpuArray | tuple[GpuArray, Tape]:
     """Compute soft-DTW from cost matrices.
 
     As :func:`sdtw_cpu.value_from_cost`, for arrays of CuPy.
@@ -160,8 +164,12 @@ def value_from_cost(
 
 
 def adjoint(
-    tape: Tape, grad: Any = None, *, x: bool = True, y: bool = True
-) -> Any:
+    tape: Tape,
+    grad: GpuArray | Reals | None = None,
+    *,
+    x: bool = True,
+    y: bool = True,
+) -> GpuArray | Gradients:
     """Compute the gradient of the values that made a tape.
 
     As :func:`sdtw_cpu.adjoint`. Two calls with the same arguments give the

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Optional, Union
 
 import numpy as np
 
+from chainer_sdtw._typing import GpuArray
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import (
     EXPLICIT,
     Batch,
+    Gradients,
     Tape,
     check_same_device,
     current,
@@ -27,6 +29,13 @@ from chainer_sdtw.cuda._sweeps import (
     sweep_values,
 )
 from sdtw_cpu import _arguments
+from sdtw_cpu._typing import CostName, Integers, Real, Reals
+
+Direction = Union[
+    GpuArray,
+    Literal["cost"],
+    tuple[Optional[GpuArray], Optional[GpuArray]],
+]
 
 # Bytes for the cost matrices of series and all that is made of them: as many
 # pairs at a time as fit in, but one at least.
@@ -35,18 +44,18 @@ _CELL_BYTES = 96  # of a pair, about
 
 
 def tangent(
-    x: Any,
-    y: Any,
-    direction: Any,
-    gamma: float = 1.0,
+    x: GpuArray,
+    y: GpuArray,
+    direction: Direction,
+    gamma: Real = 1.0,
     *,
-    cost: str = "sqeuclidean",
-    x_length: Any = None,
-    y_length: Any = None,
-    band: Any = None,
+    cost: CostName = "sqeuclidean",
+    x_length: GpuArray | Integers | None = None,
+    y_length: GpuArray | Integers | None = None,
+    band: Integers | None = None,
     tape: bool = False,
     device: Device | None = None,
-) -> Any:
+) -> tuple[GpuArray, GpuArray] | tuple[GpuArray, GpuArray, SeriesTape]:
     """Compute soft-DTW between series and its derivative along a direction.
 
     As :func:`sdtw_cpu.tangent`, for arrays of CuPy. Unlike the sweeps without
@@ -83,7 +92,7 @@ def tangent(
     device = device or cupy_device()
     _arguments.check_series(x, y)
     gamma = _arguments.check_gamma(gamma)
-    cost = _arguments.check_cost(cost)
+    _arguments.check_cost(cost)
     check_same_device(x=x, y=y)
     with current(x):
         made = _series_tape(
@@ -94,16 +103,16 @@ def tangent(
 
 
 def tangent_from_cost(
-    cost: Any,
-    direction: Any,
-    gamma: float = 1.0,
+    cost: GpuArray,
+    direction: GpuArray | Literal["cost"],
+    gamma: Real = 1.0,
     *,
-    x_length: Any = None,
-    y_length: Any = None,
-    band: Any = None,
+    x_length: GpuArray | Integers | None = None,
+    y_length: GpuArray | Integers | None = None,
+    band: Integers | None = None,
     tape: bool = False,
     device: Device | None = None,
-) -> Any:
+) -> tuple[GpuArray, GpuArray] | tuple[GpuArray, GpuArray, Tape]:
     """Compute soft-DTW from cost matrices, and its derivative along others.
 
     As :func:`sdtw_cpu.tangent_from_cost`, for arrays of CuPy.
@@ -145,13 +154,13 @@ def tangent_from_cost(
 
 
 def adjoint_tangent(
-    tape: Any,
-    grad: Any = None,
-    grad_tangent: Any = None,
+    tape: Tape | SeriesTape,
+    grad: GpuArray | Reals | None = None,
+    grad_tangent: GpuArray | Reals | None = None,
     *,
     x: bool = True,
     y: bool = True,
-) -> Any:
+) -> GpuArray | Gradients:
     """Compute the derivative of a gradient along a direction.
 
     As :func:`sdtw_cpu.adjoint_tangent`. Two calls with the same arguments
