@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+from typing import Any, overload
 
 import numpy as np
-from chainer.datasets import TupleDataset
+from chainer.datasets.tuple_dataset import TupleDataset
+from numpy.typing import NDArray
 
 from chainer_sdtw.datasets._text import Label
+from sdtw_cpu._typing import FloatArray, Integer
 
 _PICTURES = 6  # of a data set, at most
 
@@ -39,8 +42,8 @@ class UCRDataset(TupleDataset):
         name: str,
         split: str,
         classes: tuple[Label, ...],
-        series: np.ndarray | list[np.ndarray],
-        labels: np.ndarray,
+        series: FloatArray | list[FloatArray],
+        labels: NDArray[np.int32] | NDArray[np.float64],
     ) -> None:
         super().__init__(series, labels)
         self.name = name
@@ -48,6 +51,17 @@ class UCRDataset(TupleDataset):
         self.classes = classes
         self.series = series
         self.labels = labels
+
+    @overload
+    def __getitem__(
+        self, index: Integer
+    ) -> tuple[FloatArray, np.int32 | np.float64]: ...
+    @overload
+    def __getitem__(
+        self, index: slice
+    ) -> list[tuple[FloatArray, np.int32 | np.float64]]: ...
+    def __getitem__(self, index: Any) -> Any:
+        return super().__getitem__(index)
 
     def __repr__(self) -> str:
         lengths = sorted({len(x) for x in self.series})

@@ -13,6 +13,7 @@ import chainer
 import numpy as np
 
 from chainer_sdtw._optional import import_error
+from chainer_sdtw._typing import DtypeSpec
 from chainer_sdtw.datasets import _files, _text
 from chainer_sdtw.datasets._dataset import UCRDataset
 
@@ -31,7 +32,7 @@ def get_ucr(
     root: str | os.PathLike[str] | None = None,
     *,
     normalize: bool = False,
-    dtype: tp.Any = None,
+    dtype: DtypeSpec | None = None,
     missing: _Missing = "raise",
     encoding: str = "utf-8",
 ) -> tuple[UCRDataset, UCRDataset]:
@@ -146,9 +147,9 @@ def get_ucr(
     """
     if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
         raise ValueError(f"name must be the name of a data set: {name!r}")
-    dtype = np.dtype(chainer.get_dtype(dtype, map_mixed16=np.float32))
-    if dtype.kind != "f":
-        raise ValueError(f"dtype must be a floating-point type: {dtype}")
+    floats = np.dtype(chainer.get_dtype(dtype, map_mixed16=np.float32))
+    if floats.kind != "f":
+        raise ValueError(f"dtype must be a floating-point type: {floats}")
     if missing not in tp.get_args(_Missing):
         raise ValueError(
             f"missing must be 'raise' or 'interpolate': {missing!r}"
@@ -188,7 +189,7 @@ def get_ucr(
             classes,
             _pack(
                 [_z_normalize(s) if normalize else s for s in split.series],
-                dtype,
+                floats,
             ),
             np.array([codes[y] for y in split.labels], dtype=np.int32)
             if classes
