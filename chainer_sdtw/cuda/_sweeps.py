@@ -29,6 +29,8 @@ _FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
 # SDTW_COST of soft_dtw.cu for series of one feature, and of more.
 _KINDS = {"sqeuclidean": (0, 1), "euclidean": (3, 4), "manhattan": (3, 5)}
 EXPLICIT = 2
+# Turn in soft_dtw.cu.
+_FIRST, _AGAIN, _NOTED = range(3)
 
 Gradients = tuple[Optional[GpuArray], Optional[GpuArray]]
 
@@ -54,7 +56,7 @@ class Tape:
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""
         batch = self._batch
-        kept = [self._memory, batch.most, batch.result]
+        kept = [self._memory, batch.most, batch.outside, batch.result]
         if batch.room:
             kept.append(batch.band)
         return sum(a.nbytes for a in kept)
@@ -228,7 +230,8 @@ class Batch:
     direction: Any = None  # (B, m, n) or (1, m, n): tangents of cost matrices
     room: Room | None = field(init=False)  # that a strip needs for the band
     band_rows: Any = field(init=False)  # from one pair's band to the next
-    most: Any = field(init=False)  # bound on each pair's costs
+    most: Any = field(init=False)  # two bounds on each pair's costs
+    outside: Any = field(init=False)  # whether its value is out of range
     result: Any = field(init=False)  # values in float64, then tangents
 
     def __post_init__(self) -> None:
@@ -252,7 +255,8 @@ class Batch:
             self.band = xp.asarray(band)
             if len(band) > 1:
                 self.band_rows = np.int32(self.m)
-        self.most = xp.zeros(self.size, np.float64)
+        self.most = xp.zeros(2 * self.size, np.float64)
+        self.outside = xp.zeros(self.size, np.int32)
         dual = self.direction is not None
         self.result = xp.empty((1 + dual) * self.size, np.float64)
 
@@ -324,6 +328,7 @@ class Batch:
         memory: Any,
         kept: int,
         strips: tuple[int, int],
+        turn: int,
         *more: Any,
     ) -> None:
         """Launch the blocks of some strips; ``more`` ends the arguments."""
@@ -332,6 +337,7 @@ class Batch:
         progress = self.device.xp.zeros(1 + 2 * blocks, np.int32)
         args = (
             *(self.x, self.y, self.x_length, self.y_length, self.most),
+            *(self.outside, np.int32(turn)),
             *map(np.int32, (self.size, self.m, self.n, self.features)),
             *(np.float64(self.rate), np.float64(self.forbidden(run.dtype))),
             *(self.band, self.band_rows, memory, np.int64(plan.slot)),
@@ -361,7 +367,11 @@ def sweep_values(batch: Batch, keep: bool) -> Any:
         kept = run.slabs - 1 if keep else -1
         every = 0, run.strips
         end = batch.result, out, tangent
-        batch.sweep("value", plan, run, memory, kept, every, *end)
+        here = plan, run, memory, kept, every
+        batch.sweep("value", *here, _FIRST, *end)
+        # Those out of range: there are none in float, nor for gamma 0.
+        if run.dtype.itemsize == 8 and batch.gamma > 0:
+            batch.sweep("value", *here, _AGAIN, *end)
     found = (out, tangent) if dual else (out,)
     if keep:
         return (*found, Tape(batch, plan, memory))
@@ -382,7 +392,7 @@ def sweep_back(
     for i, run in enumerate(plan.passes):
         for slab in reversed(range(run.slabs)):
             strips = run.slab(slab)
-            here = plan, run, memory, slab, strips
+            here = plan, run, memory, slab, strips, _NOTED
             if tape._kept[i] != slab:
                 batch.sweep("value", *here, batch.result, unused, unused)
                 tape._kept[i] = slab

@@ -4,7 +4,11 @@
 // Time-Series", ICML 2017. With Z = exp(-R / gamma) the recursion of their
 // Algorithm 1 is Z[i,j] = w[i,j] (Z[i-1,j-1] + Z[i-1,j] + Z[i,j-1]), which is
 // computed on pairs (mantissa, exponent): no logarithm, no loss of digits
-// however large R / gamma is. The arithmetic is that of sdtw_cpu.
+// however large R / gamma is.
+//
+// What exponents of float64 cannot hold is computed in log space, on R as an
+// unevaluated sum of two numbers, which have twice the digits. For gamma = 0
+// it is the hard minimum, on one number. The arithmetic is that of sdtw_cpu.
 #pragma once
 
 #include "device.cuh"
@@ -16,9 +20,10 @@ SDTW_DEVICE T infinity() {
 
 // --- Formats ---
 
-// Bits of exponent: kSum bounds what the costs of any path add up to, kCell
-// is what a forbidden cell takes (up to four times as much), kFloor is where
-// exponents end. Then none of them overflows: kFloor - 4 * kCell is in range.
+// Bits of exponent: kSum bounds what the costs of a path add up to, unless it
+// has no part in the value; kCell is what a forbidden cell takes (up to four
+// times as much), kFloor is where exponents end. Then none of them overflows:
+// kFloor - 4 * kCell is in range.
 template <class T>
 struct Format;
 
@@ -89,6 +94,7 @@ struct Rate {
   T high, low;
   SDTW_DEVICE explicit Rate(double rate)
       : high((T)-rate), low((T)(-rate - (double)(T)-rate)) {}
+  SDTW_DEVICE T inverse() const { return reciprocal(high); }
 };
 
 // 2**f on [-1/2, 1/2], and a little beyond.
@@ -204,8 +210,8 @@ struct Shares {
 // --- Semirings ---
 
 // What a cell adds to its predecessors: the fraction and the exponent of its
-// weight or, if the minimum is hard, its cost in the place of the fraction;
-// with tangents, the direction.
+// weight or, in log space, its cost in the place of the fraction; with
+// tangents, the direction.
 template <class T>
 struct Weight {
   T fraction;
@@ -215,11 +221,12 @@ struct Weight {
 
 // All have: Val, an element; none(), where no path ends; one(), where all
 // start; forbid(), for the weight of a cell that no path may use; step(), a
-// cell from its predecessors.
+// cell from its predecessors; kSoft, whether gamma may be other than 0.
 
 template <class T>
 struct Soft {
-  static constexpr bool kHard = false;
+  static constexpr bool kLogSpace = false;
+  static constexpr bool kSoft = true;
   using F = Format<T>;
   using Exponent = typename F::Exponent;
   using Packed = typename F::Packed;
@@ -246,7 +253,7 @@ struct Soft {
   template <bool kShares>
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
                               const Val& diagonal, const Weight<T>& weight,
-                              Shares<T>& shares) {
+                              const Rate<T>&, Shares<T>& shares) {
     const Exponent e = max(max(up.e, diagonal.e), left.e);
     const T u = F::scale(up.m, up.e - e);
     const T g = F::scale(diagonal.m, diagonal.e - e);
@@ -267,51 +274,103 @@ struct Soft {
     if (forbidden && (double)v.e < -2 * F::kSum) return infinity<double>();
     return -((double)v.e + log2((double)v.m)) / rate;
   }
+  // Whether a path with a capped cost may have a part in the value.
+  static SDTW_DEVICE bool is_out_of_range(const Val& v) {
+    return (double)v.e <= -F::kSum;
+  }
   static SDTW_DEVICE T tangent(const Val&) { return T(0); }
 };
 
+// R as high + low: the least that the costs of a path add up to, rounded; and
+// what rounding took from it, and what all other paths take from R. In float32
+// there is high alone, and the minimum is hard.
 template <class T>
-struct Hard {
-  static constexpr bool kHard = true;
+struct LogSpace {
+  static constexpr bool kLogSpace = true;
+  static constexpr bool kSoft = sizeof(T) == 8;
   using F = Format<T>;
   using Exponent = typename F::Exponent;
   using Packed = typename F::Packed;
   struct Val {
-    T r;
+    T high, low;
   };
 
-  static SDTW_DEVICE Val none() { return {infinity<T>()}; }
-  static SDTW_DEVICE Val one() { return {T(0)}; }
+  static SDTW_DEVICE Val none() { return {infinity<T>(), T(0)}; }
+  static SDTW_DEVICE Val one() { return {T(0), T(0)}; }
   static SDTW_DEVICE void forbid(Weight<T>& weight) {
     weight = {infinity<T>(), 0, T(0)};
   }
-  static SDTW_DEVICE Packed pack(const Val& v) { return F::pack(v.r, 0); }
-  static SDTW_DEVICE Val unpack(const Packed& p) { return {from_bits(p.x)}; }
+  static SDTW_DEVICE Packed pack(const Val& v) {
+    return F::pack(v.high, to_bits(v.low));
+  }
+  static SDTW_DEVICE Val unpack(const Packed& p) {
+    return {from_bits(p.x), kSoft ? from_bits(p.y) : T(0)};
+  }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
-    return {__shfl_up_sync(0xffffffffu, v.r, 1)};
+    return {__shfl_up_sync(0xffffffffu, v.high, 1),
+            kSoft ? __shfl_up_sync(0xffffffffu, v.low, 1) : T(0)};
   }
   static SDTW_DEVICE void renorm(Val&) {}
 
-  // Of equal predecessors the diagonal one is taken, then the one above.
+  // For gamma = 0, of equal predecessors the diagonal one is taken, then the
+  // one above; so is the diagonal one where no path comes from any.
   template <bool kShares>
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
                               const Val& diagonal, const Weight<T>& weight,
-                              Shares<T>& shares) {
-    const T least = fmin(fmin(up.r, diagonal.r), left.r);
-    if (kShares) {
-      const bool g = diagonal.r <= least;
-      const bool u = !g && up.r <= least;
-      shares.diagonal = g ? T(1) : T(0);
-      shares.up = u ? T(1) : T(0);
-      shares.left = g || u ? T(0) : T(1);
+                              const Rate<T>& rate, Shares<T>& shares) {
+    const T least = fmin(fmin(up.high, diagonal.high), left.high);
+    const T cost = weight.fraction;
+    const T high = sum(least, cost);
+    if (!kSoft || rate.high == 0) {
+      if (kShares) {
+        const bool g = diagonal.high <= least;
+        const bool u = !g && up.high <= least;
+        shares.diagonal = g ? T(1) : T(0);
+        shares.up = u ? T(1) : T(0);
+        shares.left = g || u ? T(0) : T(1);
+      }
+      return {high, T(0)};
     }
-    return {sum(least, weight.fraction)};
+    const T u_gap = beyond(up, least);
+    const T g_gap = beyond(diagonal, least);
+    const T l_gap = beyond(left, least);
+    const T first = fmin(fmin(u_gap, g_gap), l_gap);
+    const bool reached = least < infinity<T>();
+    const T u = reached ? weight_of(sum(u_gap, -first), rate) : T(0);
+    const T g = reached ? weight_of(sum(g_gap, -first), rate) : T(1);
+    const T l = reached ? weight_of(sum(l_gap, -first), rate) : T(0);
+    const T total = sum(sum(u, g), l);
+    if (kShares) {
+      const auto inverse = invert(total);
+      shares.left = inverse.share(l);
+      shares.up = inverse.share(u);
+      shares.diagonal = inverse.share(g);
+    }
+    const T cost_in = sum(high, -least);
+    const T least_in = sum(high, -cost_in);
+    const T rest = sum(sum(least, -least_in), sum(cost, -cost_in));
+    const T low = sum(fused(log2(total), rate.inverse(), first), rest);
+    return {high, high - high == 0 ? low : T(0)};
   }
 
   static SDTW_DEVICE double value(const Val& v, double, bool) {
-    return (double)v.r;
+    return (double)v.high + (double)v.low;
   }
+  static SDTW_DEVICE bool is_out_of_range(const Val&) { return false; }
   static SDTW_DEVICE T tangent(const Val&) { return T(0); }
+
+ private:
+  static SDTW_DEVICE T beyond(const Val& v, T least) {
+    return v.high > least ? sum(sum(v.high, -least), v.low) : v.low;
+  }
+  // 2**(-gap * rate), or 0 if that is negligible.
+  static SDTW_DEVICE T weight_of(T gap, const Rate<T>& rate) {
+    T fraction;
+    Exponent exponent;
+    weigh<true>(rate, gap, T(0), fraction, exponent);
+    return product(gap, rate.high) > -1000 ? F::scale(fraction, exponent)
+                                           : T(0);
+  }
 };
 
 // --- Tangents ---
@@ -334,7 +393,8 @@ SDTW_DEVICE DualPacked<Packed> load_fresh(Global<DualPacked<Packed>> p,
 template <class T, template <class> class Base>
 struct Dual {
   using S = Base<T>;
-  static constexpr bool kHard = S::kHard;
+  static constexpr bool kLogSpace = S::kLogSpace;
+  static constexpr bool kSoft = S::kSoft;
   using Packed = DualPacked<typename S::Packed>;
   struct Val {
     typename S::Val value;
@@ -358,9 +418,9 @@ struct Dual {
   template <bool kShares>
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
                               const Val& diagonal, const Weight<T>& weight,
-                              Shares<T>& shares) {
+                              const Rate<T>& rate, Shares<T>& shares) {
     const typename S::Val v = S::template step<true>(
-        left.value, up.value, diagonal.value, weight, shares);
+        left.value, up.value, diagonal.value, weight, rate, shares);
     shares.left_tangent = sum(left.tangent, -diagonal.tangent);
     shares.up_tangent = sum(up.tangent, -diagonal.tangent);
     const T mean = fused(shares.up, shares.up_tangent,
@@ -370,6 +430,9 @@ struct Dual {
 
   static SDTW_DEVICE double value(const Val& v, double rate, bool forbidden) {
     return S::value(v.value, rate, forbidden);
+  }
+  static SDTW_DEVICE bool is_out_of_range(const Val& v) {
+    return S::is_out_of_range(v.value);
   }
   static SDTW_DEVICE T tangent(const Val& v) { return v.tangent; }
 };

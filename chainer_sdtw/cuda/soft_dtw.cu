@@ -34,6 +34,11 @@
 // Pairs whose exponents float32 cannot hold are left alone by the kernels that
 // compute in float and taken by those that compute in double. These need twice
 // the tape and have half as many strips per slab.
+//
+// Where float64 cannot hold them either, costs are capped: the sweep is right
+// if its value is in range, as no alignment that matters has a capped cost. If
+// it is not, the pair is noted, and another launch of the same kernel sweeps
+// it in log space. Adjoint sweeps look at the notes.
 #include "numerics.cuh"
 
 #ifndef SDTW_DUAL
@@ -48,7 +53,7 @@ using Exponent = Format<T>::Exponent;
 
 constexpr bool kDual = SDTW_DUAL;
 using SoftMinimum = Choice<T, Soft, kDual>::Semiring;
-using HardMinimum = Choice<T, Hard, kDual>::Semiring;
+using LogSpaceMinimum = Choice<T, LogSpace, kDual>::Semiring;
 using Packed = SoftMinimum::Packed;
 
 constexpr bool kUnivariate = SDTW_COST == 0 || SDTW_COST == 3;
@@ -116,7 +121,14 @@ static_assert(kInverseGap >= 0, "staging");
 
 // --- Which kernel takes a pair ---
 
-enum class Part { kNone, kSoft, kHard, kNan };
+// kCapped is kSoft with large costs made smaller. If its value is out of range
+// all the same, the pair becomes one for kLogSpace.
+enum class Part { kNone, kSoft, kCapped, kLogSpace, kNan };
+
+// Which pairs a launch of a kernel in double sweeps, and how: all of them, and
+// notes the capped ones whose values are out of range; only those noted; or
+// all of them, those noted in log space.
+enum class Turn { kFirst, kAgain, kNoted };
 
 // Bits of exponent that a single cost may take: what rounding takes from it is
 // magnified by 1 / gamma. Univariate costs are exact and explicit ones given.
@@ -124,6 +136,13 @@ template <class C>
 SDTW_DEVICE double most_bits() {
   if (sizeof(C) == 8) return Format<C>::kSum;
   return kUnivariate ? 1048576 : kExplicit ? Format<C>::kSum : 8192;
+}
+
+template <class C>
+SDTW_DEVICE bool is_usual(double rate) {
+  const double huge = Format<C>::kHuge;
+  return rate > 1 / huge && rate < Format<C>::kSteepest &&
+         Format<C>::kCell * 4 / rate < huge;
 }
 
 template <class C>
@@ -140,8 +159,21 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
   const double sum_bits =
       kExplicit ? Format<C>::kSum : Format<C>::kSumOfSeries;
   return most * rate < most_bits<C>() && total * rate < sum_bits &&
-         rate > 1 / huge && rate < Format<C>::kSteepest &&
-         Format<C>::kCell * 4 / rate < huge;
+         is_usual<C>(rate);
+}
+
+// Whether large costs may be capped. Sums of negative ones must be in range.
+// In the gradient for series, a capped cell's share, up to 2**-1000, times the
+// difference of its elements must be negligible. `lowest` is that of the
+// costs, negated, or 0.
+SDTW_DEVICE bool may_cap(double most, double lowest, int m, int n,
+                         double rate) {
+  const double limit = kExplicit                 ? infinity<double>()
+                       : kEuclidean || kAbsolute ? 1e150
+                                                 : 1e300;
+  return most < limit &&
+         lowest * ((double)m + n) * rate < Format<double>::kSum &&
+         is_usual<double>(rate);
 }
 
 // --- The pair and the strip of a block ---
@@ -151,7 +183,11 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
 struct Sweep {
   Global<const In> x, y;
   Global<const int> x_length, y_length;
+  // Two numbers for each pair: see the surveys.
   Global<const double> most;
+  // Of each pair, whether it has been noted: see Turn.
+  Global<int> outside;
+  Turn turn;
   int batch, m, n, d;
   double rate, forbidden;
   // The first column of each row and the one after its last, or null; of so
@@ -284,7 +320,7 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<char>& memory,
         max(columns_of(w, s, last).stop + s.lead + last, s.start * kSteps + 1);
   }
 
-  const double most = w.most[s.b];
+  const double most = w.most[2 * s.b];
   constexpr bool kLast = sizeof(T) == 8;
   s.part = Part::kSoft;
   if (s.index >= s.strips)
@@ -293,8 +329,18 @@ SDTW_DEVICE Strip draw_strip(const Sweep& w, Shared<char>& memory,
     s.part = kLast ? Part::kNan : Part::kNone;
   else if (sizeof(In) == 4 && fits<float>(most, s.m, s.n, w.rate) == kLast)
     s.part = Part::kNone;
-  else if (w.rate == 0 || (kLast && !fits<double>(most, s.m, s.n, w.rate)))
-    s.part = Part::kHard;
+  else if (w.rate == 0)
+    s.part = Part::kLogSpace;
+  else if (kLast && !fits<double>(most, s.m, s.n, w.rate))
+    s.part = may_cap(most, w.most[2 * s.b + 1], s.m, s.n, w.rate)
+                 ? Part::kCapped
+                 : Part::kLogSpace;
+  if (kLast && w.turn != Turn::kFirst) {
+    if (s.part == Part::kCapped && w.outside[s.b])
+      s.part = Part::kLogSpace;
+    else if (w.turn == Turn::kAgain)
+      s.part = Part::kNone;
+  }
 
   if (kExplicit) {
     s.x = w.x + (long long)s.b * w.m * w.n;
@@ -369,6 +415,15 @@ SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
   }
 }
 
+// A cost as it is weighed: at most that of a forbidden cell. Float sweeps take
+// no series whose costs come near it.
+template <class S>
+SDTW_DEVICE T capped(const Sweep& w, T c) {
+  if (S::kLogSpace || (sizeof(T) == 4 && !kExplicit)) return c;
+  const T forbidden = w.forbidden;
+  return c < forbidden ? c : forbidden;
+}
+
 // The gradient of a difference's part in the cost: of its square, by two; of
 // its absolute value, 0 at 0.
 SDTW_DEVICE T slope(T a) {
@@ -393,17 +448,18 @@ struct Costs {
     return from + (step * kStride + step / kHalf * kInverseGap + row);
   }
 
-  // The weight of this lane's cell at a step of the segment; as a cost, if
-  // the minimum is hard.
+  // The weight of this lane's cell at a step of the segment; as a cost, in log
+  // space.
   template <class S>
-  SDTW_DEVICE Weight<T> weight(const Rate<T>& rate, int step) const {
+  SDTW_DEVICE Weight<T> weight(const Sweep& w, const Rate<T>& rate,
+                               int step) const {
     const int lane = threadIdx.x;
     Weight<T> found = {};
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
       const T c = kAbsolute ? fabs(a) : product(a, a);
-      if (S::kHard) {
+      if (S::kLogSpace) {
         found.fraction = c;
         return found;
       }
@@ -413,12 +469,13 @@ struct Costs {
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
       const T c_rest = kAbsolute ? product(slope(a), a_rest)
                                  : fused(a + a, a_rest, fused(a, a, -c));
-      weigh<false>(rate, c, c_rest, found.fraction, found.exponent);
+      weigh<false>(rate, capped<S>(w, c), c_rest, found.fraction,
+                   found.exponent);
       return found;
     }
     const int at = step * kStride + lane;
     found.fraction = weights[at];
-    if (!S::kHard)
+    if (!S::kLogSpace)
       found.exponent = Format<T>::as_exponent(weights[kPlane + at]);
     if (kDual) found.direction = weights[2 * kPlane + at];
     return found;
@@ -447,7 +504,7 @@ struct Costs {
  private:
   template <class S, bool kLarge>
   SDTW_DEVICE void put(const Rate<T>& rate, int at, T cost, T rest) {
-    if (S::kHard) {
+    if (S::kLogSpace) {
       weights[at] = cost;
       return;
     }
@@ -461,7 +518,6 @@ struct Costs {
   template <class S>
   SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int q) {
     const Rate<T> rate(w.rate);
-    const T forbidden = S::kHard ? infinity<T>() : (T)w.forbidden;
     const int step = threadIdx.x % kSteps;
     SDTW_UNROLL_BY(8)
     for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
@@ -471,9 +527,12 @@ struct Costs {
       T direction = 0;
       if (i < s.m && j >= 0 && j < s.n) {
         const long long from = (long long)i * w.n + j;
-        c = (T)s.x[from];
-        if (kDual && c < infinity<T>()) direction = (T)s.direction[from];
-        c = c < forbidden ? c : forbidden;
+        const T given = (T)s.x[from];
+        c = capped<S>(w, given);
+        // A capped cost has no part in the tangent, but a direction of any
+        // size.
+        if (kDual && c == given && c < infinity<T>())
+          direction = (T)s.direction[from];
       }
       const int at = step * kStride + r;
       put<S, true>(rate, at, c, T(0));
@@ -550,7 +609,7 @@ struct Costs {
           root(c, rest, inverted);
           if (kAdjoint) inverse(step, r0 + i)[0] = inverted;
         }
-        put<S, false>(rate, step * kStride + r0 + i, c, rest);
+        put<S, false>(rate, step * kStride + r0 + i, capped<S>(w, c), rest);
       }
     }
   }
@@ -581,19 +640,19 @@ struct Front {
                          int q, int count, Shared<const Packed> above,
                          Shared<Packed> below, Shared<T> planes) {
     const Rate<T> rate(w.rate);
-    int step0 = 0;
-    if (s.index == 0 && q == 0) {
-      // The group that has the step before the first column, after which all
-      // paths start.
-      SDTW_UNROLL_BY(1)
-      for (int step = 0; step < kGroup; ++step) {
-        Weight<T> weight = costs.weight<S>(rate, step);
-        if (w.band && !open_steps(w, s, q).has(step)) S::forbid(weight);
-        advance<kShares>(weight, above[step], step, below, planes);
-        if (step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
-      }
-      step0 = kGroup;
+    // Step by step: the group that has the step before the first column, after
+    // which all paths start; and all of a soft minimum in log space.
+    const bool first = s.index == 0 && q == 0;
+    int step0 = first ? kGroup : 0;
+    if (S::kLogSpace && S::kSoft && w.rate != 0) step0 = count;
+    SDTW_UNROLL_BY(1)
+    for (int step = 0; step < step0; ++step) {
+      Weight<T> weight = costs.weight<S>(w, rate, step);
+      if (w.band && !open_steps(w, s, q).has(step)) S::forbid(weight);
+      advance<kShares>(weight, above[step], rate, step, below, planes);
+      if (first && step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
     }
+    const Rate<T> in_groups(S::kLogSpace ? 0 : w.rate);
     for (; step0 < count; step0 += kGroup) {
       // What a group reads comes before what it writes, which it would wait
       // for otherwise.
@@ -601,7 +660,7 @@ struct Front {
       Packed edges[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
-        weights[i] = costs.weight<S>(rate, step0 + i);
+        weights[i] = costs.weight<S>(w, in_groups, step0 + i);
         edges[i] = above[step0 + i];
       }
       if (w.band) {
@@ -612,7 +671,8 @@ struct Front {
       }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(weights[i], edges[i], step0 + i, below, planes);
+        advance<kShares>(weights[i], edges[i], in_groups, step0 + i, below,
+                         planes);
       S::renorm(current);
       S::renorm(diagonal);
     }
@@ -621,13 +681,15 @@ struct Front {
  private:
   template <bool kShares>
   SDTW_DEVICE void advance(const Weight<T>& weight, const Packed& edge,
-                           int step, Shared<Packed> below, Shared<T> planes) {
+                           const Rate<T>& rate, int step, Shared<Packed> below,
+                           Shared<T> planes) {
     const int lane = threadIdx.x;
     const typename S::Val outside = S::unpack(edge);
     typename S::Val up = S::shuffle_up(current);
     if (lane == 0) up = outside;
     Shares<T> shares;
-    current = S::template step<kShares>(current, up, diagonal, weight, shares);
+    current =
+        S::template step<kShares>(current, up, diagonal, weight, rate, shares);
     diagonal = up;
     if (kShares) {
       const int at = step * kStride + lane;
@@ -737,6 +799,9 @@ SDTW_DEVICE void value_strip(const Sweep& w, const Strip& s,
     if (columns_of(w, s, lane).stop < s.n) v = infinity<double>();
     result[s.b] = v;
     value[s.b] = (In)v;
+    if (s.part == Part::kCapped && w.turn == Turn::kFirst &&
+        S::is_out_of_range(front.current))
+      w.outside[s.b] = 1;
     if (kDual) {
       const T t = v - v == 0 ? S::tangent(front.current) : T(0);
       result[w.batch + s.b] = t;
@@ -766,8 +831,8 @@ struct Mass {
 
   // Sweep a segment back, by one warp; the alignment replaces the shares to
   // the left, its tangent those up. Takes what the strip below hands to the
-  // last row and puts what the first row hands on. `inverse_gamma` is 0 where
-  // the minimum is hard.
+  // last row and puts what the first row hands on. `inverse_gamma` is 0 for
+  // gamma = 0.
   SDTW_DEVICE void back(const Costs& costs, Shared<T> plane, int count,
                         T inverse_gamma, Shared<const T> from_below,
                         Shared<T> to_above, Shared<T> y_sums) {
@@ -1071,12 +1136,11 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
   const bool reached = value - value == 0 || !(kExplicit || w.band);
   const T seed = reached ? (T)g.seed[s.b] : T(0);
   const T seed_tangent = kDual && reached ? (T)g.seed_tangent[s.b] : T(0);
-  const T inverse_gamma = S::kHard ? T(0) : (T)(w.rate * 0.6931471805599453);
+  const T inverse_gamma = (T)(w.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
   // The strip below is not this launch's.
-  const bool bottom = s.index + 1 >= (s.strips < w.last ? s.strips : w.last);
-  const Global<T> masses = cast<T>(running_edge(w, s));
+  const bool bottom = s.index + 1 >= min(s.strips, w.last);
   const int segments = s.segments();
   Mass mass = {};
   if (s.last() && lane == (s.m - 1) % kRows) mass.keep = 1;
@@ -1087,17 +1151,18 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     if (threadIdx.x == 0) again[0] = s;
     if (!sweeps)
       costs.template fill<S, true>(
-          w, s, segments - 1,
-          set_of(planes, kAdjointPlanes, segments - 1) + kPlane);
+          w, s, s.segments() - 1,
+          set_of(planes, kAdjointPlanes, s.segments() - 1) + kPlane);
     __syncthreads();
   }
   const Strip drawn = s;
-  for (int q = segments - 1;; --q) {
+  for (int q = s.segments() - 1;; --q) {
     // As of here, not from before the loop: what follows from it would take
     // too many registers all the time.
     const Strip s = kHelpers ? (Strip)again[0] : drawn;
     if (q <= s.start - kSets) break;
     if (sweeps && q >= s.start) {
+      const Global<T> masses = cast<T>(running_edge(w, s));
       if (kUnivariate) costs.load_series(s, q);
       if (lane == 0 && !bottom)
         await(progress_of(w, s, s.index + 1), done_below(w, s, q - 1));
@@ -1150,7 +1215,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     }
   }
   if (kHelpers && g.y && s.index > w.first && s.start > 0 && lane == 0)
-    publish(progress_of(w, s, s.index, true), segments - s.start + 1);
+    publish(progress_of(w, s, s.index, true), s.segments() - s.start + 1);
   if (kUnivariate && g.x && s.row + lane < s.m)
     g.x[(long long)s.b * w.m + s.row + lane] =
         (In)(kFactor * seed * mass.x_sum);
@@ -1180,23 +1245,30 @@ SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
 
 // --- Kernels ---
 
-#define SDTW_SWEEP_PARAMETERS                                                 \
-  Global<const In> x, Global<const In> y, Global<const int> x_length,         \
-      Global<const int> y_length, Global<const double> most, int batch,       \
-      int m, int n, int d, double rate, double forbidden,                     \
-      Global<const int2> band, int band_rows, Global<Packed> tape,            \
-      long long slot, int edge, long long states, int slab_strips, int slabs, \
-      int kept, int first, int last, Global<int> progress,                    \
-      Global<const In> direction, long long direction_stride
-#define SDTW_SWEEP                                                      \
-  {x,    y,        x_length,  y_length,        most,  batch,     m,     \
-   n,    d,        rate,      forbidden,       band,  band_rows, tape,  \
-   slot, edge,     states,    slab_strips,     slabs, kept,      first, \
-   last, progress, direction, direction_stride}
+#define SDTW_SWEEP_PARAMETERS                                                \
+  Global<const In> x, Global<const In> y, Global<const int> x_length,        \
+      Global<const int> y_length, Global<const double> most,                 \
+      Global<int> outside, int turn, int batch, int m, int n, int d,         \
+      double rate, double forbidden, Global<const int2> band, int band_rows, \
+      Global<Packed> tape, long long slot, int edge, long long states,       \
+      int slab_strips, int slabs, int kept, int first, int last,             \
+      Global<int> progress, Global<const In> direction,                      \
+      long long direction_stride
+#define SDTW_SWEEP                     \
+  {x,          y,           x_length,  \
+   y_length,   most,        outside,   \
+   (Turn)turn, batch,       m,         \
+   n,          d,           rate,      \
+   forbidden,  band,        band_rows, \
+   tape,       slot,        edge,      \
+   states,     slab_strips, slabs,     \
+   kept,       first,       last,      \
+   progress,   direction,   direction_stride}
 
-// A bound on the absolute values of each pair's finite costs; NaN where there
-// is a NaN or an infinity (but for +inf as a cost), else infinity where
-// the band has no path.
+// Two numbers for each pair. First, a bound on the absolute values of its
+// finite costs; NaN where there is a NaN or an infinity (but for +inf as a
+// cost), else infinity where the band has no path. Second, the lowest of its
+// costs, negated, or 0 if none is negative.
 
 // Whether a path can come to a row from the one above, or begin or end there.
 // Gives its columns.
@@ -1213,7 +1285,7 @@ SDTW_DEVICE bool is_connected(Global<const int2> band, int row, int rows,
          (row < rows - 1 || columns.stop == n);
 }
 
-// Of series; a block per pair.
+// Of series; a block per pair. No cost is negative.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_series(Global<const In> x, Global<const In> y,
                            Global<const int> x_length,
@@ -1293,7 +1365,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   }
   if (at == 0) {
     const double bound = totals[0];
-    most[b] = kEuclidean ? sqrt(bound) : bound;
+    most[2 * b] = kEuclidean ? sqrt(bound) : bound;
   }
 }
 
@@ -1303,8 +1375,9 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
                          Global<const int> y_length, Global<const int2> band,
                          int band_rows, int m, int n, int rows,
                          Global<double> most) {
-  Shared<char> memory = shared_memory<8 * kSurveyThreads>();
+  Shared<char> memory = shared_memory<2 * 8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
+  const Shared<double> lowest = take<double>(memory, kSurveyThreads);
   const int blocks = (m + rows - 1) / rows;
   const int b = blockIdx.x / blocks;
   const int first = blockIdx.x % blocks * rows;
@@ -1313,7 +1386,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   const int last = first + rows < height ? first + rows : height;
   const int at = threadIdx.x;
   const In inf = infinity<In>();
-  In found = 0;
+  In found = 0, below = 0;
   bool bad = false, blocked = false;
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
     Range columns = {0, width};
@@ -1326,19 +1399,27 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
       found = a > found && a < inf ? a : found;
+      below = -v > below ? -v : below;
     }
   }
   const double nan = from_bits(0x7ff8000000000000ll);
   largest[at] = bad ? nan : blocked ? infinity<double>() : (double)found;
+  lowest[at] = below;
   for (int half = kSurveyThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (at < half) {
       const double a = largest[at];
       const double c = largest[at + half];
       largest[at] = c > a || c != c ? c : a;
+      const double e = lowest[at];
+      const double f = lowest[at + half];
+      lowest[at] = f > e ? f : e;
     }
   }
-  if (at == 0) raise(most + b, (double)largest[0]);
+  if (at == 0) {
+    raise(most + 2 * b, (double)largest[0]);
+    raise(most + 2 * b + 1, (double)lowest[0]);
+  }
 }
 
 // The values of all pairs, and their tangents; blocks: batch times the strips
@@ -1349,10 +1430,10 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
   Shared<char> memory = shared_memory<kValueBytes>();
   const Sweep w = SDTW_SWEEP;
   const Strip s = draw_strip(w, memory, false);
-  if (s.part == Part::kSoft) {
+  if (s.part == Part::kSoft || s.part == Part::kCapped) {
     value_strip<SoftMinimum>(w, s, memory, result, value, tangent);
-  } else if (s.part == Part::kHard) {
-    value_strip<HardMinimum>(w, s, memory, result, value, tangent);
+  } else if (s.part == Part::kLogSpace) {
+    value_strip<LogSpaceMinimum>(w, s, memory, result, value, tangent);
   } else if (s.part == Part::kNan && s.last() && threadIdx.x == 0) {
     result[s.b] = from_bits(0x7ff8000000000000ll);
     value[s.b] = (In)from_bits(0x7ff8000000000000ll);
@@ -1375,10 +1456,10 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
     const double tangent = result[w.batch + s.b];
     if (tangent != tangent) s.part = Part::kNan;
   }
-  if (s.part == Part::kSoft)
-    adjoint_strip<SoftMinimum>(w, s, memory, g);
-  else if (s.part == Part::kHard)
-    adjoint_strip<HardMinimum>(w, s, memory, g);
-  else if (s.part == Part::kNan)
+  if (s.part == Part::kNan)
     fill_nan(w, s, g);
+  else if (s.part == Part::kSoft || s.part == Part::kCapped)
+    adjoint_strip<SoftMinimum>(w, s, memory, g);
+  else if (s.part == Part::kLogSpace)
+    adjoint_strip<LogSpaceMinimum>(w, s, memory, g);
 }
