@@ -255,8 +255,9 @@ class Batch:
             self.band = xp.asarray(band)
             if len(band) > 1:
                 self.band_rows = np.int32(self.m)
-        self.most = xp.zeros(2 * self.size, np.float64)
-        self.outside = xp.zeros(self.size, np.int32)
+        zeros = xp.zeros(3 * self.size, np.float64)
+        self.most = zeros[: 2 * self.size]
+        self.outside = zeros[2 * self.size :].view(np.int32)
         dual = self.direction is not None
         self.result = xp.empty((1 + dual) * self.size, np.float64)
 

@@ -2,6 +2,7 @@
 
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
+import large_costs
 import numpy as np
 import pytest
 import reference
@@ -197,7 +198,7 @@ def test_reference_values():
 @attr.gpu
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pairs_of_all_ranges_in_one_batch(rng, dtype):
-    """For float32: float, double, hard, NaN; each as if it were alone."""
+    """For float32: float, double, log space, NaN; each as if it were alone."""
     scale = np.array([1, 1e4, 1e18, 1, 1], dtype)[:, None, None]
     x, y = make(rng, "univariate", 5, 70, 40, 1, dtype)
     x, y = x * scale, y * scale
@@ -209,6 +210,30 @@ def test_pairs_of_all_ranges_in_one_batch(rng, dtype):
         assert np.isnan(a[3:]).all()
         for b in range(3):
             assert reference.error(a[b], e[b]) <= TOLERANCE[dtype]
+
+
+class OnGPU:
+    """The sweeps for arrays of NumPy, and back."""
+
+    def __getattr__(self, name):
+        def sweep(*arrays, **options):
+            return move(getattr(cuda, name)(*move(arrays), **options))
+
+        def move(a):
+            if isinstance(a, (tuple, list)):
+                return tuple(map(move, a))
+            if isinstance(a, np.ndarray):
+                return cupy.asarray(a)
+            return a.get() if isinstance(a, cupy.ndarray) else a
+
+        return sweep
+
+
+@attr.gpu
+@pytest.mark.parametrize("first", range(0, 120, 20))
+def test_large_costs(first):
+    for index in range(first, first + 20):
+        large_costs.check(large_costs.problem(index), OnGPU())
 
 
 @attr.gpu

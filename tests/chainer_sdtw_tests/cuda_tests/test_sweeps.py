@@ -415,7 +415,7 @@ def test_float32_gradients_at_small_gamma(device, d, gamma):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pairs_of_all_ranges_in_one_batch(device, rng, dtype):
-    """For float32: float, double, hard, NaN; each as if it were alone."""
+    """For float32: float, double, log space, NaN; each as if it were alone."""
     scale = np.array([1, 1e4, 1e18, 1, 1], dtype)[:, None, None]
     x, y = make(rng, "univariate", 5, 70, 40, 1, dtype)
     x, y = x * scale, y * scale
@@ -520,7 +520,7 @@ def test_tangents_from_cost(device, rng, dtype, gamma):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tangents_of_all_ranges(device, rng, dtype):
-    """For float32: float, double, hard.
+    """For float32: float, double, log space.
 
     Then NaN as a cost, as a direction, and no path.
     """
@@ -548,7 +548,7 @@ def test_tangents_of_all_ranges(device, rng, dtype):
     np.testing.assert_allclose(
         value[4], sdtw_cpu.value_from_cost(cost[4:5], gamma)[0], rtol=1e-5
     )
-    # So much larger than gamma that the minimum is hard.
+    # So much larger than gamma that it is that of gamma 0.
     expected = reference.tangent(cost[2:3], z[2:3], 0, seed_tangent=2)
     for a, e in zip((value[2:3], change[2:3], et[2:3]), expected):
         assert reference.error(a, e) <= TOLERANCE[dtype]
