@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import zlib
@@ -135,6 +136,34 @@ def mean_squared_error(x, y):
     if isinstance(y, (list, tuple)):
         x, y = F.concat(x, axis=0), F.concat(y, axis=0)
     return F.mean_squared_error(x, y)
+
+
+class Interruption(training.Extension):
+    """Ends a run after the iteration in which Ctrl-C is pressed.
+
+    KeyboardInterrupt in the midst of writing a snapshot becomes an error of
+    the archive that is being written. Pressed again, Ctrl-C does not wait.
+    """
+
+    priority = -1  # after all others
+    asked = False
+
+    def trigger(self, trainer):
+        return self.asked
+
+    def initialize(self, trainer):
+        self._before = signal.signal(signal.SIGINT, self._ask)
+
+    def finalize(self):
+        signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, number, frame):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __call__(self, trainer):
+        raise KeyboardInterrupt
 
 
 class Completion(chainer.Chain):
@@ -296,6 +325,7 @@ def train_model(args, loss, train, test, device):
     if sys.stdout.isatty():
         trainer.extend(extensions.ProgressBar(update_interval=10))
     trainer.extend(extensions.snapshot(n_retains=2), trigger=due)
+    trainer.extend(Interruption())
     if loss != "mse":
         if args.gamma_schedule:
             first, *times = args.gamma_schedule

@@ -434,7 +434,7 @@ def test_ctrl_c(tmp_path):
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "To go on from the last snapshot:" in err
     assert err.rstrip().endswith("-e 100000 --loss mse --autoload")

@@ -189,7 +189,7 @@ def test_a_tape_serves_more_than_once():
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
     assert tape.nbytes > 0
-    assert repr(tape) == f"Tape(nbytes={tape.nbytes})"
+    assert repr(tape) == f"SeriesTape(nbytes={tape.nbytes})"
 
 
 def test_a_tape_knows_its_sweep():
