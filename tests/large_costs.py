@@ -510,3 +510,16 @@ def check(given, sweeps, **more):
             f"{given.name}\n{what}: {actual[at]!r} at {at} is not "
             f"{exact[at]!r}; the error is {error[at]:g}"
         )
+
+
+def check_sums_beside_large_cells(sweeps, **more):
+    """<E, C> does not lose the digits that large cells have before them."""
+    rng = np.random.default_rng(2)
+    cost = rng.random((40, 8, 8))
+    for c in cost:
+        off = ~_clear_path(rng, np.ones(c.shape, bool))
+        c[off & (rng.random(c.shape) < 0.5)] = 1e12
+    forbidden = np.where(cost == 1e12, np.inf, cost)
+    _, found = sweeps.tangent_from_cost(cost, "cost", 1.0, **more)
+    _, right = sweeps.tangent_from_cost(forbidden, "cost", 1.0, **more)
+    np.testing.assert_allclose(found, right, 1e-14)

@@ -423,9 +423,16 @@ struct Dual {
         left.value, up.value, diagonal.value, weight, rate, shares);
     shares.left_tangent = sum(left.tangent, -diagonal.tangent);
     shares.up_tangent = sum(up.tangent, -diagonal.tangent);
-    const T mean = fused(shares.up, shares.up_tangent,
-                         product(shares.left, shares.left_tangent));
-    return {v, sum(sum(diagonal.tangent, mean), weight.direction)};
+    // The mean, as far as it is from the one that weighs most: others may be
+    // so large that what they weigh nothing beside is lost.
+    const T l = shares.left, u = shares.up, g = shares.diagonal;
+    const T base = fmax(l, u) <= g ? diagonal.tangent
+                   : l <= u        ? up.tangent
+                                   : left.tangent;
+    const T rest = fused(l, sum(left.tangent, -base),
+                         fused(u, sum(up.tangent, -base),
+                               product(g, sum(diagonal.tangent, -base))));
+    return {v, sum(sum(base, rest), weight.direction)};
   }
 
   static SDTW_DEVICE double value(const Val& v, double rate, bool forbidden) {

@@ -81,3 +81,7 @@ def test_part_of_a_batch(isa, rng):
         np.testing.assert_allclose(
             e[b], sdtw_cpu.adjoint(alone)[0], rtol=1e-9, atol=1e-15
         )
+
+
+def test_sums_beside_large_cells(isa):
+    large_costs.check_sums_beside_large_cells(sdtw_cpu)

@@ -48,6 +48,10 @@ def test_more_problems(device, first):
         large_costs.check(large_costs.problem(index), cuda, device=device)
 
 
+def test_sums_beside_large_cells(device):
+    large_costs.check_sums_beside_large_cells(cuda, device=device)
+
+
 @DTYPES
 def test_one_large_cost(device, dtype):
     """A cell that no good alignment touches is as good as forbidden."""
