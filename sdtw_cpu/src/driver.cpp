@@ -222,7 +222,7 @@ Scale make_scale(Minimum minimum, double gamma) {
   if (minimum == Minimum::kHard) return s;
   s.rate = rate_of(gamma);
   s.curvature = -1 / gamma;
-  if (minimum == Minimum::kUnbounded) return s;
+  if (minimum == Minimum::kLogSpace) return s;
   s.weight_rate = weight_rate<T>(gamma);
   // The power of four whose weight is 2**-kCell or up to four times that.
   s.forbidden = std::ldexp(
@@ -345,7 +345,7 @@ double most_negative(const Input& in, const Pair& p) {
 // large in the place of forbidden ones. The result is right if it is in range:
 // paths through such a cell then weigh at least 2**48 bits less. Where series
 // differ by more than kFarthest, even the least mass might show in gradients.
-bool can_clamp(const Input& in, const Pair& p) {
+bool may_cap(const Input& in, const Pair& p) {
   constexpr double kFarthest = 1e150;
   using R = Range<double>;
   if (!has_rate<double>(in.gamma) || !(p.reach < kFarthest)) return false;
@@ -532,11 +532,11 @@ class Family {
   };
 
   Family(const Input& in, const Sweeps<T>& sweeps, Minimum minimum,
-         bool clamped, bool keep_tape)
+         bool capped, bool keep_tape)
       : in_(in),
         sweeps_(sweeps),
         scale_(make_scale<T>(minimum, in.gamma)),
-        clamped_(clamped),
+        capped_(capped),
         keep_(keep_tape) {}
 
   std::vector<std::unique_ptr<Member>> members;
@@ -779,7 +779,7 @@ class Family {
     g.pairs = count;
     g.across = across;
     g.scale = scale_;
-    g.clamped = clamped_;
+    g.capped = capped_;
     g.cost = kernel_cost();
     g.direction = kernel_direction();
     g.c_row = in_.c_stride[1];
@@ -800,7 +800,7 @@ class Family {
       mb->index[l] = pairs[l].index;
       g.row0[l] = m - pairs[l].m;
       g.col0[l] = n - pairs[l].n;
-      g.clamped |= g.row0[l] || g.col0[l];
+      g.capped |= g.row0[l] || g.col0[l];
       if (!in_.fused()) g.c[l] = in_.c + pairs[l].index * in_.c_stride[0];
       if (z) g.z[l] = z + pairs[l].index * z_stride[0];
     }
@@ -853,7 +853,7 @@ class Family {
 
   // Null if these pairs cannot be swept together.
   std::unique_ptr<Member> across(const Pair* pairs, int count) const {
-    if (scale_.minimum == Minimum::kUnbounded) return nullptr;
+    if (scale_.minimum == Minimum::kLogSpace) return nullptr;
     int m = 0, n = 0;
     double most = 0, reach = 0;
     for (int l = 0; l < count; ++l) {
@@ -866,7 +866,7 @@ class Family {
     if (!in_.band && n > kAcrossColumns) return nullptr;
     auto mb = make(pairs, count, m, n, true);
     if (mb->g.width > kAcrossColumns + geometry(mb->g).lag) return nullptr;
-    if (mb->g.clamped && in_.fused()) {
+    if (mb->g.capped && in_.fused()) {
       const bool hard = scale_.minimum == Minimum::kHard;
       // Padding must cost more than any path of the pairs' own cells.
       const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
@@ -993,7 +993,7 @@ class Family {
     g.y = y;
     pack_x(mb, in_.x, in_.x_stride, mb.pad, x);
     pack_y(mb, in_.y, in_.y_stride, mb.pad, y);
-    if (scale_.minimum == Minimum::kUnbounded) {
+    if (scale_.minimum == Minimum::kLogSpace) {
       limit_differences(x, xs);
       limit_differences(y, ys);
     }
@@ -1145,7 +1145,7 @@ class Family {
   const Input& in_;
   const Sweeps<T>& sweeps_;
   Scale scale_;
-  bool clamped_;
+  bool capped_;
   bool keep_;
 };
 
@@ -1178,7 +1178,7 @@ void set_interrupted(bool (*fn)()) { interrupted = fn; }
 struct Batch::Impl {
   Input in;
   std::vector<int64_t> nans, blocked;
-  std::vector<Pair> clamped, unbounded;
+  std::vector<Pair> capped, out_of_range;
   std::mutex busy;  // groups hold what a sweep is working on
   const Level& level = active();
   const int nthreads = threads;
@@ -1186,7 +1186,7 @@ struct Batch::Impl {
   std::vector<std::unique_ptr<Family<float>>> f32;
   std::vector<std::unique_ptr<Family<double>>> f64;
   // Pairs out of range; comes last, as it replaces results of the others.
-  std::unique_ptr<Family<double>> beyond;
+  std::unique_ptr<Family<double>> log_space;
 
   Impl(const Input& input, bool keep_tape) : in(input), keep(keep_tape) {
     std::vector<Pair> pairs(in.batch);
@@ -1213,43 +1213,43 @@ struct Batch::Impl {
         narrow.push_back(p);
       else if (in.gamma == 0 || fits<double>(p, in.gamma))
         wide.push_back(p);
-      else if (can_clamp(in, p))
-        clamped.push_back(p);
+      else if (may_cap(in, p))
+        capped.push_back(p);
       else
-        unbounded.push_back(p);
+        out_of_range.push_back(p);
     }
     const Minimum minimum = in.gamma == 0 ? Minimum::kHard : Minimum::kSoft;
     add(f32, narrow, level.f32, minimum, false);
     add(f64, wide, level.f64, minimum, false);
-    add(f64, clamped, level.f64, minimum, true);
+    add(f64, capped, level.f64, minimum, true);
   }
 
   template <class T>
   void add(std::vector<std::unique_ptr<Family<T>>>& to,
            const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
-           Minimum minimum, bool clamp) {
-    if (!pairs.empty()) to.push_back(make(pairs, sweeps, minimum, clamp));
+           Minimum minimum, bool cap) {
+    if (!pairs.empty()) to.push_back(make(pairs, sweeps, minimum, cap));
   }
 
   template <class T>
   std::unique_ptr<Family<T>> make(const std::vector<Pair>& pairs,
                                   const Sweeps<T>& sweeps, Minimum minimum,
-                                  bool clamp) const {
+                                  bool cap) const {
     std::unique_ptr<Family<T>> f(
-        new Family<T>(in, sweeps, minimum, clamp, keep));
+        new Family<T>(in, sweeps, minimum, cap, keep));
     f->plan(pairs, nthreads);
     return f;
   }
 
   // Sweep again what is out of range, by its values, and replace its results.
-  void sweep_beyond(double* out, double* tangent) {
-    std::vector<Pair> pairs = unbounded;
-    for (const Pair& p : clamped)
+  void sweep_in_log_space(double* out, double* tangent) {
+    std::vector<Pair> pairs = out_of_range;
+    for (const Pair& p : capped)
       if (!in_range(out[p.index], in.gamma)) pairs.push_back(p);
-    beyond.reset();
+    log_space.reset();
     if (pairs.empty()) return;
-    beyond = make(pairs, generic::kLevel.f64, Minimum::kUnbounded, true);
-    value(*beyond, out, tangent);
+    log_space = make(pairs, generic::kLevel.f64, Minimum::kLogSpace, true);
+    value(*log_space, out, tangent);
   }
 
   // As many threads as there is work for: starting one costs as much as
@@ -1358,7 +1358,7 @@ void Batch::value(double* out, double* tangent) {
   }
   for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
   for (auto& f : impl_->f64) Impl::value(*f, out, tangent);
-  impl_->sweep_beyond(out, tangent);
+  impl_->sweep_in_log_space(out, tangent);
 }
 
 void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
@@ -1368,15 +1368,15 @@ void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
                       : impl_->nan_gradients<float>(gx, gy, e);
   for (auto& f : impl_->f32) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
   for (auto& f : impl_->f64) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
-  if (impl_->beyond)
-    Impl::adjoint(*impl_->beyond, seed, seed_tangent, gx, gy, e);
+  if (impl_->log_space)
+    Impl::adjoint(*impl_->log_space, seed, seed_tangent, gx, gy, e);
 }
 
 size_t Batch::tape_bytes() const {
   size_t n = 0;
   for (auto& f : impl_->f32) n += f->tape_bytes();
   for (auto& f : impl_->f64) n += f->tape_bytes();
-  if (impl_->beyond) n += impl_->beyond->tape_bytes();
+  if (impl_->log_space) n += impl_->log_space->tape_bytes();
   return n;
 }
 

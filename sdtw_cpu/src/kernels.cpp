@@ -212,7 +212,7 @@ struct Hard {
 // same count as that many, however small gamma is beside their cost. Slow, and
 // only for pairs whose value is out of the range of Soft.
 template <class F, class G>
-struct Unbounded {
+struct LogSpace {
   using T = typename F::T;
   using V = typename F::V;
   static constexpr bool kCosts = true;
@@ -224,7 +224,7 @@ struct Unbounded {
     V c;
   };
   T rate;
-  explicit Unbounded(const Scale& s) : rate((T)s.rate) {}
+  explicit LogSpace(const Scale& s) : rate((T)s.rate) {}
 
   SDTW_INLINE Val none() const { return {F::set1((T)HUGE_VAL), F::set1(0)}; }
   static SDTW_INLINE Val load(const T* p, int stride) {
@@ -464,13 +464,13 @@ struct Kernel {
       SDTW_UNROLL
       for (int r = 0; r < R; ++r, f += L, n += L) {
         V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
-        if (g.clamped) a = F::max(F::min(a, cut), minus_cut);
+        if (g.capped) a = F::max(F::min(a, cut), minus_cut);
         const V c = N<F>::kSquare ? F::mul(a, a) : N<F>::add(a, zero);
         const V rest = N<F>::kSquare ? square_rest(a, c) : zero;
         if (S::kCosts)
           F::store(f, c);
         else
-          put_weight(rate, c, rest, g.clamped, f, n);
+          put_weight(rate, c, rest, g.capped, f, n);
       }
     }
   }
@@ -514,14 +514,14 @@ struct Kernel {
             }
           }
           if (last && g.cost == Cost::kEuclidean) sum = F::sqrt(sum);
-          if (last && g.clamped) sum = F::min(sum, forbidden);
+          if (last && g.capped) sum = F::min(sum, forbidden);
           F::store(c, sum);
         }
       }
     }
     if (S::kCosts) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
-      put_weight(rate, F::load(f), zero, g.clamped, f, n);
+      put_weight(rate, F::load(f), zero, g.capped, f, n);
   }
 
   static SDTW_NOINLINE void cell_weights(const Group<T>& g, int strip, int t0,
@@ -639,7 +639,7 @@ struct Kernel {
         for (int r = 0; r < R; ++r) {
           V a = F::sub(F::load(g.x + k * xs + first + r * L),
                        F::load(G::columns(g.y + k * ys, g.n, t, r)));
-          if (g.clamped) a = F::max(F::min(a, cut), minus_cut);
+          if (g.capped) a = F::max(F::min(a, cut), minus_cut);
           sum[r] = N<F>::add(a, sum[r]);
           if (!series) continue;
           const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
@@ -657,7 +657,7 @@ struct Kernel {
           d = F::mul(d, inverse(c));
         }
         if (!series) d = c;
-        if (g.clamped) d = F::mul(d, F::leq(c, limit));
+        if (g.capped) d = F::mul(d, F::leq(c, limit));
         F::store(z + r * L, d);
       }
     }
@@ -1121,18 +1121,18 @@ struct Entry {
   using HardK = Kernel<F, G, Hard<F, G>>;
   // Pairs that need it are swept one by one, in double, and by generic code:
   // it has nothing for vectors.
-  static constexpr bool kUnbounded =
+  static constexpr bool kLogSpace =
       !G::kAcross && sizeof(T) == 8 && SDTW_LEVEL == SDTW_ID_generic;
-  using UnboundedK =
-      std::conditional_t<kUnbounded, Kernel<F, G, Unbounded<F, G>>, SoftK>;
+  using LogSpaceK =
+      std::conditional_t<kLogSpace, Kernel<F, G, LogSpace<F, G>>, SoftK>;
 
   // fn of the kernel for a group.
   template <class Fn>
   static void with_kernel(const Group<T>& g, Fn fn) {
     if (g.scale.minimum == Minimum::kHard)
       fn(HardK());
-    else if (kUnbounded && g.scale.minimum == Minimum::kUnbounded)
-      fn(UnboundedK());
+    else if (kLogSpace && g.scale.minimum == Minimum::kLogSpace)
+      fn(LogSpaceK());
     else
       fn(SoftK());
   }

@@ -35,10 +35,10 @@ struct Geometry {
   int lanes, rows, lag, entry;
 };
 
-// The minimum that a table is made of: the soft one of weights 2**(-c * rate),
+// The minimum that a table is made of: the soft one, of weights 2**(-c * rate)
 // whose exponents have bounds; for gamma == 0 the hard one, of costs; or the
-// soft one of costs, for those that are beyond the bounds.
-enum class Minimum { kSoft, kHard, kUnbounded };
+// soft one of costs, for pairs whose values are out of these bounds.
+enum class Minimum { kSoft, kHard, kLogSpace };
 
 // Constants of one gamma in one format.
 struct Scale {
@@ -77,10 +77,10 @@ struct Group {
   int m, n, d;  // rows and columns of the table, features
   int pairs;    // lanes in use across the batch, else 1
   bool across;
-  bool clamped;  // some pair is smaller than the table, or has cells that
-                 // cost more than a forbidden one
-  int block;     // strips between two edges that the tape keeps
-  int width;     // steps between two states that the tape keeps
+  bool capped;  // some pair is smaller than the table, or has cells that
+                // cost more than a forbidden one
+  int block;    // strips between two edges that the tape keeps
+  int width;    // steps between two states that the tape keeps
   int row0[kMaxLanes], col0[kMaxLanes];
   const Span* steps;  // of each strip
   // The steps from which on and before which the rows of all strips have
@@ -92,7 +92,7 @@ struct Group {
   double tangent[kMaxLanes];  // out
 
   Cost cost;
-  // Where `clamped`, differences are cut here, so that no cost and no exponent
+  // Where `capped`, differences are cut here, so that no cost and no exponent
   // overflows. Costs of padding, and others that as good as forbid a cell, are
   // above the limit.
   double cut, limit;
