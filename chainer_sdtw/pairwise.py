@@ -21,7 +21,8 @@ from sdtw_cpu._typing import FloatArray, Integer, Real
 MAX_BYTES = 2**25
 """What the series of one sweep take."""
 
-# A sweep that lasts longer than about a second is slow to interrupt.
+# What is lost when a call is interrupted should not take much longer than a
+# second.
 _MAX_CELLS = 2**29
 
 
