@@ -13,9 +13,12 @@ from chainer import Parameter, Variable
 from chainer.utils.type_check import InvalidType
 
 import sdtw_cpu
-from chainer_sdtw import estimators, links
+from chainer_sdtw import links
 from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean
+
+pytest.importorskip("sklearn")
+estimators = chainer_sdtw.estimators
 
 ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.22
 X = np.array([[[0.0], [1], [3]], [[2], [2], [1]]])

@@ -19,9 +19,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import sdtw_cpu
-from chainer_sdtw import estimators, links, training
+from chainer_sdtw import links, training
 from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean
+
+pytest.importorskip("sklearn")
+estimators = chainer_sdtw.estimators
 
 INTEGERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i2")
 FLOATS = ("f2", "f4", "f8", "g", ">f4", ">f8")

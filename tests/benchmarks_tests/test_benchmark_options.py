@@ -35,6 +35,8 @@ def common(monkeypatch):
     ],
 )
 def test_where_to_write_is_checked_first(tmp_path, script, option):
+    if script == "paper":
+        pytest.importorskip("tslearn")
     (tmp_path / "file").write_text("")
     (tmp_path / "archive" / "Toy").mkdir(parents=True)
     for split in "TRAIN", "TEST":

@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+pytest.importorskip("rich")
+
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "prediction.py"
 
 
