@@ -40,7 +40,7 @@ import sdtw_cpu
 from chainer_sdtw.datasets import get_ucr
 
 SUITES = {
-    "barycenter": "a barycenter against the seed's and tslearn's",
+    "barycenter": "a barycenter against mblondel's and tslearn's",
     "kmeans": "k-means against tslearn's",
     "pairwise": "the matrix of a training set against tslearn's and aeon's",
     "memory": "peak memory of a matrix of 2,000 series; takes minutes",

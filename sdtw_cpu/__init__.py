@@ -12,7 +12,7 @@ The sweeps
 Bands
     :func:`sakoe_chiba_band`, :func:`band_from_mask`
         which columns each row may use
-The seed's interface
+The interface of mblondel/soft-dtw
     :class:`SoftDTW`, :mod:`sdtw_cpu.distance`, :mod:`sdtw_cpu.barycenter`
 Settings
     :func:`set_num_threads`, :func:`get_num_threads`, :func:`isa`,

@@ -1,4 +1,4 @@
-"""The seed's class for one pair."""
+"""The class for one pair, as in mblondel/soft-dtw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Distance(Protocol):
 
 
 class SoftDTW:
-    """Soft-DTW of one pair of series, as the seed's ``sdtw.SoftDTW``.
+    """Soft-DTW of one pair of series, as in mblondel/soft-dtw.
 
     Args:
         D: A distance matrix ``(m, n)``, or an object whose ``compute()``

@@ -1,4 +1,4 @@
-"""Averages of series, as the seed's ``sdtw.barycenter`` has them."""
+"""Averages of series, as ``sdtw.barycenter`` in mblondel/soft-dtw."""
 
 from __future__ import annotations
 

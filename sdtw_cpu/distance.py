@@ -1,4 +1,4 @@
-"""Distance objects, as the seed's ``sdtw.distance`` has them."""
+"""Distance objects, as ``sdtw.distance`` in mblondel/soft-dtw."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_every_written_name():
         names = [n for n in names if ".estimators" not in n]
     run(
         "import chainer_sdtw, sdtw_cpu\n"
-        # The interface of the seed, as the README names it.
+        # The interface of mblondel/soft-dtw, as the README names it.
         "sdtw_cpu.distance.SquaredEuclidean\n"
         "sdtw_cpu.barycenter.sdtw_barycenter\n" + "\n".join(names)
     )
