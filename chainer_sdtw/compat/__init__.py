@@ -22,8 +22,8 @@ may be imported first, or alone::
 
 The first writes a small ``.pth`` file into its site-packages, which the
 interpreter reads when it starts.  It takes a fraction of a millisecond and
-imports nothing until Chainer is imported; where chainer_sdtw has been
-uninstalled since, it stays and does nothing.  ``python -S`` does not read it.
+imports nothing until Chainer is imported.  If chainer_sdtw is uninstalled, the
+file stays and does nothing.  ``python -S`` does not read it.
 
 Without that, processes that ``multiprocessing`` or joblib start from one that
 has imported chainer_sdtw repair Chainer, too; other processes are on their

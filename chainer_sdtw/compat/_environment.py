@@ -23,7 +23,7 @@ CONTENT = (
 
 
 def _site_folders() -> list[str]:
-    # All that the interpreter reads .pth files of, those of the user first
+    # All folders of which the interpreter reads .pth files, the user's first
     folders = site.getsitepackages()
     if site.ENABLE_USER_SITE:
         folders.insert(0, site.getusersitepackages())
@@ -36,9 +36,9 @@ def _is_in(path: str, parent: str) -> bool:
 
 
 def folder() -> str:
-    """The site-packages of this environment.
+    """The site-packages of this environment, where the file goes.
 
-    That of the user is it where chainer_sdtw was installed with ``--user``.
+    It is that of the user if chainer_sdtw was installed with ``--user``.
     """
     folders = _site_folders()
     if site.ENABLE_USER_SITE and _is_in(__file__, folders[0]):
@@ -48,13 +48,13 @@ def folder() -> str:
 
 
 def files() -> list[str]:
-    """Those that are there, of other environments, too."""
+    """The files that Python reads here, also those of other environments."""
     paths = [os.path.join(path, NAME) for path in _site_folders()]
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
 
 
 def _is_own(path: str) -> bool:
-    # Not that of the Python from which a virtual environment was made
+    # False for that of the Python from which a virtual environment was made
     return _is_in(path, sys.prefix) or _is_in(path, site.getuserbase())
 
 
@@ -93,6 +93,6 @@ def disable() -> list[str]:
 
 
 def is_current(path: str) -> bool:
-    """Whether it is what :func:`enable` would write."""
+    """Whether a file has what :func:`enable` would write."""
     with open(path, "rb") as file:
         return file.read() == CONTENT.encode("ascii")

@@ -88,7 +88,7 @@ def _repairs_of(name: str) -> list[Repair]:
 
 
 class _Loader(importlib.abc.Loader):
-    """Executes one module with what belongs to it."""
+    """Executes a module with the repairs that it needs."""
 
     def __init__(self, loader: tp.Any) -> None:
         self._loader = loader

@@ -27,9 +27,9 @@ this environment.
 
   SCRIPT      a Python file, or a directory or zip file with a __main__.py
   -m MODULE   a module, or a package with a __main__ module
-  --enable    repair Chainer wherever it is imported in this environment: a
-              small .pth file in its site-packages, which each Python there
-              reads when it starts and which does nothing until then
+  --enable    repair Chainer wherever it is imported in this environment: write
+              a small .pth file into its site-packages, which Python reads when
+              it starts and which does nothing until Chainer is imported
   --disable   remove that file
   --status    tell whether there is such a file (exit status 0) or not (1)
   -h, --help  print this help
@@ -85,7 +85,7 @@ _OPTIONS = {"--enable": _enable, "--disable": _disable, "--status": _status}
 
 
 def main(args: tp.Optional[tp.Sequence[str]] = None) -> None:
-    """Runs a script or a module as ``python`` would, or sets up all of them.
+    """Runs a script or a module, or sets up the environment for all of them.
 
     Args:
         args: The command line: ``[SCRIPT, ...]``, ``['-m', MODULE, ...]``,

@@ -1,7 +1,7 @@
 """Chainer in the processes that multiprocessing and joblib start.
 
-Such a process may meet Chainer before anything imports chainer_sdtw: in what
-it is given to unpickle.
+Such a process may import Chainer before anything imports chainer_sdtw: when it
+unpickles what it is given.
 """
 
 import functools
@@ -48,9 +48,9 @@ if root or ChainerSDTWFinder.__name__ not in [
 """
 """Python that has :mod:`chainer_sdtw.compat` imported before Chainer.
 
-It imports nothing until then, and it leaves out the rest of chainer_sdtw,
-which imports Chainer.  Where there is no chainer_sdtw, nothing happens.  With
-``root``, a folder, chainer_sdtw is the one in it.
+It imports nothing until then, and of chainer_sdtw only this subpackage, as the
+rest imports Chainer.  Where chainer_sdtw is not installed, it does nothing.
+``root`` is the folder in which to find chainer_sdtw, None for any.
 """
 
 STARTERS = (
