@@ -25,7 +25,7 @@ class Units(NamedTuple):
 
 
 def power_of_two(a: float) -> float:
-    """The power of two next to a positive number; 1 for all others.
+    """The power of two nearest to a positive number; 1 for all others.
 
     Scaling by powers of two does not round.
     """

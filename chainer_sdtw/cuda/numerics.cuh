@@ -423,8 +423,8 @@ struct Dual {
         left.value, up.value, diagonal.value, weight, rate, shares);
     shares.left_tangent = sum(left.tangent, -diagonal.tangent);
     shares.up_tangent = sum(up.tangent, -diagonal.tangent);
-    // The mean, as far as it is from the one that weighs most: others may be
-    // so large that what they weigh nothing beside is lost.
+    // The mean, as the tangent with the largest weight plus a rest. Added up
+    // otherwise, a huge tangent whose weight is 0 could cost all digits.
     const T l = shares.left, u = shares.up, g = shares.diagonal;
     const T base = fmax(l, u) <= g ? diagonal.tangent
                    : l <= u        ? up.tangent

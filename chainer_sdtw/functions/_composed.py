@@ -117,10 +117,11 @@ def within(xp: Any, length: Any, longest: int) -> Any:
 
 
 def without_padding(a: Variable, length: Any) -> Variable:
-    """Series whose first elements stand in for what is beyond the lengths.
+    """Series with copies of their first elements in the place of padding.
 
-    That has no gradient. No cost of it is worse than that of what is valid,
-    so that none turns a gradient of zero into NaN, as that of zeros could.
+    The copies have no gradient. A cost has a finite gradient for them wherever
+    it has one for the series. With zeros in their place it might not (the
+    cosine cost has none), and zero times NaN would be NaN.
     """
     if length is None:
         return a

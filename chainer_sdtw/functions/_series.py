@@ -281,7 +281,7 @@ def _first_array(*arguments: Any) -> Any:
 def _as_padded(
     name: str, a: Any, like: Any, length: Any
 ) -> tuple[Variable, Any]:
-    """One variable, and if it comes of a list of series their lengths."""
+    """The series as one variable, and their lengths if they are a list."""
     listed = as_list(name, a)
     if listed is None:
         return as_one_variable(name, a, like), None

@@ -21,12 +21,12 @@ class AttributeShift(LinearShift):
     last value, which it has from the last time on. Times count the calls of
     the extension: epochs, unless another trigger is given. It is called after
     the extensions that evaluate, report and draw, so that these still see the
-    value of the epoch that they are about, and before snapshots are taken.
+    value of the epoch that has ended, and before snapshots are taken.
 
     The value of the moment goes into snapshots, whether or not the attribute
     is a persistent value of the link, and is set when one is loaded: by
-    ``snapshot(autoload=True)`` or :func:`chainer.serializers.load_npz`. For
-    that, numbers become floats: those given and the attribute.
+    ``snapshot(autoload=True)`` or :func:`chainer.serializers.load_npz`. To
+    make that possible, the attribute and the given numbers become floats.
 
     With a large ``gamma`` early in a training all alignments count, and with
     the diagonal prior (``prior``) those near the diagonal, before alignments

@@ -136,8 +136,8 @@ class Watch {
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
 // in simd.hpp). kCost bounds a single cost: what rounding x - y takes from it
 // is magnified by 1 / gamma, and above 2**13 would show in the gradient.
-// kFlattest is the largest gamma for which forbidden cells have a cost; beside
-// a larger one costs weigh nothing, or the pair does not fit.
+// kFlattest is the largest gamma for which forbidden cells have a cost. For a
+// larger one the pair fits only if its costs are negligible beside gamma.
 template <class T>
 struct Range;
 template <>
@@ -1201,7 +1201,7 @@ struct Batch::Impl {
     });
     // Float32 pairs whose exponents might overflow run in double. Costs that
     // even that cannot hold forbid their cells, as long as the value that
-    // comes of it is in range.
+    // results is in range.
     std::vector<Pair> narrow, wide;
     for (const Pair& p : pairs) {
       if (p.nan)

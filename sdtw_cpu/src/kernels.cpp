@@ -583,8 +583,8 @@ struct Kernel {
 
   // --- directions ---
 
-  // Those that are given; zero where a cell is forbidden, as good as that, or
-  // padding.
+  // Those that are given; zero where a cell is forbidden, has a cost that is
+  // capped, or is padding.
   template <class C>
   static void explicit_directions(const Group<T>& g, int row, int t0, int t1,
                                   T* tile) {
@@ -761,16 +761,17 @@ struct Kernel {
         const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
         const T* p = choice + r * 3 * L;
         const V l = F::load(p), u = F::load(p + L), g = F::load(p + 2 * L);
-        // The mean, as far as it is from the one that weighs most: others
-        // may be so large that what they weigh nothing beside is lost.
+        // The mean, as the tangent with the largest weight plus a rest. Added
+        // up otherwise, a huge tangent whose weight is 0 could cost all
+        // digits.
         const V base =
             F::pick(F::max(l, u), g, diag[r], F::pick(l, u, upper, cur[r]));
         const V rest = F::fma(
             l, F::sub(cur[r], base),
             F::fma(u, F::sub(upper, base), F::mul(g, F::sub(diag[r], base))));
         if (kStore) {
-          // How far each is from the mean, from differences alone: what the
-          // weights are tiny of stays exact.
+          // How far each is from the mean, from differences alone: this stays
+          // exact where weights are tiny.
           T* to = change + r * 3 * L;
           const V left = F::sub(cur[r], diag[r]);
           const V up = F::sub(upper, diag[r]);

@@ -93,8 +93,7 @@ struct Group {
 
   Cost cost;
   // Where `capped`, differences are cut here, so that no cost and no exponent
-  // overflows. Costs of padding, and others that as good as forbid a cell, are
-  // above the limit.
+  // overflows. Costs above the limit are those of padding or forbid a cell.
   double cut, limit;
   Direction direction;
   // Explicit costs and alignments: first elements, strides in bytes.

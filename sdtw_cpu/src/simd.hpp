@@ -13,7 +13,7 @@
 //   scale    m * 2**k for k <= 0; below 2**-100 (F32) or 2**-1000 (F64) the
 //            result is negligible and need not be exact
 //   renorm   move the exponent of a mantissa into the integer part
-//   fused    a * b + c, the product exact: where the sum has far fewer digits
+//   fused    a * b + c with an exact product, for sums that cancel
 // and the file ends with
 //   weight   2**(-c / (gamma ln 2)) as (fraction, exponent)
 #pragma once
