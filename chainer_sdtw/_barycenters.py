@@ -15,7 +15,7 @@ from chainer_sdtw._batch import Batch
 from chainer_sdtw._losses import Loss
 from chainer_sdtw._typing import Variable
 from chainer_sdtw.functions import _node
-from sdtw_cpu._arguments import as_integer, check_tolerance
+from sdtw_cpu._arguments import as_integer, as_nonnegative
 from sdtw_cpu._blas import single_threaded
 from sdtw_cpu._search import Point, Units, descend, power_of_two
 
@@ -279,7 +279,7 @@ def check_stopping(tol: Any, max_iter: Any) -> tuple[float, int]:
         TypeError: If they are not numbers.
         ValueError: If they are out of range.
     """
-    return check_tolerance("tol", tol), as_integer("max_iter", max_iter, 1)
+    return as_nonnegative("tol", tol), as_integer("max_iter", max_iter, 1)
 
 
 def _evaluated(objective: Objective, z: np.ndarray, dtype: Any) -> tuple:

@@ -8,7 +8,11 @@ import numpy as np
 
 from chainer_sdtw._optional import import_error
 from chainer_sdtw._typing import ArrayLike
-from chainer_sdtw.functions._series import given_array, on_host
+from chainer_sdtw.functions._series import (
+    check_series,
+    given_array,
+    on_host,
+)
 from sdtw_cpu._arguments import as_array
 
 if TYPE_CHECKING:
@@ -166,11 +170,7 @@ def plot_alignment(
 
 def _as_series(name: str, a: Any) -> np.ndarray:
     a = _on_host(name, a)
-    if a.ndim not in (1, 2) or 0 in a.shape:
-        raise ValueError(
-            f"{name} must be a series of shape (length, features) or "
-            f"(length,), not empty; got shape {a.shape}"
-        )
+    check_series(name, a)
     return a.reshape(len(a), -1)
 
 

@@ -148,14 +148,14 @@ def as_weights(
     return a
 
 
-def check_tolerance(name: str, tol: Any) -> float:
-    """Return a tolerance as a float.
+def as_nonnegative(name: str, value: Any) -> float:
+    """Return a number as a float.
 
     Raises:
         TypeError: If it is not a number.
         ValueError: If it is negative, NaN or infinite.
     """
-    number = as_number(name, tol)
+    number = as_number(name, value)
     if not 0 <= number < math.inf:
         raise ValueError(f"{name} must be >= 0 and finite, got {number!r}")
     return number
@@ -181,9 +181,7 @@ def check_gamma(gamma: Real) -> float:
         TypeError: If it is not a number.
         ValueError: If it is negative, NaN, infinite or above 1e290.
     """
-    number = as_number("gamma", gamma)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"gamma must be >= 0 and finite, got {number!r}")
+    number = as_nonnegative("gamma", gamma)
     if number > _MAX_GAMMA:
         raise ValueError(f"gamma must be at most {_MAX_GAMMA}, got {number!r}")
     # Costs over less than this exceed every float64: the minimum is hard.

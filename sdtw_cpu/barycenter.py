@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sdtw_cpu._arguments import (
     as_array,
     as_integer,
+    as_nonnegative,
     as_weights,
     check_gamma,
-    check_tolerance,
     check_unmasked,
 )
 from sdtw_cpu._blas import single_threaded
@@ -75,7 +75,7 @@ def sdtw_barycenter(
     if not series:
         raise ValueError("X must not be empty")
     weights = as_weights("weights", weights, len(series), some=True)
-    tol = check_tolerance("tol", tol)
+    tol = as_nonnegative("tol", tol)
     max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
     y = np.zeros((len(series), length.max(), init.shape[1]))

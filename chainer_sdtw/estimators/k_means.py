@@ -25,8 +25,8 @@ from chainer_sdtw.pairwise import fill, self_terms
 from sdtw_cpu._arguments import (
     as_array,
     as_integer,
+    as_nonnegative,
     as_weights,
-    check_tolerance,
 )
 from sdtw_cpu._typing import FloatArray, Reals
 
@@ -50,7 +50,7 @@ class _Limits(NamedTuple):
         for name in cls._fields:
             value = getattr(model, name)
             if name.startswith("tol"):
-                checked[name] = check_tolerance(name, value)
+                checked[name] = as_nonnegative(name, value)
             else:
                 checked[name] = as_integer(name, value, 1)
         return cls(**checked)

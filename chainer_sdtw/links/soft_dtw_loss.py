@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, cast
@@ -17,7 +16,7 @@ from chainer_sdtw.functions.costs import cost_matrix
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
-from sdtw_cpu._arguments import as_number
+from sdtw_cpu._arguments import as_nonnegative
 from sdtw_cpu._typing import Real
 
 
@@ -102,11 +101,7 @@ class SoftDTWLoss(Link):
         if name == "gamma":
             value = sdtw_cpu.check_gamma(value)
         elif name == "prior":
-            value = as_number("prior", value)
-            if not 0 <= value < math.inf:
-                raise ValueError(
-                    f"prior must be >= 0 and finite, got {value!r}"
-                )
+            value = as_nonnegative("prior", value)
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
