@@ -74,7 +74,8 @@ def sdtw_barycenter(
             )
     if not series:
         raise ValueError("X must not be empty")
-    weights = as_weights("weights", weights, len(series), some=True)
+    shares = as_weights("weights", weights, len(series), some=True)
+    shares /= shares.max()
     tol = as_nonnegative("tol", tol)
     max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
@@ -85,12 +86,12 @@ def sdtw_barycenter(
     def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
         x = np.broadcast_to(z, (len(y), *init.shape))
         values, tape = value(x, y, gamma, y_length=length, tape=True)
-        gx, _ = adjoint(tape, weights, y=False)
+        gx, _ = adjoint(tape, shares, y=False)
         assert gx is not None
-        return float((weights * values).sum()), gx.sum(axis=0)
+        return float((shares * values).sum()), gx.sum(axis=0)
 
     unit = power_of_two(float(np.concatenate(series).std()))
-    units = Units(unit, unit**2 * float(weights.max()))
+    units = Units(unit, unit**2)
     start = init, *objective(init)
     with single_threaded():
         z, _ = descend(objective, start, method, tol, max_iter, units)

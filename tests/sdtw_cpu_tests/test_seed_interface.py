@@ -173,6 +173,18 @@ class TestBarycenter:
         np.testing.assert_allclose(other, Z, atol=0.1)
         assert not init.any()
 
+    def test_units(self, X):
+        """Tiny series and weights, whose product underflows."""
+        small, weights = 2.0**-450, np.array([1, 0.5, 2])
+        Z = sdtw_barycenter(X, X[0], GAMMA, weights)
+        other = sdtw_barycenter(
+            [x * small for x in X],
+            X[0] * small,
+            GAMMA * small**2,
+            weights * 2.0**-200,
+        )
+        np.testing.assert_array_equal(other, Z * small)
+
     def test_an_array_of_series(self, rng):
         X = rng.standard_normal((4, 6, 1))
         Z = sdtw_barycenter(X, X.mean(axis=0))
