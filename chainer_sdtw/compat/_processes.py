@@ -61,8 +61,8 @@ STARTERS = (
 """Modules with a function that makes what a new process starts with."""
 
 
-class _Stowaway:
-    """Runs :data:`FINDER` where it is unpickled."""
+class _Installer:
+    """Runs :data:`FINDER` in the process in which it is unpickled."""
 
     def __reduce__(self) -> tuple[tp.Any, ...]:
         package = os.path.dirname(os.path.dirname(__file__))
@@ -72,7 +72,7 @@ class _Stowaway:
 def cover(module: types.ModuleType) -> None:
     """Makes the processes that one of :data:`STARTERS` starts repair Chainer.
 
-    An instance of :class:`_Stowaway` travels with what they start with.
+    What a process is started with then has an :class:`_Installer` in it.
     """
     original = getattr(module, "get_preparation_data", None)
     if original is None:
@@ -83,7 +83,7 @@ def cover(module: types.ModuleType) -> None:
         *args: tp.Any, **kwargs: tp.Any
     ) -> dict[str, tp.Any]:
         data = original(*args, **kwargs)
-        data["chainer_sdtw_compat"] = _Stowaway()
+        data["chainer_sdtw_compat"] = _Installer()
         return data
 
     module.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
