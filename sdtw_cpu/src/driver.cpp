@@ -168,6 +168,7 @@ struct Pair {
   bool nan = false;      // NaN somewhere, or an infinity that is not a cost
   bool blocked = false;  // the band leaves no path
   double most = 0;       // bound on the finite costs' absolute values
+  double negative = 0;   // the same of those below 0, if that matters
   double squares = 0;    // bound on what a cost is the root of
   double reach = 0;      // largest absolute value in x and y
 };
@@ -247,12 +248,13 @@ void extend(const C* __restrict v, int64_t d, C* __restrict low,
 // Least and largest value of each feature; true if one is not finite.
 template <class C>
 bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
-            C* low, C* high, C* scratch) {
+            C* low, C* high, C* scratch, Watch& watch) {
   C *rest = scratch, *element = scratch + d;
   std::fill_n(low, d, std::numeric_limits<C>::infinity());
   std::fill_n(high, d, -std::numeric_limits<C>::infinity());
   std::fill_n(rest, d, C(0));
   for (int i = 0; i < length; ++i, p += stride[1]) {
+    if (i % 4096 == 0) watch.check();
     const C* v = (const C*)p;
     if (stride[2] != sizeof(C)) {
       for (int64_t k = 0; k < d; ++k)
@@ -294,8 +296,8 @@ void scan(const Input& in, Pair& p, Watch& watch) {
     std::vector<C> bounds(6 * in.d);
     C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
     C* scratch = yh + in.d;
-    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch);
-    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch);
+    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch, watch);
+    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch, watch);
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
       p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
@@ -329,10 +331,10 @@ void scan(const Input& in, Pair& p, Watch& watch) {
 
 // Bound on the absolute values of a pair's costs below 0, none of them -inf.
 template <class C>
-double most_negative(const Input& in, const Pair& p) {
-  if (in.fused()) return 0;
+double most_negative(const Input& in, const Pair& p, Watch& watch) {
   C least = 0;
   for (int i = 0; i < p.m; ++i) {
+    watch.check();
     const Span at = columns(in, p.index, 0, 0, p.n, i);
     const char* c = in.c + p.index * in.c_stride[0] + i * in.c_stride[1];
     for (int j = at.begin; j < at.end; ++j)
@@ -345,13 +347,19 @@ double most_negative(const Input& in, const Pair& p) {
 // large in the place of forbidden ones. The result is right if it is in range:
 // paths through such a cell then weigh at least 2**48 bits less. Where series
 // differ by more than kFarthest, even the least mass might show in gradients.
-bool may_cap(const Input& in, const Pair& p) {
+bool may_cap(const Pair& p, double gamma) {
   constexpr double kFarthest = 1e150;
-  using R = Range<double>;
-  if (!has_rate<double>(in.gamma) || !(p.reach < kFarthest)) return false;
-  const double most = in.is_double ? most_negative<double>(in, p)
-                                   : most_negative<float>(in, p);
-  return most * ((double)p.m + p.n) * rate_of(in.gamma) < R::kSum;
+  return has_rate<double>(gamma) && p.reach < kFarthest &&
+         p.negative * ((double)p.m + p.n) * rate_of(gamma) <
+             Range<double>::kSum;
+}
+
+// Find out about a pair.
+template <class C>
+void inspect(const Input& in, Pair& p, Watch& watch) {
+  scan<C>(in, p, watch);
+  if (!in.fused() && in.gamma > 0 && !fits<double>(p, in.gamma))
+    p.negative = most_negative<C>(in, p, watch);
 }
 
 // --- Threads ---------------------------------------------------------------
@@ -400,6 +408,7 @@ void run_threads(Watch& watch, int count, Fn fn) {
   }
   for (auto& t : pool) t.join();
   if (error) std::rethrow_exception(error);
+  watch.check();  // a signal may have come after the others' last
 }
 
 // Memory from earlier calls: taking it fresh from the system costs a page
@@ -1197,7 +1206,8 @@ struct Batch::Impl {
       p.index = b;
       p.m = (int)(in.x_length ? in.x_length[b] : in.m);
       p.n = (int)(in.y_length ? in.y_length[b] : in.n);
-      in.is_double ? scan<double>(in, p, watch) : scan<float>(in, p, watch);
+      in.is_double ? inspect<double>(in, p, watch)
+                   : inspect<float>(in, p, watch);
     });
     // Float32 pairs whose exponents might overflow run in double. Costs that
     // even that cannot hold forbid their cells, as long as the value that
@@ -1213,7 +1223,7 @@ struct Batch::Impl {
         narrow.push_back(p);
       else if (in.gamma == 0 || fits<double>(p, in.gamma))
         wide.push_back(p);
-      else if (may_cap(in, p))
+      else if (may_cap(p, in.gamma))
         capped.push_back(p);
       else
         out_of_range.push_back(p);

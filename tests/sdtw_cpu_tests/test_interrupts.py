@@ -1,5 +1,6 @@
 """Signals in the midst of a sweep."""
 
+import contextlib
 import signal
 
 import numpy as np
@@ -16,17 +17,14 @@ class Stop(Exception):
     pass
 
 
-@pytest.fixture
-def third_signal():
-    """Raise Stop at the third of signals that come every 20 ms.
-
-    A sweep that did not look for them would see one, at its end.
-    """
+@contextlib.contextmanager
+def raising(at):
+    """Raise Stop at one of the signals that come every 20 ms."""
     seen = []
 
     def handle(number, frame):
         seen.append(number)
-        if len(seen) == 3:
+        if len(seen) == at:
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise Stop
 
@@ -36,6 +34,19 @@ def third_signal():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def third_signal():
+    """A sweep that did not look for signals would see one, at its end."""
+    with raising(3) as start:
+        yield start
+
+
+@pytest.fixture
+def first_signal():
+    with raising(1) as start:
+        yield start
 
 
 @pytest.fixture(params=[1, 2])
@@ -65,6 +76,14 @@ def test_value(rng, third_signal, threads, shape):
     with pytest.raises(Stop):
         third_signal()
         sdtw_cpu.value(x, x[:, ::-1], 1.0)
+
+
+def test_before_the_sweep(first_signal, threads):
+    """Long series are looked at first; one thread is done with that soon."""
+    x = np.broadcast_to(np.float32(0.5), (2, 2**26, 1))
+    with pytest.raises(Stop):
+        first_signal()
+        sdtw_cpu.value(x, x[:, :1], 1.0, x_length=[2**22, 2**26])
 
 
 def test_out_of_range_costs(rng, third_signal, threads):
