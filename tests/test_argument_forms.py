@@ -326,6 +326,12 @@ class TestForms:
         matrix = chainer_sdtw.pairwise_soft_dtw(both, gamma=0.5)
         np.testing.assert_allclose(matrix[0, 1], wanted)
 
+    def test_lists_beside_another_byte_order(self):
+        wanted = chainer_sdtw.soft_dtw(X[0], Y[0], 0.5).array
+        swapped, y = X[0, :, 0].astype(">f8"), Y[0, :, 0].tolist()
+        assert chainer_sdtw.soft_dtw(swapped, y, 0.5).array == wanted
+        assert chainer_sdtw.soft_dtw(y, swapped, 0.5).array == wanted
+
     def test_cost_matrices(self):
         value = chainer_sdtw.soft_dtw_from_cost([[1, 5], [5, 2]], gamma=0)
         assert value.array == 3

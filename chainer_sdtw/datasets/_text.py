@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import typing as tp
 
@@ -39,9 +40,13 @@ class Values(tp.NamedTuple):
 def read_lines(path: str, encoding: str, comment: tuple[str, ...]) -> Lines:
     """Reads the lines of a file, but for comments and empty ones at its end.
 
-    A comment may be in any encoding.
+    A comment may be in any encoding. A file that begins with the mark of
+    UTF-8 is in that.
 
     """
+    with open(path, "rb") as binary:
+        if binary.read(3) == codecs.BOM_UTF8:
+            encoding = "utf-8"
     try:
         with open(path, encoding=encoding, errors="surrogateescape") as file:
             text = file.read()

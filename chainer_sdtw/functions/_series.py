@@ -264,7 +264,7 @@ def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
     if like is None:
         return as_variable(array.astype(np.float64))
     device = chainer.backend.get_device_from_array(like)
-    return as_variable(device.send(array.astype(like.dtype)))
+    return as_variable(device.send(array.astype(like.dtype.newbyteorder("="))))
 
 
 def _first_array(*arguments: Any) -> Any:

@@ -87,6 +87,11 @@ class SoftDTWLoss(Link):
         **options: object,
     ) -> None:
         super().__init__()
+        if not callable(loss):
+            raise TypeError(
+                f"loss must be a function, such as chainer_sdtw.soft_dtw, got "
+                f"{loss!r}"
+            )
         # Floats when set.
         self.gamma = cast(float, gamma)
         self.prior = cast(float, prior)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any, Literal
 
@@ -80,6 +81,8 @@ class AttributeShift(LinearShift):
                 f"{type(link).__name__} has no attribute {attr!r}"
             )
         value_range = _two_floats("value_range", value_range)
+        if not all(map(math.isfinite, value_range)):
+            raise ValueError(f"value_range must be finite, got {value_range}")
         first, last = _two_floats("time_range", time_range)
         if not first <= last:
             raise ValueError(f"time_range must not decrease, got {time_range}")

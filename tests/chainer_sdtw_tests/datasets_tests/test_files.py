@@ -109,6 +109,8 @@ def test_byte_order_mark(load, layout):
     check(load(layout, marked))
     check(load(layout, marked, encoding="utf-8"))
     check(load(layout, marked, encoding="utf-8-sig"))
+    check(load(layout, marked, encoding="cp1252"))
+    check(load(layout, marked, encoding="latin-1"))
 
 
 @pytest.mark.parametrize("layout", [".tsv", "", ".txt"])

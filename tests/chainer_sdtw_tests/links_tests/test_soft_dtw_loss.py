@@ -201,3 +201,9 @@ def test_to_gpu(series):
         link(x, y, x_length=on_gpu[0], y_length=on_gpu[1]).array.get(),
         link(*series, x_length=lengths[0], y_length=lengths[1]).array,
     )
+
+
+@pytest.mark.parametrize("loss", ["divergence", None, 5, ["sharp"]])
+def test_a_loss_that_is_no_function(loss):
+    with pytest.raises(TypeError, match="loss must be a function"):
+        SoftDTWLoss(loss=loss)

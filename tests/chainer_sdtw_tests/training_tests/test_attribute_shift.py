@@ -291,6 +291,12 @@ def test_repr():
             r"value_range must be two numbers, got \(2, None\)",
         ),
         (
+            ("gamma", (2, np.nan), (0, 1)),
+            {},
+            ValueError,
+            "value_range must be finite",
+        ),
+        (
             ("gamma", (2, 1), 5),
             {},
             TypeError,
