@@ -8,6 +8,8 @@ from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.vector cimport vector
 
+import threading
+
 
 cdef extern from "driver.hpp" namespace "sdtw" nogil:
     cdef cppclass Input:
@@ -49,15 +51,24 @@ cdef extern from "driver.hpp" namespace "sdtw" nogil:
     cbool c_set_level "sdtw::set_level"(const char*)
     int c_num_threads "sdtw::num_threads"()
     void c_set_num_threads "sdtw::set_num_threads"(int)
-    void c_set_interrupted "sdtw::set_interrupted"(cbool (*)() noexcept)
+    void c_set_interrupted "sdtw::set_interrupted"(cbool (*)() noexcept nogil)
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() noexcept
+    unsigned long PyThread_get_thread_ident() noexcept nogil
+
+cdef unsigned long main_thread = threading.main_thread().ident
 
 
-cdef cbool interrupted() noexcept with gil:
-    """Run the handlers of signals; what they raise ends the sweep."""
-    return PyErr_CheckSignals() != 0
+cdef cbool interrupted() noexcept nogil:
+    """Run the handlers of signals; what they raise ends the sweep.
+
+    Handlers run in the main thread: others need not wait for the interpreter.
+    """
+    if PyThread_get_thread_ident() != main_thread:
+        return False
+    with gil:
+        return PyErr_CheckSignals() != 0
 
 
 c_set_interrupted(interrupted)
