@@ -33,8 +33,8 @@ with warnings.catch_warnings():
         temporal_distortion_index,
     )
     from chainer_sdtw import links, training  # isort: skip
-    from chainer_sdtw.averaging import barycenter
-    from chainer_sdtw.pairwise import pairwise_soft_dtw
+    from chainer_sdtw.learning.barycenter import barycenter
+    from chainer_sdtw.learning.pairwise import pairwise_soft_dtw
     from chainer_sdtw.visualization import plot_alignment
 
 _LAZY = ("cuda", "datasets", "estimators")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from chainer_sdtw._optional import import_error
-from chainer_sdtw._typing import ArrayLike
-from chainer_sdtw.functions._series import (
+from chainer_sdtw._engine.optional import import_error
+from chainer_sdtw._engine.series import (
     check_series,
     given_array,
     on_host,
 )
+from chainer_sdtw._engine.types import ArrayLike
 from sdtw_cpu._arguments import as_array
 
 if TYPE_CHECKING:

@@ -19,11 +19,10 @@ import chainer_sdtw  # isort: skip  (makes Chainer work)
 
 import chainer
 
-import chainer_sdtw._typing
+import chainer_sdtw._engine.types
 import sdtw_cpu
 import sdtw_cpu._typing
-from chainer_sdtw import _losses
-from chainer_sdtw.functions import costs
+from chainer_sdtw._engine import costs, losses
 from sdtw_cpu import _arguments
 
 USER = Path(__file__).with_name("typed_user.py")
@@ -258,8 +257,8 @@ def test_no_public_name_has_an_unknown_type(check, python, tmp_path):
 
 
 def test_literal_types_are_the_options_that_there_are():
-    cpu, gpu = sdtw_cpu._typing, chainer_sdtw._typing
+    cpu, gpu = sdtw_cpu._typing, chainer_sdtw._engine.types
     assert typing.get_args(cpu.CostName) == _arguments.COSTS
     assert typing.get_args(gpu.CostName) == costs.NAMES
-    assert typing.get_args(gpu.LossName) == _losses.NAMES
+    assert typing.get_args(gpu.LossName) == losses.NAMES
     assert {*sdtw_cpu.isa_levels()} <= {*typing.get_args(cpu.IsaName)}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import sdtw_cpu
-from chainer_sdtw._typing import GpuArray, Parameter, Variable
+from chainer_sdtw._engine.types import GpuArray, Parameter, Variable
 from chainer_sdtw.compat import REPAIRS
 from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from chainer_sdtw._typing import GpuArray
+from chainer_sdtw._engine.types import GpuArray
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._plan import (
     Pass,

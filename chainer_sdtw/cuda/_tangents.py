@@ -13,7 +13,7 @@ from typing import Any, Literal, Optional, Union
 
 import numpy as np
 
-from chainer_sdtw._typing import GpuArray
+from chainer_sdtw._engine.types import GpuArray
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import (
     EXPLICIT,

@@ -12,8 +12,8 @@ import typing as tp
 import chainer
 import numpy as np
 
-from chainer_sdtw._optional import import_error
-from chainer_sdtw._typing import DtypeSpec
+from chainer_sdtw._engine.optional import import_error
+from chainer_sdtw._engine.types import DtypeSpec
 from chainer_sdtw.datasets import _files, _text
 from chainer_sdtw.datasets._dataset import UCRDataset
 

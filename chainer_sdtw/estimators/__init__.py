@@ -4,7 +4,7 @@ Needs scikit-learn: ``pip install scikit-learn``.
 """
 
 import chainer_sdtw  # noqa: F401  (makes Chainer work)
-from chainer_sdtw._optional import import_error
+from chainer_sdtw._engine.optional import import_error
 
 try:
     import sklearn  # noqa: F401

@@ -22,10 +22,10 @@ from sklearn.utils.validation import (
 )
 
 import sdtw_cpu
-from chainer_sdtw._batch import Batch, as_batch, check_finite
-from chainer_sdtw._losses import Loss
-from chainer_sdtw.functions._series import array_of
-from chainer_sdtw.pairwise import fill
+from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.series import array_of
+from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
+from chainer_sdtw.learning.pairwise import fill
 from sdtw_cpu._arguments import as_integer, check_unmasked
 
 try:

@@ -14,14 +14,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from chainer_sdtw import _barycenters
-from chainer_sdtw._batch import Batch
-from chainer_sdtw._losses import Loss
-from chainer_sdtw._progress import converged, progress
-from chainer_sdtw._typing import ArrayLike, Cost, DeviceSpec, LossName, Series
+from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.series import on_host
+from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.types import (
+    ArrayLike,
+    Cost,
+    DeviceSpec,
+    LossName,
+    Series,
+)
 from chainer_sdtw.estimators._base import SeriesEstimator
-from chainer_sdtw.functions._series import on_host
-from chainer_sdtw.pairwise import fill, self_terms
+from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._progress import converged, progress
+from chainer_sdtw.learning.pairwise import fill, self_terms
 from sdtw_cpu._arguments import (
     as_array,
     as_integer,
@@ -392,7 +398,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                     "init must be 'k-means++', 'random' or an array, got "
                     f"{self.init!r}"
                 )
-            return None, length or _barycenters.usual_length(batch)
+            return None, length or _objective.usual_length(batch)
         init = as_array("init", on_host(self.init))
         if init.ndim == 2 and batch.univariate:
             init = init[:, :, None]
@@ -505,7 +511,7 @@ class _Search:
 
     def _resampled(self, indexes: Any) -> Any:
         if self._as_centers is None:
-            series = _barycenters.resampled(self.batch, self.length)
+            series = _objective.resampled(self.batch, self.length)
             self._as_centers = series
         return self._as_centers[self.batch.xp.asarray(indexes)]
 
@@ -545,7 +551,7 @@ class _Search:
         Until labels have settled, only those whose series have changed.
         """
         limits = self.limits
-        objective = _barycenters.Objective(
+        objective = _objective.Objective(
             self.batch, self.loss, self.weights, labels, len(centers)
         )
         tol, members = limits.tol_barycenter, list(range(len(centers)))
@@ -557,7 +563,7 @@ class _Search:
         self._labels = labels
         if not members:
             return centers
-        found, _ = _barycenters.minimize(
+        found, _ = _objective.minimize(
             objective.part(members),
             centers[members],
             tol=tol,

@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from chainer_sdtw._batch import Batch
-from chainer_sdtw._progress import progress
-from chainer_sdtw._typing import Cost, DeviceSpec, Labels, LossName, Series
+from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.types import (
+    Cost,
+    DeviceSpec,
+    Labels,
+    LossName,
+    Series,
+)
 from chainer_sdtw.estimators._base import SeriesClassifier
-from chainer_sdtw.pairwise import self_terms
+from chainer_sdtw.learning._progress import progress
+from chainer_sdtw.learning.pairwise import self_terms
 from sdtw_cpu._arguments import as_integer
 from sdtw_cpu._typing import FloatArray, Reals
 

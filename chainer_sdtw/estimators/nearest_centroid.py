@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from chainer_sdtw import _barycenters
-from chainer_sdtw._batch import Batch
-from chainer_sdtw._progress import progress
-from chainer_sdtw._typing import Cost, DeviceSpec, Labels, LossName, Series
+from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.types import (
+    Cost,
+    DeviceSpec,
+    Labels,
+    LossName,
+    Series,
+)
 from chainer_sdtw.estimators._base import SeriesClassifier
+from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._progress import progress
 from sdtw_cpu._arguments import as_integer
 from sdtw_cpu._typing import FloatArray, Reals
 
@@ -122,17 +128,17 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
             raise ValueError("y must have two classes or more; it has 1 class")
         loss, length = self._loss(), self.length
         if length is None:
-            length = _barycenters.usual_length(batch)
+            length = _objective.usual_length(batch)
         else:
             length = as_integer("length", length, 1)
         batch = self._sent(batch)
         with self._computing(batch):
             init = _means(batch, labels, count, length)
-            objective = _barycenters.Objective(
+            objective = _objective.Objective(
                 batch, loss, labels=labels, count=count
             )
             with progress(self.verbose, count, "centroids") as bar:
-                centroids, _ = _barycenters.minimize(
+                centroids, _ = _objective.minimize(
                     objective, init, tol=self.tol, max_iter=self.max_iter
                 )
                 bar.update(count)
@@ -169,7 +175,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
 def _means(batch: Batch, labels: np.ndarray, count: int, length: int) -> Any:
     """The Euclidean mean ``(C, length, d)`` of each class."""
-    series = _barycenters.resampled(batch, length)
+    series = _objective.resampled(batch, length)
     xp = batch.xp
     means = [
         series[xp.asarray(labels == k)].mean(axis=0) for k in range(count)

@@ -6,8 +6,8 @@ import chainer
 import numpy as np
 from numpy.typing import NDArray
 
-from chainer_sdtw._typing import Cost, Counts, Mask, Series
-from chainer_sdtw.functions._series import on_host
+from chainer_sdtw._engine.series import on_host
+from chainer_sdtw._engine.types import Cost, Counts, Mask, Series
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 
 

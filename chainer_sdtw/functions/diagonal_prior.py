@@ -6,8 +6,8 @@ import numpy as np
 from chainer import backend
 from numpy.typing import NDArray
 
-from chainer_sdtw._typing import Counts
-from chainer_sdtw.functions._series import checked_lengths
+from chainer_sdtw._engine.series import checked_lengths
+from chainer_sdtw._engine.types import Counts
 from sdtw_cpu._arguments import as_integer, as_number
 from sdtw_cpu._typing import Integer, Real
 

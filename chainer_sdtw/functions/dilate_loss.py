@@ -8,9 +8,16 @@ import chainer
 from chainer.backend import get_array_module
 
 import sdtw_cpu
-from chainer_sdtw._typing import Cost, Counts, Mask, Reduce, Series, Variable
-from chainer_sdtw.functions._series import Pairs, as_pairs, check_reduce
-from chainer_sdtw.functions._table import series_table
+from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.series import Pairs, as_pairs, check_reduce
+from chainer_sdtw._engine.types import (
+    Cost,
+    Counts,
+    Mask,
+    Reduce,
+    Series,
+    Variable,
+)
 from sdtw_cpu._arguments import as_number
 from sdtw_cpu._typing import Real
 

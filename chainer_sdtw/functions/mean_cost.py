@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chainer_sdtw._typing import Cost, Counts, Reduce, Series, Variable
-from chainer_sdtw.functions._series import as_pairs, check_reduce
-from chainer_sdtw.functions._table import series_table
+from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.series import as_pairs, check_reduce
+from chainer_sdtw._engine.types import Cost, Counts, Reduce, Series, Variable
 
 GAMMA = 1e285
 """Smoothing under which all alignments weigh the same.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from chainer_sdtw._typing import Cost, Counts, Reduce, Series, Variable, YTerm
-from chainer_sdtw.functions._divergence import divergence
-from chainer_sdtw.functions._series import as_pairs
-from chainer_sdtw.functions._table import Table
+from chainer_sdtw._engine.bound_problem import Table
+from chainer_sdtw._engine.divergence import divergence
+from chainer_sdtw._engine.series import as_pairs
+from chainer_sdtw._engine.types import (
+    Cost,
+    Counts,
+    Reduce,
+    Series,
+    Variable,
+    YTerm,
+)
 from chainer_sdtw.functions.mean_cost import GAMMA
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import sdtw_cpu
-from chainer_sdtw._typing import Cost, Counts, Mask, Reduce, Series, Variable
-from chainer_sdtw.functions._series import as_pairs, check_reduce
-from chainer_sdtw.functions._table import series_table
+from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.series import as_pairs, check_reduce
+from chainer_sdtw._engine.types import (
+    Cost,
+    Counts,
+    Mask,
+    Reduce,
+    Series,
+    Variable,
+)
 from sdtw_cpu._typing import Real
 
 

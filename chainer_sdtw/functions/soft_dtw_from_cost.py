@@ -8,9 +8,15 @@ from chainer import functions as F
 from chainer.utils import type_check
 
 import sdtw_cpu
-from chainer_sdtw._typing import ArrayLike, Counts, Mask, Reduce, Variable
-from chainer_sdtw.functions import _series
-from chainer_sdtw.functions._table import cost_table
+from chainer_sdtw._engine import series
+from chainer_sdtw._engine.bound_problem import cost_table
+from chainer_sdtw._engine.types import (
+    ArrayLike,
+    Counts,
+    Mask,
+    Reduce,
+    Variable,
+)
 from sdtw_cpu._typing import Real
 
 
@@ -67,16 +73,16 @@ def soft_dtw_from_cost(
 
     """
     label = "soft_dtw_from_cost"
-    _series.check_reduce(reduce)
+    series.check_reduce(reduce)
     gamma = sdtw_cpu.check_gamma(gamma)
-    matrices = _series.as_one_variable("cost", cost)
+    matrices = series.as_one_variable("cost", cost)
     batched = matrices.ndim != 2
     if not batched:
         matrices = F.expand_dims(matrices, 0)
-    _series.check_types(label, _expect_matrices, cost=matrices)
+    series.check_types(label, _expect_matrices, cost=matrices)
     size, m, n = matrices.shape
     x_length, y_length = (
-        _series.checked_lengths(name, given, (size, longest), batched)
+        series.checked_lengths(name, given, (size, longest), batched)
         for name, given, longest in (
             ("x_length", x_length, m),
             ("y_length", y_length, n),
@@ -84,14 +90,14 @@ def soft_dtw_from_cost(
     )
     table = cost_table(
         label,
-        _series.computable(matrices),
+        series.computable(matrices),
         gamma,
         bandwidth,
         mask,
         x_length,
         y_length,
     )
-    return _series.finished(table.values(), reduce, batched, matrices.dtype)
+    return series.finished(table.values(), reduce, batched, matrices.dtype)
 
 
 def _expect_matrices(cost_type: Any) -> None:

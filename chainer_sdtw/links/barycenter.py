@@ -12,9 +12,10 @@ from chainer.backends import cuda
 from chainer.link import Link
 
 import sdtw_cpu
-from chainer_sdtw._batch import as_batch, as_one_series
-from chainer_sdtw._losses import Loss
-from chainer_sdtw._typing import (
+from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.series import array_of, on_host
+from chainer_sdtw._engine.series_set import as_batch, as_one_series
+from chainer_sdtw._engine.types import (
     ArrayLike,
     Cost,
     LossName,
@@ -22,7 +23,6 @@ from chainer_sdtw._typing import (
     Series,
     Variable,
 )
-from chainer_sdtw.functions._series import array_of, on_host
 from sdtw_cpu._arguments import as_weights, check_kind, check_weights_shape
 from sdtw_cpu._typing import Integer, Real
 

@@ -11,8 +11,8 @@ from chainer import backend
 from chainer.link import Link
 
 import sdtw_cpu
-from chainer_sdtw._typing import Cost, Series, Variable
-from chainer_sdtw.functions.costs import cost_matrix
+from chainer_sdtw._engine.costs import cost_matrix
+from chainer_sdtw._engine.types import Cost, Series, Variable
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw

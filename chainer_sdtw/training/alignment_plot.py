@@ -12,8 +12,8 @@ from chainer.training import extensions
 from chainer.training.extension import Extension
 from chainer.training.trainer import Trainer
 
-from chainer_sdtw._typing import DeviceSpec, Series
-from chainer_sdtw.functions._series import array_of
+from chainer_sdtw._engine.series import array_of
+from chainer_sdtw._engine.types import DeviceSpec, Series
 from chainer_sdtw.links import SoftDTWLoss
 from chainer_sdtw.visualization import plot_alignment
 

@@ -9,7 +9,7 @@ from chainer.iterators.order_samplers import ShuffleOrderSampler
 from chainer.iterators.serial_iterator import SerialIterator
 from chainer.serializer import AbstractSerializer
 
-from chainer_sdtw._typing import Dataset
+from chainer_sdtw._engine.types import Dataset
 from sdtw_cpu._arguments import as_integer
 from sdtw_cpu._typing import Integer
 

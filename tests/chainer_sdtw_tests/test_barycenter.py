@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from chainer.testing import attr
 
-from chainer_sdtw import _barycenters, _batch, _losses, barycenter
+from chainer_sdtw import barycenter
+from chainer_sdtw._engine import losses, series_set
 from chainer_sdtw.functions import cost_matrix
+from chainer_sdtw.learning import _objective
 
 # Each named loss as the function that it stands for.
 FUNCTIONS = {
@@ -59,9 +61,9 @@ def test_objective(rng, series, loss, options, length):
     weights = np.array([1.0, 0.5, 0, 2])
     z = rng.standard_normal((length, 2))
     expected = total(z, series, weights, loss, 0.4, **options)
-    objective = _barycenters.Objective(
-        _batch.as_batch("series", series),
-        _losses.Loss(loss, 0.4, **options),
+    objective = _objective.Objective(
+        series_set.as_batch("series", series),
+        losses.Loss(loss, 0.4, **options),
         weights,
     )
     for _ in range(2):  # what the first call keeps must not change the next
@@ -77,9 +79,9 @@ def test_several_at_once(rng, series, loss):
     labels = np.array([2, 0, 2, 0])  # none for barycenter 1
     weights = np.array([1.0, 3, 0.5, 2])
     z = rng.standard_normal((3, 5, 2))
-    batch = _batch.as_batch("series", series)
-    objective = _barycenters.Objective(
-        batch, _losses.Loss(loss, 0.3), weights, labels, 3
+    batch = series_set.as_batch("series", series)
+    objective = _objective.Objective(
+        batch, losses.Loss(loss, 0.3), weights, labels, 3
     )
     values, gradient = objective(z)
     for k in range(3):
@@ -99,9 +101,9 @@ def three(rng):
     """Ten series of three barycenters, one of which has none of them."""
     series = rng.standard_normal((10, 6, 2)).cumsum(axis=1)
     labels = np.array([0, 2] * 5)
-    batch = _batch.as_batch("series", series)
-    loss = _losses.Loss("soft_dtw", 0.5)
-    objective = _barycenters.Objective(batch, loss, None, labels, 3)
+    batch = series_set.as_batch("series", series)
+    loss = losses.Loss("soft_dtw", 0.5)
+    objective = _objective.Objective(batch, loss, None, labels, 3)
     return objective, rng.standard_normal((3, 5, 2))
 
 
@@ -109,12 +111,12 @@ def three(rng):
 def test_searches_in_lockstep_are_those_alone(three, method):
     objective, init = three
     options = {"optimizer": method, "tol": 1e-4}
-    z, values = _barycenters.minimize(objective, init, **options)
+    z, values = _objective.minimize(objective, init, **options)
     assert z.shape == (3, 5, 2) and values.shape == (3,)
     np.testing.assert_array_equal(z[1], init[1])
     assert values[1] == 0
     for k in (0, 2):
-        alone, value = _barycenters.minimize(
+        alone, value = _objective.minimize(
             objective.part([k]), init[k][None], **options
         )
         np.testing.assert_allclose(z[k], alone[0], rtol=1e-6, atol=1e-6)
@@ -126,7 +128,7 @@ def test_searches_in_lockstep_are_those_alone(three, method):
 def test_lockstep_leaves_no_thread(three, monkeypatch, error):
     objective, init = three
     before, calls = threading.active_count(), []
-    original = _barycenters.Objective.__call__
+    original = _objective.Objective.__call__
 
     def failing(self, z):
         calls.append(threading.current_thread())
@@ -134,9 +136,9 @@ def test_lockstep_leaves_no_thread(three, monkeypatch, error):
             raise error
         return original(self, z)
 
-    monkeypatch.setattr(_barycenters.Objective, "__call__", failing)
+    monkeypatch.setattr(_objective.Objective, "__call__", failing)
     with pytest.raises(error):
-        _barycenters.minimize(objective, init)
+        _objective.minimize(objective, init)
     assert threading.active_count() == before
     # Where the device, the stream and the configuration are.
     assert set(calls) == {threading.current_thread()}
@@ -146,7 +148,7 @@ def test_lockstep_hands_on_errors_of_a_search(three):
     objective, init = three
     before = threading.active_count()
     with pytest.raises(ValueError, match=r"[Uu]nknown"):
-        _barycenters.minimize(objective, init, "lbfgs")
+        _objective.minimize(objective, init, "lbfgs")
     assert threading.active_count() == before
 
 
@@ -227,13 +229,13 @@ def first_guess(*args, **kwargs):
 
     seen = []
 
-    class Spy(_barycenters.Objective):
+    class Spy(_objective.Objective):
         def __call__(self, z):
             seen.append(z.copy())
             raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_barycenters, "Objective", Spy)
+        patch.setattr(_objective, "Objective", Spy)
         with pytest.raises(Stop):
             barycenter(*args, **kwargs)
     return seen[0][0]

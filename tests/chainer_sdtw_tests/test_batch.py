@@ -6,16 +6,17 @@ import chainer
 import numpy as np
 import pytest
 
-from chainer_sdtw import _batch, _progress
+from chainer_sdtw._engine import series_set
+from chainer_sdtw.learning import _progress
 
 
 def test_arrays():
     series = np.arange(12.0).reshape(2, 3, 2)
-    batch = _batch.as_batch("series", series)
+    batch = series_set.as_batch("series", series)
     assert batch.array is series and batch.length is None
     assert not batch.univariate and len(batch) == 2 and batch.features == 2
     np.testing.assert_array_equal(batch.lengths, [3, 3])
-    flat = _batch.as_batch("series", series[:, :, 0])
+    flat = series_set.as_batch("series", series[:, :, 0])
     assert flat.univariate
     np.testing.assert_array_equal(flat.array, series[:, :, :1])
 
@@ -23,14 +24,14 @@ def test_arrays():
 @pytest.mark.parametrize("wrap", [list, tuple, chainer.Variable])
 def test_series_of_one_length(wrap):
     series = np.arange(6.0).reshape(2, 3)
-    batch = _batch.as_batch("series", wrap(series))
+    batch = series_set.as_batch("series", wrap(series))
     assert batch.length is None and batch.univariate
     np.testing.assert_array_equal(batch.array[:, :, 0], series)
 
 
 def test_lists_are_padded():
     series = [[[1, 2]], np.array([[3.0, 4], [5, 6]], np.float32)]
-    batch = _batch.as_batch("series", series)
+    batch = series_set.as_batch("series", series)
     np.testing.assert_array_equal(
         batch.array, [[[1, 2], [0, 0]], [[3, 4], [5, 6]]]
     )
@@ -38,7 +39,7 @@ def test_lists_are_padded():
     assert not batch.univariate
     array = np.empty(2, object)
     array[:] = series
-    again = _batch.as_batch("series", array)
+    again = series_set.as_batch("series", array)
     np.testing.assert_array_equal(again.array, batch.array)
 
 
@@ -55,7 +56,7 @@ def test_lists_are_padded():
 def test_types(given, computed):
     series = np.ones((2, 3), given)
     for form in series, list(series):
-        batch = _batch.as_batch("series", form)
+        batch = series_set.as_batch("series", form)
         assert batch.array.dtype == computed
         wanted = given if np.dtype(given).kind == "f" else np.float64
         assert batch.dtype == wanted
@@ -65,7 +66,7 @@ def test_types(given, computed):
 
 def test_take_is_cut_to_the_longest():
     series = [np.full(n, float(n)) for n in (2, 5, 3)]
-    batch = _batch.as_batch("series", series).take(np.array([2, 0]))
+    batch = series_set.as_batch("series", series).take(np.array([2, 0]))
     np.testing.assert_array_equal(batch.array[:, :, 0], [[3, 3, 3], [2, 2, 0]])
     np.testing.assert_array_equal(batch.lengths, [3, 2])
 
@@ -93,18 +94,18 @@ def test_take_is_cut_to_the_longest():
 )
 def test_errors(series, error, message):
     with pytest.raises(error, match=message):
-        _batch.as_batch("series", series)
+        series_set.as_batch("series", series)
 
 
 def test_check_finite():
     series = np.ones((3, 2))
-    _batch.check_finite("x", _batch.as_batch("x", series))
+    series_set.check_finite("x", series_set.as_batch("x", series))
     # A sum beyond the range is no infinity among the elements.
-    _batch.check_finite("x", _batch.as_batch("x", series * 1e308))
+    series_set.check_finite("x", series_set.as_batch("x", series * 1e308))
     for bad in np.nan, np.inf, -np.inf:
         series[1, 1] = bad
         with pytest.raises(ValueError, match=r"x\[1\] contains NaN or inf"):
-            _batch.check_finite("x", _batch.as_batch("x", series))
+            series_set.check_finite("x", series_set.as_batch("x", series))
 
 
 PADDED = "its steps from 3 on are NaN. Series of different lengths are given"
@@ -127,21 +128,21 @@ def test_what_is_not_finite(bad, at, message, as_list):
     if as_list:
         series = [*series, np.ones((9, 2))]
     with pytest.raises(ValueError, match=rf"x\[2\] contains .*: {message}"):
-        _batch.check_finite("x", _batch.as_batch("x", series))
+        series_set.check_finite("x", series_set.as_batch("x", series))
 
 
 def test_one_feature_of_several_is_missing():
     series = np.ones((1, 5, 2))
     series[0, 3:, 1] = np.nan
     with pytest.raises(ValueError, match="2 of its 5 steps"):
-        _batch.check_finite("x", _batch.as_batch("x", series))
+        series_set.check_finite("x", series_set.as_batch("x", series))
 
 
 def test_check_fits():
-    a, b = (_batch.as_batch("a", np.ones((1, 2, d))) for d in (1, 2))
-    _batch.check_fits("a", a, "b", a)
+    a, b = (series_set.as_batch("a", np.ones((1, 2, d))) for d in (1, 2))
+    series_set.check_fits("a", a, "b", a)
     with pytest.raises(ValueError, match="a and b must have the same number"):
-        _batch.check_fits("a", a, "b", b)
+        series_set.check_fits("a", a, "b", b)
 
 
 def test_progress_is_quiet(capsys):

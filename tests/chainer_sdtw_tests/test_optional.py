@@ -10,8 +10,8 @@ import chainer
 import numpy as np
 import pytest
 
-from chainer_sdtw import _progress
 from chainer_sdtw.datasets import get_ucr
+from chainer_sdtw.learning import _progress
 
 # What needs which package, by the name of its module.
 USES = {

@@ -10,7 +10,9 @@ import pytest
 import reference
 from chainer.testing import attr
 
-from chainer_sdtw import _losses, pairwise, pairwise_soft_dtw
+from chainer_sdtw import pairwise_soft_dtw
+from chainer_sdtw._engine import losses
+from chainer_sdtw.learning import pairwise
 
 FUNCTIONS = {
     "soft_dtw": chainer_sdtw.soft_dtw,
@@ -130,13 +132,13 @@ def test_slabs_have_each_pair_once(count, symmetric):
 
 def test_a_slab_is_no_longer_than_its_series(rng, monkeypatch):
     longest = []
-    between = _losses.Loss.between
+    between = losses.Loss.between
 
     def spy(self, x, y, *lengths):
         longest.append((x.shape[1], y.shape[1]))
         return between(self, x, y, *lengths)
 
-    monkeypatch.setattr(_losses.Loss, "between", spy)
+    monkeypatch.setattr(losses.Loss, "between", spy)
     X = ragged(rng, [2, 30] * 4)
     pairwise_soft_dtw(X, max_bytes=16 * 16 * 60)
     assert (2, 2) in longest
@@ -197,7 +199,7 @@ def test_out(rng):
 def test_interrupted_it_leaves_what_is_finished(rng, monkeypatch, loss):
     X = ragged(rng, [7, 3, 12, 9, 5])
     expected = pairwise_soft_dtw(X, loss=loss)
-    between = _losses.Loss.between
+    between = losses.Loss.between
     calls = []
 
     def interrupted(self, *args):
@@ -206,7 +208,7 @@ def test_interrupted_it_leaves_what_is_finished(rng, monkeypatch, loss):
         calls.append(1)
         return between(self, *args)
 
-    monkeypatch.setattr(_losses.Loss, "between", interrupted)
+    monkeypatch.setattr(losses.Loss, "between", interrupted)
     out = np.zeros((5, 5))
     with pytest.raises(KeyboardInterrupt):
         pairwise_soft_dtw(X, loss=loss, out=out, max_bytes=1)

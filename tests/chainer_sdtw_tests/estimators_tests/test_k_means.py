@@ -20,8 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import sdtw_cpu
-from chainer_sdtw import _barycenters, pairwise_soft_dtw
+from chainer_sdtw import pairwise_soft_dtw
 from chainer_sdtw.estimators import SoftDTWKMeans, k_means
+from chainer_sdtw.learning import _objective
 
 LOSSES = [
     "soft_dtw",
@@ -131,7 +132,7 @@ def test_seeding_prefers_what_is_far(blobs):
     for seed in range(5):
         model = SoftDTWKMeans(3, gamma=0.1, random_state=seed, max_iter=1)
         with mock.patch.object(
-            _barycenters, "minimize", lambda o, init, **_: (init, None)
+            _objective, "minimize", lambda o, init, **_: (init, None)
         ):
             model.fit(X)
         own = [
@@ -185,7 +186,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
     X, _ = blobs
     options = {"init": "random", "n_init": n_init, "random_state": 5}
     calls = []
-    search = _barycenters.minimize
+    search = _objective.minimize
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -193,7 +194,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
             raise KeyboardInterrupt
         return search(*args, **kwargs)
 
-    monkeypatch.setattr(_barycenters, "minimize", interrupted)
+    monkeypatch.setattr(_objective, "minimize", interrupted)
     model = SoftDTWKMeans(3, tol=0, **options)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
@@ -208,7 +209,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
 
 def test_interrupted_at_once_it_is_not_fitted(blobs, monkeypatch):
     monkeypatch.setattr(
-        _barycenters, "minimize", mock.Mock(side_effect=KeyboardInterrupt)
+        _objective, "minimize", mock.Mock(side_effect=KeyboardInterrupt)
     )
     model = SoftDTWKMeans(3)
     with pytest.raises(KeyboardInterrupt):
@@ -271,13 +272,13 @@ def test_grid_search(blobs):
 
 def test_threads(blobs, monkeypatch):
     seen = []
-    search = _barycenters.minimize
+    search = _objective.minimize
 
     def spy(*args, **kwargs):
         seen.append(sdtw_cpu.get_num_threads())
         return search(*args, **kwargs)
 
-    monkeypatch.setattr(_barycenters, "minimize", spy)
+    monkeypatch.setattr(_objective, "minimize", spy)
     before = sdtw_cpu.get_num_threads()
     sdtw_cpu.set_num_threads(2)
     try:

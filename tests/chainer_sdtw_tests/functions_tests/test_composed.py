@@ -8,7 +8,7 @@ import reference
 from chainer import Variable
 
 import sdtw_cpu
-from chainer_sdtw.functions import _composed
+from chainer_sdtw._engine import graph
 
 LENGTHS = {"x_length": np.array([6, 1, 4]), "y_length": np.array([2, 5, 3])}
 
@@ -19,7 +19,7 @@ def test_values_and_gradients(rng, gamma, lengths):
     cost = rng.standard_normal((3, 6, 5))
     cost[0, 1:3, 1] = np.inf
     variable = Variable(cost)
-    actual = _composed.soft_dtw(variable, gamma, **lengths)
+    actual = graph.soft_dtw(variable, gamma, **lengths)
     actual.grad = np.ones(3)
     actual.backward()
     values, e = reference.soft_dtw(cost, gamma, **lengths)
@@ -30,7 +30,7 @@ def test_values_and_gradients(rng, gamma, lengths):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (3, 7)])
 def test_shapes(rng, shape):
     cost = rng.random((2, *shape))
-    actual = _composed.soft_dtw(Variable(cost), 0.3)
+    actual = graph.soft_dtw(Variable(cost), 0.3)
     expected, _ = reference.soft_dtw(cost, 0.3)
     np.testing.assert_allclose(actual.array, expected, rtol=1e-12)
 
@@ -38,8 +38,8 @@ def test_shapes(rng, shape):
 def test_band(rng):
     cost = rng.random((2, 6, 5))
     band = sdtw_cpu.sakoe_chiba_band(6, 5, np.array([0, 2]))
-    actual = _composed.soft_dtw(Variable(cost), 0.3, band=band)
-    outside = ~_composed.inside(band, 5)
+    actual = graph.soft_dtw(Variable(cost), 0.3, band=band)
+    outside = ~graph.inside(band, 5)
     cost[outside] = np.inf
     expected, _ = reference.soft_dtw(cost, 0.3)
     assert outside[0].sum() > outside[1].sum() > 0
@@ -51,7 +51,7 @@ def test_no_path_and_nan(rng):
     cost[0, 2] = np.inf
     cost[1, 2, 2] = np.nan
     variable = Variable(cost)
-    values = _composed.soft_dtw(variable, 0.5)
+    values = graph.soft_dtw(variable, 0.5)
     assert np.isposinf(values.array[0]) and np.isnan(values.array[1])
     values.grad = np.ones(3)
     values.backward()

@@ -23,15 +23,14 @@ import cuda_on_cpu
 
 import sdtw_cpu
 from chainer_sdtw import (
-    _barycenters,
-    _batch,
-    _losses,
     cuda,
     pairwise_soft_dtw,
     soft_dtw,
     soft_dtw_from_cost,
 )
-from chainer_sdtw.functions import _node, _series
+from chainer_sdtw._engine import losses, nodes, series_set
+from chainer_sdtw._engine import series as engine_series
+from chainer_sdtw.learning import _objective
 
 DTYPES = [np.float16, np.float32, np.float64]
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
@@ -67,7 +66,7 @@ def device():
 def sweeps(device, monkeypatch):
     """What the losses call: the kernels, in the place of sdtw_cpu."""
     emulated = Emulated(device)
-    monkeypatch.setattr(_node, "sweeps_for", lambda arrays: emulated)
+    monkeypatch.setattr(nodes, "sweeps_for", lambda arrays: emulated)
     return emulated
 
 
@@ -226,7 +225,7 @@ def test_family(sweeps, monkeypatch, name):
         sweeps.tangent_from_cost,
     )
     assert any(sweep.called for sweep in called)
-    monkeypatch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+    monkeypatch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
     for a, b in zip(actual, checks.derivatives(name, *checks.pair())):
         np.testing.assert_allclose(a, b, atol=1e-11)
 
@@ -260,20 +259,20 @@ def cupy_array(monkeypatch):
 
 
 def test_arrays_of_cupy_go_to_a_gpu(cupy_array):
-    assert _node.sweeps_for((cupy_array, cupy_array)) is cuda
+    assert nodes.sweeps_for((cupy_array, cupy_array)) is cuda
 
 
 def test_arrays_of_numpy_do_not(rng):
     both = rng.random((2, 3, 1)), rng.random((2, 4, 1))
-    assert _node.sweeps_for(both) is sdtw_cpu
+    assert nodes.sweeps_for(both) is sdtw_cpu
 
 
 def test_arrays_of_both(cupy_array, rng):
     x = rng.random((2, 3, 1)).astype(np.float32)
-    problem = _node.Problem("soft_dtw", 1.0, "sqeuclidean")
+    problem = nodes.Problem("soft_dtw", 1.0, "sqeuclidean")
     for inputs in ((x, cupy_array), (cupy_array, x)):
         with pytest.raises(TypeError, match=r"mixed .* \(soft_dtw\)"):
-            _node.Value(problem, False).apply(inputs)
+            nodes.Value(problem, False).apply(inputs)
 
 
 def test_to_gpu_without_cupy(rng):
@@ -286,18 +285,18 @@ def test_to_gpu_without_cupy(rng):
 @pytest.mark.parametrize("loss", ["soft_dtw", "divergence", "sharp"])
 def test_objective_of_barycenters(sweeps, rng, loss):
     series = [rng.standard_normal((n, 2)) for n in (7, 40, 12)]
-    batch = _batch.as_batch("series", series)
+    batch = series_set.as_batch("series", series)
     labels, z = np.array([1, 0, 1]), rng.standard_normal((2, 20, 2))
 
     def evaluated():
-        options = batch, _losses.Loss(loss, 0.3), None, labels, 2
-        return _barycenters.Objective(*options)(z)
+        options = batch, losses.Loss(loss, 0.3), None, labels, 2
+        return _objective.Objective(*options)(z)
 
     values, gradient = evaluated()
     sweep = sweeps.tangent if loss == "sharp" else sweeps.value
     assert sweep.call_count == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+        patch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
         expected, expected_gradient = evaluated()
     np.testing.assert_allclose(values, expected, rtol=1e-10)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-9)
@@ -315,7 +314,7 @@ def test_losses_of_all_pairs(sweeps, rng, loss):
     sweep = sweeps.tangent if loss == "sharp" else sweeps.value
     assert sweep.call_count > 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_node, "sweeps_for", lambda arrays: sdtw_cpu)
+        patch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
         expected = losses()
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
 
@@ -342,15 +341,19 @@ def on_device(monkeypatch):
 def test_lengths_on_a_device_are_not_waited_for(on_device, dtype):
     # 100 is more than there are.
     lengths = on_device([40, 100, 1], dtype)
-    checked = _series.checked_lengths("x_length", lengths, (3, 40))
+    checked = engine_series.checked_lengths("x_length", lengths, (3, 40))
     assert isinstance(checked, DeviceArray) and checked.dtype == np.int64
     np.testing.assert_array_equal(checked.view(np.ndarray), [40, 100, 1])
     one = on_device(7, dtype)[...]
-    assert _series.checked_lengths("x", one, (1, 40), False).shape == (1,)
+    assert engine_series.checked_lengths("x", one, (1, 40), False).shape == (
+        1,
+    )
 
 
 def test_lengths_on_a_device_of_a_wrong_form(on_device):
     with pytest.raises(ValueError, match=r"x_length must have shape \(2,\)"):
-        _series.checked_lengths("x_length", on_device([1], int), (2, 40))
+        engine_series.checked_lengths("x_length", on_device([1], int), (2, 40))
     with pytest.raises(TypeError, match="x_length must be integers, got flo"):
-        _series.checked_lengths("x_length", on_device([1], float), (1, 40))
+        engine_series.checked_lengths(
+            "x_length", on_device([1], float), (1, 40)
+        )

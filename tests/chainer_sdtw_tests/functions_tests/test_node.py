@@ -164,7 +164,7 @@ def test_one_sweep_and_back(pair):
             sdtw_cpu, "adjoint_tangent", wraps=sdtw_cpu.adjoint_tangent
         ) as adjoint,
         mock.patch.object(sdtw_cpu, "value") as value,
-        mock.patch("chainer_sdtw.functions._composed.soft_dtw") as composed,
+        mock.patch("chainer_sdtw._engine.graph.soft_dtw") as composed,
     ):
         F.sum(gx * gx).backward()
     assert tangent.call_count == adjoint.call_count == 1

@@ -31,7 +31,7 @@ def cosine(x, y):
 
 
 COSTS = {
-    **{name: name for name in chainer_sdtw.functions.costs.NAMES},
+    **{name: name for name in chainer_sdtw._engine.costs.NAMES},
     "function": cosine,
 }
 

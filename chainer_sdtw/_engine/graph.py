@@ -15,7 +15,7 @@ from chainer import FunctionNode
 from chainer import functions as F
 from chainer.backend import get_array_module
 
-from chainer_sdtw._typing import Variable
+from chainer_sdtw._engine.types import Variable
 
 
 class Composed(FunctionNode):

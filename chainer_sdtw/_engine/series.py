@@ -13,7 +13,7 @@ from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
 
-from chainer_sdtw._typing import Variable
+from chainer_sdtw._engine.types import Variable
 from sdtw_cpu._arguments import (
     as_array,
     as_lengths,

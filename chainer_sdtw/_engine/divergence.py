@@ -7,9 +7,9 @@ from typing import Any, Callable
 import chainer
 from chainer.backends import cuda
 
-from chainer_sdtw._typing import Variable
-from chainer_sdtw.functions._series import Pairs, array_of, check_reduce
-from chainer_sdtw.functions._table import Table, series_table
+from chainer_sdtw._engine.bound_problem import Table, series_table
+from chainer_sdtw._engine.series import Pairs, array_of, check_reduce
+from chainer_sdtw._engine.types import Variable
 from sdtw_cpu._arguments import as_array
 
 

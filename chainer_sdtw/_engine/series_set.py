@@ -10,7 +10,7 @@ import numpy as np
 from chainer.backend import get_array_module, get_device_from_array
 from chainer.backends import cuda
 
-from chainer_sdtw.functions._series import (
+from chainer_sdtw._engine.series import (
     as_list,
     check_list,
     check_series,

@@ -11,9 +11,9 @@ from chainer import functions as F
 from chainer.backend import get_array_module
 
 import sdtw_cpu
-from chainer_sdtw._typing import Variable
-from chainer_sdtw.functions import _composed, _node, costs
-from chainer_sdtw.functions._series import Pairs, on_host
+from chainer_sdtw._engine import costs, graph, nodes
+from chainer_sdtw._engine.series import Pairs, on_host
+from chainer_sdtw._engine.types import Variable
 from sdtw_cpu._arguments import as_array
 
 
@@ -24,13 +24,13 @@ class Table:
     The loss' costs are ``scale`` times those of the problem.
     """
 
-    problem: _node.Problem
+    problem: nodes.Problem
     inputs: tuple[Variable, ...]
     scale: float = 1.0
 
     def values(self) -> Variable:
         """Soft-DTW of every pair."""
-        node = _node.Value(self.problem, self._needs_tape())
+        node = nodes.Value(self.problem, self._needs_tape())
         return self._scaled(node.apply(self.inputs)[0])
 
     def tangents(self, direction: Any) -> tuple[Any, Any]:
@@ -45,14 +45,14 @@ class Table:
     def alignments(self) -> Variable:
         """The gradient with respect to the matrices of an explicit cost."""
         (cost,) = self.inputs
-        node = _node.Gradient(self.problem, (0,), None)
+        node = nodes.Gradient(self.problem, (0,), None)
         with chainer.using_device(cost.device):
             xp = get_array_module(cost.array)
             seed = xp.ones(len(cost), cost.dtype)
         return node.apply((cost, seed))[0]
 
     def _tangent(self, direction: Any) -> tuple[Variable, Variable]:
-        node = _node.Tangent(self.problem, direction, self._needs_tape())
+        node = nodes.Tangent(self.problem, direction, self._needs_tape())
         value, tangent = node.apply(self.inputs)
         if self.problem.cost is None:
             # Only here there may be no alignment at all.
@@ -102,21 +102,21 @@ def series_table(
         if hasattr(cost, "for_lengths"):
             cost = cost.for_lengths(x_length, y_length)
         with chainer.using_device(x.device):
-            x = _composed.without_padding(x, x_length)
-            y = _composed.without_padding(y, y_length)
+            x = graph.without_padding(x, x_length)
+            y = graph.without_padding(y, y_length)
             matrices = _masked(costs.matrix(x, y, cost), mask)
-        problem = _node.Problem(label, gamma, None, *lengths, band)
+        problem = nodes.Problem(label, gamma, None, *lengths, band)
         return Table(problem, (matrices,))
     scale = 1.0
     if cost == "cosine":
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
         with chainer.using_device(x.device):
-            x = _composed.without_padding(x, x_length)
-            y = x if symmetric else _composed.without_padding(y, y_length)
+            x = graph.without_padding(x, x_length)
+            y = x if symmetric else graph.without_padding(y, y_length)
             units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
         x, y = units[0], units[-1]
-    problem = _node.Problem(label, gamma, cost, *lengths, band, symmetric)
+    problem = nodes.Problem(label, gamma, cost, *lengths, band, symmetric)
     return Table(problem, (x,) if symmetric else (x, y), scale)
 
 
@@ -131,7 +131,7 @@ def cost_table(
 ) -> Table:
     """The table of cost matrices."""
     band, mask = _band(cost.shape, bandwidth, mask, x_length, y_length)
-    problem = _node.Problem(label, gamma, None, x_length, y_length, band)
+    problem = nodes.Problem(label, gamma, None, x_length, y_length, band)
     with chainer.using_device(cost.device):
         return Table(problem, (_masked(cost, mask),))
 
@@ -162,7 +162,7 @@ def _band(
             f"mask must have shape {(m, n)} or {shape}, got {given.shape}"
         )
     if band is not None:
-        allowed = allowed & _composed.inside(band, n)
+        allowed = allowed & graph.inside(band, n)
     band = sdtw_cpu.band_from_mask(allowed, *lengths)
     return band, allowed if band is None else None
 

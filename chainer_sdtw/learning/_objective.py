@@ -11,10 +11,10 @@ import numpy as np
 from chainer import Parameter
 from chainer.backends import cuda
 
-from chainer_sdtw._batch import Batch
-from chainer_sdtw._losses import Loss
-from chainer_sdtw._typing import Variable
-from chainer_sdtw.functions import _node
+from chainer_sdtw._engine import nodes
+from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.types import Variable
 from sdtw_cpu._arguments import as_integer, as_nonnegative
 from sdtw_cpu._blas import single_threaded
 from sdtw_cpu._search import Point, Units, descend, power_of_two
@@ -167,7 +167,7 @@ class Objective:
 
     def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The loss of the pairs and its gradient, by sweeps alone."""
-        problem, sweeps = self._problem, _node.sweeps_for((x,))
+        problem, sweeps = self._problem, nodes.sweeps_for((x,))
         if self.loss.sharp:
             _, value, tape = problem.tangent((x, y), "cost", True)
             adjoint = sweeps.adjoint_tangent

@@ -17,9 +17,9 @@ from chainer import functions as F
 from chainer.backend import get_array_module
 
 import sdtw_cpu
-from chainer_sdtw._typing import Variable
-from chainer_sdtw.functions import _composed, costs
-from chainer_sdtw.functions._series import on_host
+from chainer_sdtw._engine import costs, graph
+from chainer_sdtw._engine.series import on_host
+from chainer_sdtw._engine.types import Variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,9 @@ class Problem:
         if self.cost is None:
             (cost,) = inputs
         else:
-            x, y = map(_composed.without_padding, self.series(inputs), lengths)
+            x, y = map(graph.without_padding, self.series(inputs), lengths)
             cost = costs.composed_matrix(x, y, self.cost)
-        value = _composed.soft_dtw(cost, self.gamma, *lengths, self.band)
+        value = graph.soft_dtw(cost, self.gamma, *lengths, self.band)
         return value, cost
 
     def _options(self, arrays: tuple, tape: bool) -> dict:
@@ -161,7 +161,7 @@ class Gradient(FunctionNode):
         return node.apply((*self.get_retained_inputs(), *directions))
 
 
-class HessianProduct(_composed.Composed):
+class HessianProduct(graph.Composed):
     """The gradient of :class:`Gradient`.
 
     Of the problem's arrays, the seed and, for the gradients with respect to
@@ -271,7 +271,7 @@ class Tangent(FunctionNode):
         return node.apply((*self.get_retained_inputs(), *seeds))
 
 
-class TangentGradient(_composed.Composed):
+class TangentGradient(graph.Composed):
     """The gradient of tangents, and of values if there is a second seed.
 
     Of the problem's arrays and the gradients with respect to the tangents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainer_sdtw._optional import import_error
+from chainer_sdtw._engine.optional import import_error
 
 
 class _Quiet:

@@ -8,10 +8,10 @@ from typing import Any, Callable
 from chainer import as_variable
 
 import sdtw_cpu
-from chainer_sdtw._typing import Variable
-from chainer_sdtw.functions import costs
-from chainer_sdtw.functions._series import Pairs
-from chainer_sdtw.functions._table import Table, series_table
+from chainer_sdtw._engine import costs
+from chainer_sdtw._engine.bound_problem import Table, series_table
+from chainer_sdtw._engine.series import Pairs
+from chainer_sdtw._engine.types import Variable
 from chainer_sdtw.functions.mean_cost import GAMMA
 from sdtw_cpu._arguments import as_integer
 

@@ -1,0 +1,1 @@
+"""What the losses share: series, costs, problems, nodes and graphs."""

@@ -1,0 +1,1 @@
+"""Averages of series and matrices of losses between them."""

@@ -1,0 +1,209 @@
+"""Averages of time series."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Literal
+
+import chainer
+import numpy as np
+from chainer.backend import get_device_from_array
+from chainer.backends import cuda
+from chainer.optimizer import GradientMethod
+
+from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.series import array_of, on_host
+from chainer_sdtw._engine.series_set import (
+    Batch,
+    as_batch,
+    as_one_series,
+    check_finite,
+)
+from chainer_sdtw._engine.types import ArrayLike, Cost, LossName, Series
+from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._progress import converged, progress
+from chainer_sdtw.learning.pairwise import fill
+from sdtw_cpu._arguments import as_integer, as_weights
+from sdtw_cpu._typing import FloatArray, Integer, Real
+
+_INITS = ("mean", "medoid", "random")
+
+
+def barycenter(
+    series: Series,
+    gamma: Real = 1.0,
+    weights: ArrayLike | None = None,
+    init: Literal["mean", "medoid", "random"] | ArrayLike | None = None,
+    length: Integer | None = None,
+    optimizer: str | GradientMethod = "l-bfgs",
+    tol: Real = 1e-5,
+    max_iter: Integer = 100,
+    *,
+    loss: LossName = "soft_dtw",
+    cost: Cost = "sqeuclidean",
+    bandwidth: Integer | None = None,
+    random_state: (
+        Integer | np.random.RandomState | np.random.Generator | None
+    ) = None,
+    callback: Callable[[FloatArray, float], object] | None = None,
+    verbose: bool = False,
+) -> FloatArray:
+    """Barycenter of time series under soft-DTW.
+
+    The series :math:`z` of a given length that minimises :math:`\\sum_i w_i
+    \\, \\mathrm{loss}(z, y_i)`, or a local minimum of it near the initial
+    guess, as the loss is not convex. Two series with the weights :math:`1 -
+    t` and :math:`t` are interpolated so. One evaluation of the objective and
+    its gradient is one sweep over a batch of all series and back.
+
+    See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
+    for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, equation
+    4; for the divergences M. Blondel, A. Mensch and J.-P. Vert,
+    `Differentiable Divergences Between Time Series
+    <https://arxiv.org/abs/2010.08354>`_, AISTATS 2021.
+
+    Args:
+        series (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
+            univariate series, or a list of series ``(length, d)`` or
+            ``(length,)``, on one device.
+        gamma (float): Smoothing, >= 0, in units of the cost.
+        weights (:ref:`ndarray`): ``(N,)``, >= 0, of which only the ratios
+            matter; None means 1.
+        init (str or :ref:`ndarray`): The initial guess. ``'mean'``, the
+            default, is the weighted Euclidean mean; ``'medoid'`` is the one
+            of the series that has the least objective, found by ``N * N``
+            losses; both after linear interpolation of the series to
+            ``length`` where theirs is another. ``'random'`` is normal noise
+            with each feature's mean and standard deviation. An array
+            ``(length, d)``, or ``(length,)`` for univariate series, is taken
+            as it is.
+        length (int): The barycenter's length; by default that of ``init`` if
+            it is an array, otherwise the mean of the series' lengths,
+            rounded.
+        optimizer (str or ~chainer.GradientMethod): ``'l-bfgs'``; another
+            method of :func:`scipy.optimize.minimize` that takes gradients,
+            such as ``'cg'``; or a Chainer optimizer, which makes ``max_iter``
+            updates, of which the best counts.
+        tol (float): Tolerance of scipy's methods, as they define it: for
+            L-BFGS, the least relative decrease in an iteration and the least
+            entry of the gradient worth going on for. They see the objective
+            of series scaled to a standard deviation of about 1, with a
+            largest weight of 1, so that units do not matter.
+        max_iter (int): The largest number of iterations.
+        loss (str): ``'soft_dtw'``, ``'divergence'``
+            (:func:`~chainer_sdtw.soft_dtw_divergence`), ``'sharp'``,
+            ``'sharp_divergence'``, ``'mean_cost'`` or
+            ``'mean_cost_divergence'``, the last two without a ``gamma``.
+            The very last has no minimum where lengths differ.
+        cost (str or callable): A cost as in
+            :func:`~chainer_sdtw.cost_matrix`.
+        bandwidth (int): Radius of Sakoe and Chiba's band, as for
+            :func:`~chainer_sdtw.soft_dtw`. None means no band.
+        random_state (int or numpy.random.RandomState): For ``'random'``.
+        callback (callable): Called after each iteration with the barycenter
+            so far and its objective, in which the divergences' terms of the
+            series with themselves, constants, are left out. What it raises,
+            and Ctrl-C, ends the search.
+        verbose (bool): Whether to show a progress bar, which needs tqdm.
+
+    Returns:
+        :ref:`ndarray`: ``(length, d)``, or ``(length,)`` if the series came
+        without an axis for features; on their device and of their type.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If a shape is wrong, an argument out of range, or a series
+            has a NaN or an infinity.
+        FloatingPointError: If the objective overflows at the initial guess.
+
+    .. admonition:: Example
+
+        >>> series = [np.array([0, 0, 1, 2.]), np.array([0, 1, 2.])]
+        >>> z = chainer_sdtw.barycenter(series, gamma=0.01, length=3)
+        >>> np.allclose(z, [0, 1, 2], atol=0.01)
+        True
+
+    """
+    options = Loss(loss, gamma, cost, bandwidth)
+    batch = as_batch("series", series)
+    weights = on_host(weights)
+    weights = as_weights("weights", weights, len(batch), some=True)
+    largest = float(weights.max())
+    weights = weights / largest
+    with chainer.using_device(get_device_from_array(batch.array)):
+        check_finite("series", batch)
+        start = _initial(batch, options, weights, init, length, random_state)
+        objective = _objective.Objective(batch, options, weights)
+        with progress(verbose, max_iter, "barycenter") as bar:
+
+            def after(z: Any, value: float) -> None:
+                bar.set_postfix_str(f"{value:.6g}", refresh=False)
+                bar.update()
+                if callback is not None:
+                    callback(batch.as_given(z[0]), value * largest)
+
+            z, _ = _objective.minimize(
+                objective, start[None], optimizer, tol, max_iter, after
+            )
+            converged(bar)
+        return batch.as_given(z[0])
+
+
+def _initial(
+    batch: Batch,
+    loss: Loss,
+    weights: np.ndarray,
+    init: Any,
+    length: Any,
+    random_state: Any,
+) -> Any:
+    """The initial guess ``(length, d)``, where the series are."""
+    if length is not None:
+        length = as_integer("length", length, 1)
+    if not (random_state is None or hasattr(random_state, "standard_normal")):
+        random_state = as_integer("random_state", random_state, 0, 2**32 - 1)
+    if not (init is None or isinstance(init, str)):
+        return _given(batch, init, length)
+    if init is not None and init not in _INITS:
+        names = ", ".join(map(repr, _INITS))
+        raise ValueError(f"init must be {names} or an array, got {init!r}")
+    length = length or _objective.usual_length(batch)
+    if init == "random":
+        return _random(batch, length, random_state)
+    xp = batch.xp
+    if init == "medoid":
+        matrix = xp.empty((len(batch), len(batch)), batch.array.dtype)
+        fill(matrix, batch, None, loss)
+        objectives = cuda.to_cpu(matrix) @ weights
+        batch = batch.take(np.array([objectives.argmin()]))
+        return _objective.resampled(batch, length)[0]
+    share = xp.asarray((weights / weights.sum()).astype(batch.array.dtype))
+    series = _objective.resampled(batch, length)
+    return xp.einsum("i,ijk->jk", share, series)
+
+
+def _given(batch: Batch, init: Any, length: int | None) -> Any:
+    given = as_one_series("init", init)
+    if given.univariate != batch.univariate:
+        wanted = "(length,)" if batch.univariate else "(length, features)"
+        shape = np.shape(array_of(init))
+        raise ValueError(f"init must have shape {wanted}, got {shape}")
+    if given.features != batch.features:
+        raise ValueError(
+            f"init must have {batch.features} features like the series, got "
+            f"{given.features}"
+        )
+    given_length = given.array.shape[1]
+    if length not in (None, given_length):
+        raise ValueError(f"init has length {given_length}, not {length}")
+    check_finite("init", given)
+    # A copy, which a search without an improvement can return.
+    return batch.xp.array(given.array[0], batch.array.dtype)
+
+
+def _random(batch: Batch, length: int, random_state: Any) -> Any:
+    if not hasattr(random_state, "standard_normal"):
+        random_state = np.random.RandomState(random_state)
+    elements = batch.elements()
+    noise = random_state.standard_normal((length, batch.features))
+    noise = batch.xp.asarray(noise.astype(elements.dtype))
+    return elements.mean(axis=0) + elements.std(axis=0) * noise
