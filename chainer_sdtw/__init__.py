@@ -11,7 +11,7 @@ import typing
 import warnings
 
 from chainer_sdtw import compat  # must come before chainer
-from sdtw_cpu._version import __version__
+from sdtw_cpu import __version__
 
 with warnings.catch_warnings():
     # Chainer asks it for versions; with setuptools 80 it warns of its end.

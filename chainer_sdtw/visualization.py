@@ -13,7 +13,7 @@ from chainer_sdtw._engine.series import (
     on_host,
 )
 from chainer_sdtw._engine.types import ArrayLike
-from sdtw_cpu._arguments import as_array
+from sdtw_cpu.checks import as_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

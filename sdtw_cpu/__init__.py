@@ -30,7 +30,6 @@ if importlib.util.find_spec("sdtw_cpu._kernels") is None:
     )
 
 from sdtw_cpu import barycenter, distance
-from sdtw_cpu._arguments import check_gamma
 from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (
     get_num_threads,
@@ -52,6 +51,7 @@ from sdtw_cpu._sweeps import (
     value_from_cost,
 )
 from sdtw_cpu._version import __version__
+from sdtw_cpu.checks import check_gamma
 
 __all__ = [
     "CostTape",

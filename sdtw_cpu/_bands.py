@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._arguments import as_array, as_integer, as_lengths
-from sdtw_cpu._typing import Integer, Integers
+from sdtw_cpu.checks import as_array, as_integer, as_lengths
+from sdtw_cpu.types import Integer, Integers
 
 
 def sakoe_chiba_band(

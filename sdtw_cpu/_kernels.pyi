@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 
-from sdtw_cpu._typing import IsaName
+from sdtw_cpu.types import IsaName
 
 COSTS: dict[str, int]
 

@@ -6,8 +6,8 @@ import os
 from typing import cast
 
 from sdtw_cpu import _kernels
-from sdtw_cpu._arguments import as_integer
-from sdtw_cpu._typing import Integer, IsaName
+from sdtw_cpu.checks import as_integer
+from sdtw_cpu.types import Integer, IsaName
 
 _MAX_THREADS = 1024
 

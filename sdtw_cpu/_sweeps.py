@@ -7,7 +7,7 @@ from typing import Any, Literal, Optional, overload
 import numpy as np
 
 from sdtw_cpu import _kernels
-from sdtw_cpu._arguments import (
+from sdtw_cpu.checks import (
     as_array,
     as_band,
     as_lengths,
@@ -19,7 +19,7 @@ from sdtw_cpu._arguments import (
     check_series,
     check_unmasked,
 )
-from sdtw_cpu._typing import (
+from sdtw_cpu.types import (
     CostName,
     Direction,
     FloatArray,

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._arguments import (
+from sdtw_cpu._sweeps import adjoint, value
+from sdtw_cpu.blas import single_threaded
+from sdtw_cpu.checks import (
     as_array,
     as_integer,
     as_nonnegative,
@@ -15,10 +17,8 @@ from sdtw_cpu._arguments import (
     check_gamma,
     check_unmasked,
 )
-from sdtw_cpu._blas import single_threaded
-from sdtw_cpu._search import Units, descend, power_of_two
-from sdtw_cpu._sweeps import adjoint, value
-from sdtw_cpu._typing import Integer, Real, Reals
+from sdtw_cpu.search import Units, descend, power_of_two
+from sdtw_cpu.types import Integer, Real, Reals
 
 __all__ = ["sdtw_barycenter"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._arguments import as_array
-from sdtw_cpu._typing import Reals
+from sdtw_cpu.checks import as_array
+from sdtw_cpu.types import Reals
 
 __all__ = ["SquaredEuclidean"]
 

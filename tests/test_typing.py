@@ -21,9 +21,9 @@ import chainer
 
 import chainer_sdtw._engine.types
 import sdtw_cpu
-import sdtw_cpu._typing
+import sdtw_cpu.types
 from chainer_sdtw._engine import costs, losses
-from sdtw_cpu import _arguments
+from sdtw_cpu import checks
 
 USER = Path(__file__).with_name("typed_user.py")
 PACKAGES = (chainer_sdtw, sdtw_cpu)
@@ -257,8 +257,8 @@ def test_no_public_name_has_an_unknown_type(check, python, tmp_path):
 
 
 def test_literal_types_are_the_options_that_there_are():
-    cpu, gpu = sdtw_cpu._typing, chainer_sdtw._engine.types
-    assert typing.get_args(cpu.CostName) == _arguments.COSTS
+    cpu, gpu = sdtw_cpu.types, chainer_sdtw._engine.types
+    assert typing.get_args(cpu.CostName) == checks.COSTS
     assert typing.get_args(gpu.CostName) == costs.NAMES
     assert typing.get_args(gpu.LossName) == losses.NAMES
     assert {*sdtw_cpu.isa_levels()} <= {*typing.get_args(cpu.IsaName)}

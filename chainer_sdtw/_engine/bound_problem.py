@@ -14,7 +14,7 @@ import sdtw_cpu
 from chainer_sdtw._engine import costs, graph, nodes
 from chainer_sdtw._engine.series import Pairs, on_host
 from chainer_sdtw._engine.types import Variable
-from sdtw_cpu._arguments import as_array
+from sdtw_cpu.checks import as_array
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from chainer.backend import get_array_module
 from chainer_sdtw._engine import series
 from chainer_sdtw._engine.graph import Composed
 from chainer_sdtw._engine.types import Cost, Series, Variable
-from sdtw_cpu._arguments import COSTS
+from sdtw_cpu.checks import COSTS
 
 # The sweeps compute all but the last themselves.
 NAMES = (*COSTS, "cosine")

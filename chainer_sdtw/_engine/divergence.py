@@ -10,7 +10,7 @@ from chainer.backends import cuda
 from chainer_sdtw._engine.bound_problem import Table, series_table
 from chainer_sdtw._engine.series import Pairs, array_of, check_reduce
 from chainer_sdtw._engine.types import Variable
-from sdtw_cpu._arguments import as_array
+from sdtw_cpu.checks import as_array
 
 
 def divergence(

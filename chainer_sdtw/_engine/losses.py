@@ -13,7 +13,7 @@ from chainer_sdtw._engine.bound_problem import Table, series_table
 from chainer_sdtw._engine.series import Pairs
 from chainer_sdtw._engine.types import Variable
 from chainer_sdtw.functions.mean_cost import GAMMA
-from sdtw_cpu._arguments import as_integer
+from sdtw_cpu.checks import as_integer
 
 # What is computed of a table, whether half of what series have with
 # themselves is taken off, and whether all alignments weigh the same.

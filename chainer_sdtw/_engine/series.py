@@ -14,7 +14,7 @@ from chainer.backends import cuda
 from chainer.utils import type_check
 
 from chainer_sdtw._engine.types import Variable
-from sdtw_cpu._arguments import (
+from sdtw_cpu.checks import (
     as_array,
     as_lengths,
     check_lengths_form,

@@ -16,7 +16,7 @@ from chainer_sdtw._engine.series import (
     check_series,
     given_array,
 )
-from sdtw_cpu._arguments import as_array, check_kind
+from sdtw_cpu.checks import as_array, check_kind
 
 
 @dataclass(frozen=True, eq=False)

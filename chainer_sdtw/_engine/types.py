@@ -11,7 +11,7 @@ import numpy as np
 from chainer._backend import Device
 from numpy.typing import NDArray
 
-from sdtw_cpu._typing import FloatArray, HasArray, Integer, Integers, Reals
+from sdtw_cpu.types import FloatArray, HasArray, Integer, Integers, Reals
 
 if TYPE_CHECKING:
     from chainer.types import NdArray

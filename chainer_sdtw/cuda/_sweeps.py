@@ -18,8 +18,8 @@ from chainer_sdtw.cuda._plan import (
     make_plan,
     room_of_band,
 )
-from sdtw_cpu import _arguments
-from sdtw_cpu._typing import CostName, Integers, Real, Reals
+from sdtw_cpu import checks
+from sdtw_cpu.types import CostName, Integers, Real, Reals
 
 _SURVEY_THREADS = 256
 _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
@@ -110,9 +110,9 @@ def value(
             device is wrong.
     """
     device = device or cupy_device()
-    _arguments.check_series(x, y)
-    gamma = _arguments.check_gamma(gamma)
-    kind = _KINDS[_arguments.check_cost(cost)][x.shape[2] > 1]
+    checks.check_series(x, y)
+    gamma = checks.check_gamma(gamma)
+    kind = _KINDS[checks.check_cost(cost)][x.shape[2] > 1]
     check_same_device(x=x, y=y)
     with current(x):
         m, n = x.shape[1], y.shape[1]
@@ -156,8 +156,8 @@ def value_from_cost(
         ValueError: If the shape, a length, gamma or the band is out of range.
     """
     device = device or cupy_device()
-    _arguments.check_array("cost", cost)
-    gamma = _arguments.check_gamma(gamma)
+    checks.check_array("cost", cost)
+    gamma = checks.check_gamma(gamma)
     with current(cost):
         _, m, n = cost.shape
         given = cost, None, gamma, m, n, x_length, y_length, band
@@ -248,7 +248,7 @@ class Batch:
             setattr(self, name, lengths_of(*place, name, given, longest))
             known.append(known_lengths(given, longest))
         shape = self.size, self.m, self.n
-        band = _arguments.as_band(self.band, shape, known[0])
+        band = checks.as_band(self.band, shape, known[0])
         self.room, self.band_rows = None, np.int32(0)
         if band is not None:
             self.room = room_of_band(band, *known)
@@ -409,11 +409,11 @@ def lengths_of(
     if lengths is None:
         return None
     if _on_device(lengths):
-        _arguments.check_lengths_form(name, lengths, len(like))
+        checks.check_lengths_form(name, lengths, len(like))
         check_same_device(x=like, **{name: lengths})
         wide = lengths.astype(np.int64)
         return xp.clip(wide, -1, 2**30 + 1).astype(np.int32)
-    checked = _arguments.as_lengths(name, lengths, len(like), longest)
+    checked = checks.as_lengths(name, lengths, len(like), longest)
     return xp.asarray(checked, dtype=np.int32)
 
 
@@ -436,7 +436,7 @@ def make_seed(xp: Any, grad: Any, like: Any, default: float) -> Any:
     """Return what an adjoint sweep starts with, as many as ``like`` has."""
     if grad is None:
         return xp.full(len(like), default, like.dtype)
-    _arguments.check_grad_shape(grad, len(like))
+    checks.check_grad_shape(grad, len(like))
     check_same_device(x=like, grad=grad)
     return xp.ascontiguousarray(grad, like.dtype)
 

@@ -28,8 +28,8 @@ from chainer_sdtw.cuda._sweeps import (
     sweep_back,
     sweep_values,
 )
-from sdtw_cpu import _arguments
-from sdtw_cpu._typing import CostName, Integers, Real, Reals
+from sdtw_cpu import checks
+from sdtw_cpu.types import CostName, Integers, Real, Reals
 
 Direction = Union[
     GpuArray,
@@ -90,9 +90,9 @@ def tangent(
             direction or the device is wrong.
     """
     device = device or cupy_device()
-    _arguments.check_series(x, y)
-    gamma = _arguments.check_gamma(gamma)
-    _arguments.check_cost(cost)
+    checks.check_series(x, y)
+    gamma = checks.check_gamma(gamma)
+    checks.check_cost(cost)
     check_same_device(x=x, y=y)
     with current(x):
         made = _series_tape(
@@ -140,8 +140,8 @@ def tangent_from_cost(
             wrong.
     """
     device = device or cupy_device()
-    _arguments.check_array("cost", cost)
-    gamma = _arguments.check_gamma(gamma)
+    checks.check_array("cost", cost)
+    gamma = checks.check_gamma(gamma)
     with current(cost):
         _, m, n = cost.shape
         c = device.xp.ascontiguousarray(cost)
@@ -373,7 +373,7 @@ def _series_tape(
     else:
         direction = _matrices(xp, direction, x, shape, direction.dtype)
     x_wide, y_wide = wide(x, x_length), wide(y, y_length)
-    band = _arguments.as_band(band, shape, known)
+    band = checks.as_band(band, shape, known)
     if band is not None and known is not None:
         band = _without_padding(band, known)
     given = direction, gamma, cost, x_length, y_length, band

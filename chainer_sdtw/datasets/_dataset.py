@@ -10,7 +10,7 @@ from chainer.datasets.tuple_dataset import TupleDataset
 from numpy.typing import NDArray
 
 from chainer_sdtw.datasets._text import Label
-from sdtw_cpu._typing import FloatArray, Integer
+from sdtw_cpu.types import FloatArray, Integer
 
 _PICTURES = 6  # of a data set, at most
 

@@ -26,7 +26,7 @@ from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
 from chainer_sdtw.learning.pairwise import fill
-from sdtw_cpu._arguments import as_integer, check_unmasked
+from sdtw_cpu.checks import as_integer, check_unmasked
 
 try:
     from sklearn.utils.validation import validate_data

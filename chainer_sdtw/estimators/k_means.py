@@ -28,13 +28,13 @@ from chainer_sdtw.estimators._base import SeriesEstimator
 from chainer_sdtw.learning import _objective
 from chainer_sdtw.learning._progress import converged, progress
 from chainer_sdtw.learning.pairwise import fill, self_terms
-from sdtw_cpu._arguments import (
+from sdtw_cpu.checks import (
     as_array,
     as_integer,
     as_nonnegative,
     as_weights,
 )
-from sdtw_cpu._typing import FloatArray, Reals
+from sdtw_cpu.types import FloatArray, Reals
 
 # The tolerance of the last barycenters in terms of that before.
 _FINER = 1e-7

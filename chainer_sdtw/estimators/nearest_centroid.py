@@ -21,8 +21,8 @@ from chainer_sdtw._engine.types import (
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.learning import _objective
 from chainer_sdtw.learning._progress import progress
-from sdtw_cpu._arguments import as_integer
-from sdtw_cpu._typing import FloatArray, Reals
+from sdtw_cpu.checks import as_integer
+from sdtw_cpu.types import FloatArray, Reals
 
 
 class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):

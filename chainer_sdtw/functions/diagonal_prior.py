@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from chainer_sdtw._engine.series import checked_lengths
 from chainer_sdtw._engine.types import Counts
-from sdtw_cpu._arguments import as_integer, as_number
-from sdtw_cpu._typing import Integer, Real
+from sdtw_cpu.checks import as_integer, as_number
+from sdtw_cpu.types import Integer, Real
 
 
 def diagonal_prior(

@@ -18,8 +18,8 @@ from chainer_sdtw._engine.types import (
     Series,
     Variable,
 )
-from sdtw_cpu._arguments import as_number
-from sdtw_cpu._typing import Real
+from sdtw_cpu.checks import as_number
+from sdtw_cpu.types import Real
 
 
 def dilate_loss(

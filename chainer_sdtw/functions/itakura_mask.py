@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._arguments import as_integer, as_number
-from sdtw_cpu._typing import Integer, Real
+from sdtw_cpu.checks import as_integer, as_number
+from sdtw_cpu.types import Integer, Real
 
 
 def itakura_mask(

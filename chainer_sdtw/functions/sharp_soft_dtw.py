@@ -13,7 +13,7 @@ from chainer_sdtw._engine.types import (
     Series,
     Variable,
 )
-from sdtw_cpu._typing import Real
+from sdtw_cpu.types import Real
 
 
 def sharp_soft_dtw(

@@ -14,7 +14,7 @@ from chainer_sdtw._engine.types import (
     Variable,
     YTerm,
 )
-from sdtw_cpu._typing import Real
+from sdtw_cpu.types import Real
 
 
 def sharp_soft_dtw_divergence(

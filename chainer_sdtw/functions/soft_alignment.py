@@ -6,7 +6,7 @@ import sdtw_cpu
 from chainer_sdtw._engine.bound_problem import series_table
 from chainer_sdtw._engine.series import as_pairs
 from chainer_sdtw._engine.types import Cost, Counts, Mask, Series, Variable
-from sdtw_cpu._typing import Real
+from sdtw_cpu.types import Real
 
 
 def soft_alignment(

@@ -17,7 +17,7 @@ from chainer_sdtw._engine.types import (
     Reduce,
     Variable,
 )
-from sdtw_cpu._typing import Real
+from sdtw_cpu.types import Real
 
 
 def soft_dtw_from_cost(

@@ -15,9 +15,9 @@ from chainer_sdtw._engine import nodes
 from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series_set import Batch
 from chainer_sdtw._engine.types import Variable
-from sdtw_cpu._arguments import as_integer, as_nonnegative
-from sdtw_cpu._blas import single_threaded
-from sdtw_cpu._search import Point, Units, descend, power_of_two
+from sdtw_cpu.blas import single_threaded
+from sdtw_cpu.checks import as_integer, as_nonnegative
+from sdtw_cpu.search import Point, Units, descend, power_of_two
 
 # Called with the barycenters (K, length, d) and the objective.
 Callback = Optional[Callable[[Any, float], Any]]

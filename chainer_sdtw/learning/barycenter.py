@@ -22,8 +22,8 @@ from chainer_sdtw._engine.types import ArrayLike, Cost, LossName, Series
 from chainer_sdtw.learning import _objective
 from chainer_sdtw.learning._progress import converged, progress
 from chainer_sdtw.learning.pairwise import fill
-from sdtw_cpu._arguments import as_integer, as_weights
-from sdtw_cpu._typing import FloatArray, Integer, Real
+from sdtw_cpu.checks import as_integer, as_weights
+from sdtw_cpu.types import FloatArray, Integer, Real
 
 _INITS = ("mean", "medoid", "random")
 

@@ -15,8 +15,8 @@ from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_fits
 from chainer_sdtw._engine.types import Array, Cost, LossName, Series
 from chainer_sdtw.learning._progress import progress as progress_bar
-from sdtw_cpu._arguments import as_integer
-from sdtw_cpu._typing import FloatArray, Integer, Real
+from sdtw_cpu.checks import as_integer
+from sdtw_cpu.types import FloatArray, Integer, Real
 
 MAX_BYTES = 2**25
 """What the series of one sweep take."""

@@ -23,8 +23,8 @@ from chainer_sdtw._engine.types import (
     Series,
     Variable,
 )
-from sdtw_cpu._arguments import as_weights, check_kind, check_weights_shape
-from sdtw_cpu._typing import Integer, Real
+from sdtw_cpu.checks import as_weights, check_kind, check_weights_shape
+from sdtw_cpu.types import Integer, Real
 
 
 class Barycenter(Link):

@@ -16,8 +16,8 @@ from chainer_sdtw._engine.types import Cost, Series, Variable
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
-from sdtw_cpu._arguments import as_nonnegative
-from sdtw_cpu._typing import Real
+from sdtw_cpu.checks import as_nonnegative
+from sdtw_cpu.types import Real
 
 
 class SoftDTWLoss(Link):

@@ -10,7 +10,7 @@ import chainer
 from chainer.serializer import AbstractSerializer
 from chainer.training.extensions.linear_shift import LinearShift
 
-from sdtw_cpu._arguments import as_number
+from sdtw_cpu.checks import as_number
 
 
 class AttributeShift(LinearShift):

@@ -10,8 +10,8 @@ from chainer.iterators.serial_iterator import SerialIterator
 from chainer.serializer import AbstractSerializer
 
 from chainer_sdtw._engine.types import Dataset
-from sdtw_cpu._arguments import as_integer
-from sdtw_cpu._typing import Integer
+from sdtw_cpu.checks import as_integer
+from sdtw_cpu.types import Integer
 
 
 class SeededIterator(SerialIterator):

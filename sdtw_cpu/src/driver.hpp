@@ -9,7 +9,7 @@
 
 namespace sdtw {
 
-// The costs, in the order of sdtw_cpu/_arguments.py, and the directions.
+// The costs, in the order of sdtw_cpu/checks.py, and the directions.
 enum Costs { kGivenCost, kSqEuclideanCost, kEuclideanCost, kManhattanCost };
 enum Directions { kNoDirection, kGiven, kAlongCost, kAlongSeries };
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sdtw_cpu._typing import Real
+from sdtw_cpu.types import Real
 
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
