@@ -25,7 +25,7 @@ import sdtw_cpu
 from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
-from chainer_sdtw.learning.pairwise import fill
+from chainer_sdtw.learning._matrix import fill
 from sdtw_cpu.checks import as_integer, check_unmasked
 
 try:

@@ -20,8 +20,8 @@ from chainer_sdtw._engine.types import (
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesClassifier
+from chainer_sdtw.learning._matrix import self_terms
 from chainer_sdtw.learning._progress import progress
-from chainer_sdtw.learning.pairwise import self_terms
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Reals
 

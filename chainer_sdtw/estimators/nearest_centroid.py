@@ -19,8 +19,10 @@ from chainer_sdtw._engine.types import (
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesClassifier
-from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._progress import progress
+from chainer_sdtw.learning._resampling import resampled, usual_length
+from chainer_sdtw.learning._search import minimize
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Reals
 
@@ -128,17 +130,15 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
             raise ValueError("y must have two classes or more; it has 1 class")
         loss, length = self._loss(), self.length
         if length is None:
-            length = _objective.usual_length(batch)
+            length = usual_length(batch)
         else:
             length = as_integer("length", length, 1)
         batch = self._sent(batch)
         with self._computing(batch):
             init = _means(batch, labels, count, length)
-            objective = _objective.Objective(
-                batch, loss, labels=labels, count=count
-            )
+            objective = Objective(batch, loss, labels=labels, count=count)
             with progress(self.verbose, count, "centroids") as bar:
-                centroids, _ = _objective.minimize(
+                centroids, _ = minimize(
                     objective, init, tol=self.tol, max_iter=self.max_iter
                 )
                 bar.update(count)
@@ -175,7 +175,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
 def _means(batch: Batch, labels: np.ndarray, count: int, length: int) -> Any:
     """The Euclidean mean ``(C, length, d)`` of each class."""
-    series = _objective.resampled(batch, length)
+    series = resampled(batch, length)
     xp = batch.xp
     means = [
         series[xp.asarray(labels == k)].mean(axis=0) for k in range(count)

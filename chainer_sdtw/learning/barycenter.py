@@ -19,9 +19,11 @@ from chainer_sdtw._engine.series_set import (
     check_finite,
 )
 from chainer_sdtw._engine.types import ArrayLike, Cost, LossName, Series
-from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._matrix import fill
+from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._progress import converged, progress
-from chainer_sdtw.learning.pairwise import fill
+from chainer_sdtw.learning._resampling import resampled, usual_length
+from chainer_sdtw.learning._search import minimize
 from sdtw_cpu.checks import as_integer, as_weights
 from sdtw_cpu.types import FloatArray, Integer, Real
 
@@ -132,7 +134,7 @@ def barycenter(
     with chainer.using_device(get_device_from_array(batch.array)):
         check_finite("series", batch)
         start = _initial(batch, options, weights, init, length, random_state)
-        objective = _objective.Objective(batch, options, weights)
+        objective = Objective(batch, options, weights)
         with progress(verbose, max_iter, "barycenter") as bar:
 
             def after(z: Any, value: float) -> None:
@@ -141,7 +143,7 @@ def barycenter(
                 if callback is not None:
                     callback(batch.as_given(z[0]), value * largest)
 
-            z, _ = _objective.minimize(
+            z, _ = minimize(
                 objective, start[None], optimizer, tol, max_iter, after
             )
             converged(bar)
@@ -166,7 +168,7 @@ def _initial(
     if init is not None and init not in _INITS:
         names = ", ".join(map(repr, _INITS))
         raise ValueError(f"init must be {names} or an array, got {init!r}")
-    length = length or _objective.usual_length(batch)
+    length = length or usual_length(batch)
     if init == "random":
         return _random(batch, length, random_state)
     xp = batch.xp
@@ -175,9 +177,9 @@ def _initial(
         fill(matrix, batch, None, loss)
         objectives = cuda.to_cpu(matrix) @ weights
         batch = batch.take(np.array([objectives.argmin()]))
-        return _objective.resampled(batch, length)[0]
+        return resampled(batch, length)[0]
     share = xp.asarray((weights / weights.sum()).astype(batch.array.dtype))
-    series = _objective.resampled(batch, length)
+    series = resampled(batch, length)
     return xp.einsum("i,ijk->jk", share, series)
 
 

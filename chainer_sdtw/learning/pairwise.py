@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import chainer
@@ -14,16 +13,10 @@ from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_fits
 from chainer_sdtw._engine.types import Array, Cost, LossName, Series
+from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Integer, Real
-
-MAX_BYTES = 2**25
-"""What the series of one sweep take."""
-
-# What is lost when a call is interrupted should not take much longer than a
-# second.
-_MAX_CELLS = 2**29
 
 
 def pairwise_soft_dtw(
@@ -137,136 +130,3 @@ def _apart(batch: Batch, out: Any) -> Batch:
     if not batch.xp.may_share_memory(batch.array, out):
         return batch
     return dataclasses.replace(batch, array=batch.array.copy())
-
-
-def fill(
-    out: Any,
-    x: Batch,
-    y: Batch | None,
-    loss: Loss,
-    *,
-    x_term: Any = None,
-    y_term: Any = None,
-    max_bytes: Integer = MAX_BYTES,
-    bar: Any = None,
-) -> None:
-    """Write the loss of all pairs to ``out``.
-
-    Args:
-        out: ``(N, M)``, on the device of the series.
-        x: ``N`` series.
-        y: ``M`` series, None for those of ``x``.
-        loss: The loss.
-        x_term: ``(N,)``, a divergence's terms of ``x`` with itself as
-            :func:`self_terms` returns them; None if they are to be computed.
-        y_term: ``(M,)``, the same for ``y``.
-        max_bytes: Bytes of a slab.
-        bar: Told the number of pairs done.
-    """
-    # A cost that is the caller's need not be symmetric.
-    symmetric = y is None and not callable(loss.cost)
-    same, y = y is None, x if y is None else y
-    with chainer.using_device(backend.get_device_from_array(x.array)):
-        dtype = np.result_type(x.array.dtype, y.array.dtype)
-        x, y = (_as_type(batch, dtype) for batch in (x, y))
-        if loss.divergence:
-            if x_term is None:
-                x_term = self_terms(x, loss, max_bytes)
-            if y_term is None:
-                y_term = x_term if same else self_terms(y, loss, max_bytes)
-        x_order, y_order = _by_length(x), _by_length(y)
-        count = _pairs_per_slab(x, y, loss, max_bytes)
-        for rows, columns in _slabs(len(x), len(y), count, symmetric):
-            i, j = x_order[rows], y_order[columns]
-            value = _between(x, i, y, j, loss)
-            if bar is not None:
-                mirrored = np.count_nonzero(i != j) if symmetric else 0
-                done = len(i) + int(mirrored)
-            i, j = x.xp.asarray(i), x.xp.asarray(j)
-            if loss.divergence:
-                value -= (x_term[i] + y_term[j]) / 2
-            out[i, j] = value
-            if symmetric:
-                out[j, i] = value
-            if bar is not None:
-                bar.update(done)
-
-
-def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
-    """The loss ``(N,)`` of series with themselves."""
-    count = _pairs_per_slab(x, x, loss, max_bytes)
-    terms = x.xp.empty(len(x), x.array.dtype)
-    order = _by_length(x)
-    with chainer.no_backprop_mode():
-        for start in range(0, len(x), count):
-            i = order[start : start + count]
-            part = x.take(i)
-            own = loss.itself(part.array, part.length).array
-            terms[x.xp.asarray(i)] = own
-    return terms
-
-
-def _between(
-    x: Batch, i: np.ndarray, y: Batch, j: np.ndarray, loss: Loss
-) -> Any:
-    """The loss of the pairs of indexes, without terms of one series."""
-    one, other = x.take(i), y.take(j)
-    with chainer.no_backprop_mode():
-        value = loss.between(one.array, other.array, one.length, other.length)
-    return value.array
-
-
-def _as_type(batch: Batch, dtype: np.dtype) -> Batch:
-    if batch.array.dtype == dtype:
-        return batch
-    array = batch.array.astype(dtype)
-    return Batch(array, batch.length, batch.univariate, batch.dtype)
-
-
-def _by_length(batch: Batch) -> np.ndarray:
-    """Indexes that sort the series by length."""
-    if batch.length is None:
-        return np.arange(len(batch))
-    return np.argsort(batch.length, kind="stable")
-
-
-def _pairs_per_slab(x: Batch, y: Batch, loss: Loss, max_bytes: Integer) -> int:
-    m, n = x.array.shape[1], y.array.shape[1]
-    size = (m + n) * x.features
-    if callable(loss.cost):
-        size += m * n
-    if loss.bandwidth is not None:
-        # Pairs of integers for each row.
-        size += 4 * m
-    most = max_bytes // (size * x.array.dtype.itemsize)
-    return int(max(1, min(most, _MAX_CELLS // (m * n))))
-
-
-def _slabs(
-    n: int, m: int, count: int, symmetric: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and columns of the pairs of each slab, ``count`` or fewer.
-
-    A slab is a tile of the matrix, so that the lengths of series which are
-    sorted by them differ little in it.
-    """
-    side = max(1, int(np.sqrt(count)))
-    width = min(m, side)
-    height = side if symmetric else min(n, max(1, count // width))
-    if not symmetric:
-        width = min(m, max(1, count // height))
-    tops, lefts = _edges(n, height), _edges(m, width)
-    for top, bottom in zip(tops, tops[1:]):
-        for left, right in zip(lefts, lefts[1:]):
-            if symmetric and left < top:
-                continue
-            i, j = np.mgrid[top:bottom, left:right].reshape(2, -1)
-            if symmetric and left == top:
-                i, j = i[i <= j], j[i <= j]
-            yield i, j
-
-
-def _edges(total: int, step: int) -> np.ndarray:
-    """Bounds of parts of about the same size, at most ``step``."""
-    parts = -(-total // step)
-    return np.arange(parts + 1) * total // parts

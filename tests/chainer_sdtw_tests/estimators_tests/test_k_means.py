@@ -21,8 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import sdtw_cpu
 from chainer_sdtw import pairwise_soft_dtw
-from chainer_sdtw.estimators import SoftDTWKMeans, k_means
-from chainer_sdtw.learning import _objective
+from chainer_sdtw.estimators import SoftDTWKMeans, _lloyd
 
 LOSSES = [
     "soft_dtw",
@@ -132,7 +131,7 @@ def test_seeding_prefers_what_is_far(blobs):
     for seed in range(5):
         model = SoftDTWKMeans(3, gamma=0.1, random_state=seed, max_iter=1)
         with mock.patch.object(
-            _objective, "minimize", lambda o, init, **_: (init, None)
+            _lloyd, "minimize", lambda o, init, **_: (init, None)
         ):
             model.fit(X)
         own = [
@@ -186,7 +185,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
     X, _ = blobs
     options = {"init": "random", "n_init": n_init, "random_state": 5}
     calls = []
-    search = _objective.minimize
+    search = _lloyd.minimize
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -194,7 +193,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
             raise KeyboardInterrupt
         return search(*args, **kwargs)
 
-    monkeypatch.setattr(_objective, "minimize", interrupted)
+    monkeypatch.setattr(_lloyd, "minimize", interrupted)
     model = SoftDTWKMeans(3, tol=0, **options)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
@@ -209,7 +208,7 @@ def test_interrupted_it_keeps_what_is_complete(blobs, monkeypatch, n_init):
 
 def test_interrupted_at_once_it_is_not_fitted(blobs, monkeypatch):
     monkeypatch.setattr(
-        _objective, "minimize", mock.Mock(side_effect=KeyboardInterrupt)
+        _lloyd, "minimize", mock.Mock(side_effect=KeyboardInterrupt)
     )
     model = SoftDTWKMeans(3)
     with pytest.raises(KeyboardInterrupt):
@@ -272,13 +271,13 @@ def test_grid_search(blobs):
 
 def test_threads(blobs, monkeypatch):
     seen = []
-    search = _objective.minimize
+    search = _lloyd.minimize
 
     def spy(*args, **kwargs):
         seen.append(sdtw_cpu.get_num_threads())
         return search(*args, **kwargs)
 
-    monkeypatch.setattr(_objective, "minimize", spy)
+    monkeypatch.setattr(_lloyd, "minimize", spy)
     before = sdtw_cpu.get_num_threads()
     sdtw_cpu.set_num_threads(2)
     try:
@@ -312,14 +311,14 @@ def test_verbose(blobs, capsys):
 def test_verbose_of_several_starts(blobs, capsys, monkeypatch):
     pytest.importorskip("tqdm")
     counts = []
-    run = k_means._Search.run
+    run = _lloyd.Search.run
 
     def spy(search, centers, bar):
         before = bar.n
         run(search, centers, bar)
         counts.append(bar.n - before)
 
-    monkeypatch.setattr(k_means._Search, "run", spy)
+    monkeypatch.setattr(_lloyd.Search, "run", spy)
     SoftDTWKMeans(3, n_init=3, random_state=0, verbose=True).fit(blobs[0])
     bar = capsys.readouterr().err.split("\r")[-1]
     assert len(counts) == 3

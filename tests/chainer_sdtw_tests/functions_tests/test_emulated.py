@@ -30,7 +30,7 @@ from chainer_sdtw import (
 )
 from chainer_sdtw._engine import losses, nodes, series_set
 from chainer_sdtw._engine import series as engine_series
-from chainer_sdtw.learning import _objective
+from chainer_sdtw.learning._objective import Objective
 
 DTYPES = [np.float16, np.float32, np.float64]
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
@@ -290,7 +290,7 @@ def test_objective_of_barycenters(sweeps, rng, loss):
 
     def evaluated():
         options = batch, losses.Loss(loss, 0.3), None, labels, 2
-        return _objective.Objective(*options)(z)
+        return Objective(*options)(z)
 
     values, gradient = evaluated()
     sweep = sweeps.tangent if loss == "sharp" else sweeps.value

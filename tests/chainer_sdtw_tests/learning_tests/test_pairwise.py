@@ -1,27 +1,19 @@
 """The matrix of a loss between all series of two sets."""
 
-import tracemalloc
+import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
-import chainer_sdtw  # isort: skip  (makes Chainer work)
+import tracemalloc
 
 import chainer.functions as F
 import numpy as np
 import pytest
 import reference
 from chainer.testing import attr
+from named_losses import FUNCTIONS
 
 from chainer_sdtw import pairwise_soft_dtw
 from chainer_sdtw._engine import losses
-from chainer_sdtw.learning import pairwise
-
-FUNCTIONS = {
-    "soft_dtw": chainer_sdtw.soft_dtw,
-    "divergence": chainer_sdtw.soft_dtw_divergence,
-    "sharp": chainer_sdtw.sharp_soft_dtw,
-    "sharp_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
-    "mean_cost": chainer_sdtw.mean_cost,
-    "mean_cost_divergence": chainer_sdtw.mean_cost_divergence,
-}
+from chainer_sdtw.learning import _matrix
 
 
 def ragged(rng, lengths, d=2):
@@ -123,7 +115,7 @@ def test_forms(rng):
 def test_slabs_have_each_pair_once(count, symmetric):
     n, m = (23, 23) if symmetric else (23, 9)
     seen = np.zeros((n, m), int)
-    for i, j in pairwise._slabs(n, m, count, symmetric):
+    for i, j in _matrix._slabs(n, m, count, symmetric):
         assert 0 < len(i) == len(j) <= count
         np.add.at(seen, (i, j), 1)
     wanted = np.triu(np.ones((n, m), int)) if symmetric else 1

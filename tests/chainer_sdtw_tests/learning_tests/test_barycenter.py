@@ -1,156 +1,16 @@
-import chainer_sdtw  # isort: skip  (before chainer)
+"""Averages of series."""
 
-import threading
+import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
 import chainer
 import numpy as np
 import pytest
 from chainer.testing import attr
+from named_losses import FUNCTIONS, total
 
 from chainer_sdtw import barycenter
-from chainer_sdtw._engine import losses, series_set
-from chainer_sdtw.functions import cost_matrix
-from chainer_sdtw.learning import _objective
-
-# Each named loss as the function that it stands for.
-FUNCTIONS = {
-    "soft_dtw": chainer_sdtw.soft_dtw,
-    "divergence": chainer_sdtw.soft_dtw_divergence,
-    "sharp": chainer_sdtw.sharp_soft_dtw,
-    "sharp_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
-    "mean_cost": chainer_sdtw.mean_cost,
-    "mean_cost_divergence": chainer_sdtw.mean_cost_divergence,
-}
-
-
-def lopsided(x, y):
-    """A cost that changes when its arguments change places."""
-    return cost_matrix(2 * x, y)
-
-
-def total(z, series, weights, loss, gamma, **options):
-    """The objective by the public functions, with its gradient."""
-    z = chainer.Variable(np.asarray(z, np.float64))
-    if not loss.startswith("mean"):
-        options["gamma"] = gamma
-    if loss.endswith("divergence"):
-        options["y_term"] = "skip"
-    pairs = [z] * len(series), list(series)
-    values = FUNCTIONS[loss](*pairs, reduce="no", **options)
-    value = chainer.functions.sum(values * np.asarray(weights, np.float64))
-    value.backward()
-    return float(value.array), z.grad
-
-
-@pytest.fixture
-def series(rng):
-    return [rng.standard_normal((n, 2)).cumsum(axis=0) for n in (7, 4, 6, 5)]
-
-
-# The objective
-
-
-@pytest.mark.parametrize("loss", FUNCTIONS)
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"cost": "cosine"}, {"cost": lopsided}, {"bandwidth": 2}],
-    ids=["plain", "cosine", "lopsided", "band"],
-)
-@pytest.mark.parametrize("length", [3, 9])
-def test_objective(rng, series, loss, options, length):
-    weights = np.array([1.0, 0.5, 0, 2])
-    z = rng.standard_normal((length, 2))
-    expected = total(z, series, weights, loss, 0.4, **options)
-    objective = _objective.Objective(
-        series_set.as_batch("series", series),
-        losses.Loss(loss, 0.4, **options),
-        weights,
-    )
-    for _ in range(2):  # what the first call keeps must not change the next
-        values, gradient = objective(z[None])
-        np.testing.assert_allclose(values, [expected[0]], rtol=1e-10)
-        np.testing.assert_allclose(
-            gradient[0], expected[1], rtol=1e-9, atol=1e-9
-        )
-
-
-@pytest.mark.parametrize("loss", ["soft_dtw", "divergence"])
-def test_several_at_once(rng, series, loss):
-    labels = np.array([2, 0, 2, 0])  # none for barycenter 1
-    weights = np.array([1.0, 3, 0.5, 2])
-    z = rng.standard_normal((3, 5, 2))
-    batch = series_set.as_batch("series", series)
-    objective = _objective.Objective(
-        batch, losses.Loss(loss, 0.3), weights, labels, 3
-    )
-    values, gradient = objective(z)
-    for k in range(3):
-        own = np.flatnonzero(labels == k)
-        if len(own) == 0:
-            assert values[k] == 0 and not gradient[k].any()
-            continue
-        value, g = total(
-            *(z[k], [series[i] for i in own], weights[own], loss, 0.3)
-        )
-        np.testing.assert_allclose(values[k], value, rtol=1e-12)
-        np.testing.assert_allclose(gradient[k], g, rtol=1e-9, atol=1e-10)
-
-
-@pytest.fixture
-def three(rng):
-    """Ten series of three barycenters, one of which has none of them."""
-    series = rng.standard_normal((10, 6, 2)).cumsum(axis=1)
-    labels = np.array([0, 2] * 5)
-    batch = series_set.as_batch("series", series)
-    loss = losses.Loss("soft_dtw", 0.5)
-    objective = _objective.Objective(batch, loss, None, labels, 3)
-    return objective, rng.standard_normal((3, 5, 2))
-
-
-@pytest.mark.parametrize("method", ["l-bfgs", "cg"])
-def test_searches_in_lockstep_are_those_alone(three, method):
-    objective, init = three
-    options = {"optimizer": method, "tol": 1e-4}
-    z, values = _objective.minimize(objective, init, **options)
-    assert z.shape == (3, 5, 2) and values.shape == (3,)
-    np.testing.assert_array_equal(z[1], init[1])
-    assert values[1] == 0
-    for k in (0, 2):
-        alone, value = _objective.minimize(
-            objective.part([k]), init[k][None], **options
-        )
-        np.testing.assert_allclose(z[k], alone[0], rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(values[k], value[0], rtol=1e-9)
-        assert value[0] < objective(init)[0][k]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_lockstep_leaves_no_thread(three, monkeypatch, error):
-    objective, init = three
-    before, calls = threading.active_count(), []
-    original = _objective.Objective.__call__
-
-    def failing(self, z):
-        calls.append(threading.current_thread())
-        if len(calls) == 3:
-            raise error
-        return original(self, z)
-
-    monkeypatch.setattr(_objective.Objective, "__call__", failing)
-    with pytest.raises(error):
-        _objective.minimize(objective, init)
-    assert threading.active_count() == before
-    # Where the device, the stream and the configuration are.
-    assert set(calls) == {threading.current_thread()}
-
-
-def test_lockstep_hands_on_errors_of_a_search(three):
-    objective, init = three
-    before = threading.active_count()
-    with pytest.raises(ValueError, match=r"[Uu]nknown"):
-        _objective.minimize(objective, init, "lbfgs")
-    assert threading.active_count() == before
-
+from chainer_sdtw.learning import barycenter as averages
+from chainer_sdtw.learning._objective import Objective
 
 # What comes out
 
@@ -229,13 +89,13 @@ def first_guess(*args, **kwargs):
 
     seen = []
 
-    class Spy(_objective.Objective):
+    class Spy(Objective):
         def __call__(self, z):
             seen.append(z.copy())
             raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_objective, "Objective", Spy)
+        patch.setattr(averages, "Objective", Spy)
         with pytest.raises(Stop):
             barycenter(*args, **kwargs)
     return seen[0][0]

@@ -1,0 +1,28 @@
+"""Series of one length, as barycenters are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainer_sdtw._engine.series_set import Batch
+
+
+def resampled(batch: Batch, length: int) -> Any:
+    """The series ``(N, length, d)``, by linear interpolation."""
+    xp, last = batch.xp, batch.lengths - 1
+    if batch.length is None and length == batch.array.shape[1]:
+        return batch.array
+    at = last[:, None] * np.linspace(0, 1, length)
+    before = np.minimum(at.astype(int), np.maximum(last - 1, 0)[:, None])
+    after = np.minimum(before + 1, last[:, None])
+    rows = xp.arange(len(batch))[:, None]
+    share = xp.asarray((at - before)[:, :, None].astype(batch.array.dtype))
+    low, high = (batch.array[rows, xp.asarray(i)] for i in (before, after))
+    return low + share * (high - low)
+
+
+def usual_length(batch: Batch) -> int:
+    """The mean length of the series, rounded."""
+    return int(np.rint(batch.lengths.mean()))

@@ -1,0 +1,66 @@
+"""The search for several barycenters at once."""
+
+import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
+
+import threading
+
+import numpy as np
+import pytest
+
+from chainer_sdtw._engine import losses, series_set
+from chainer_sdtw.learning._objective import Objective
+from chainer_sdtw.learning._search import minimize
+
+
+@pytest.fixture
+def three(rng):
+    """Ten series of three barycenters, one of which has none of them."""
+    series = rng.standard_normal((10, 6, 2)).cumsum(axis=1)
+    labels = np.array([0, 2] * 5)
+    batch = series_set.as_batch("series", series)
+    loss = losses.Loss("soft_dtw", 0.5)
+    objective = Objective(batch, loss, None, labels, 3)
+    return objective, rng.standard_normal((3, 5, 2))
+
+
+@pytest.mark.parametrize("method", ["l-bfgs", "cg"])
+def test_searches_in_lockstep_are_those_alone(three, method):
+    objective, init = three
+    options = {"optimizer": method, "tol": 1e-4}
+    z, values = minimize(objective, init, **options)
+    assert z.shape == (3, 5, 2) and values.shape == (3,)
+    np.testing.assert_array_equal(z[1], init[1])
+    assert values[1] == 0
+    for k in (0, 2):
+        alone, value = minimize(objective.part([k]), init[k][None], **options)
+        np.testing.assert_allclose(z[k], alone[0], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(values[k], value[0], rtol=1e-9)
+        assert value[0] < objective(init)[0][k]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_lockstep_leaves_no_thread(three, monkeypatch, error):
+    objective, init = three
+    before, calls = threading.active_count(), []
+    original = Objective.__call__
+
+    def failing(self, z):
+        calls.append(threading.current_thread())
+        if len(calls) == 3:
+            raise error
+        return original(self, z)
+
+    monkeypatch.setattr(Objective, "__call__", failing)
+    with pytest.raises(error):
+        minimize(objective, init)
+    assert threading.active_count() == before
+    # Where the device, the stream and the configuration are.
+    assert set(calls) == {threading.current_thread()}
+
+
+def test_lockstep_hands_on_errors_of_a_search(three):
+    objective, init = three
+    before = threading.active_count()
+    with pytest.raises(ValueError, match=r"[Uu]nknown"):
+        minimize(objective, init, "lbfgs")
+    assert threading.active_count() == before
