@@ -4,7 +4,6 @@ import importlib
 import importlib.util
 import inspect
 import json
-import pkgutil
 import re
 import subprocess
 import sys
@@ -13,11 +12,8 @@ import typing
 import venv
 from pathlib import Path
 
+import public_api
 import pytest
-
-import chainer_sdtw  # isort: skip  (makes Chainer work)
-
-import chainer
 
 import chainer_sdtw._engine.types
 import sdtw_cpu
@@ -26,7 +22,6 @@ from chainer_sdtw._engine import costs, losses
 from sdtw_cpu import checks
 
 USER = Path(__file__).with_name("typed_user.py")
-PACKAGES = (chainer_sdtw, sdtw_cpu)
 # What the functions of typed_user.py need besides the packages.
 NEEDED = {"data": "aeon", "estimators": "sklearn", "figures": "matplotlib"}
 # NumPy's ways to say: any shape, any width, any slice; and any arguments.
@@ -38,8 +33,6 @@ WILDCARDS = re.compile(
     r"|\*Any, \*\*Any"
 )
 REVEALED = re.compile("note: Revealed type is|information: Type of")
-# Of methods with two underscores, those that a user calls by other means.
-CALLED = ("__call__", "__getitem__")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +49,7 @@ def python(tmp_path_factory):
         for path in folder.rglob("site-packages")
         if path.is_dir() and "lib64" not in path.parts
     }
-    for package in PACKAGES:
+    for package in public_api.PACKAGES:
         source = Path(package.__file__).parent
         (packages / package.__name__).symlink_to(source)
     others = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
@@ -161,40 +154,11 @@ def test_what_the_user_wrote_runs(monkeypatch):
 
 def public_names():
     """All that the modules without an underscore offer, as full names."""
-    for package in PACKAGES:
-        walk = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-        for name in [package.__name__, *(found for _, found, _ in walk)]:
-            optional = name.startswith("chainer_sdtw.estimators")
-            if "._" in name or (
-                optional and importlib.util.find_spec("sklearn") is None
-            ):
-                continue
-            module = importlib.import_module(name)
-            for one in getattr(module, "__all__", ()):
-                if not inspect.ismodule(getattr(module, one)):
-                    yield f"{name}.{one}", getattr(module, one)
-
-
-def members(cls):
-    """The names of what a class of ours and its documentation have."""
-    found = set()
-    for base in cls.__mro__:
-        if base.__module__.partition(".")[0] in ("chainer_sdtw", "sdtw_cpu"):
-            found.update(vars(base).get("__annotations__", ()))
-            found.update(
-                name
-                for name, member in vars(base).items()
-                # scikit-learn adds methods of its own.
-                if not type(member).__module__.startswith("sklearn.")
-            )
-            _, _, attributes = (base.__doc__ or "").partition("Attributes:")
-            block = attributes.partition("\n\n")[0]
-            found.update(re.findall(r"^ {8}(\w+)(?: \(|:)", block, re.M))
-    if issubclass(cls, chainer.Link):
-        found.add("__call__")  # Chainer's calls forward()
-    return sorted(
-        name for name in found if name in CALLED or not name.startswith("_")
-    )
+    for module in public_api.modules():
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            if not inspect.ismodule(value):
+                yield f"{module.__name__}.{name}", value
 
 
 def revelations():
@@ -208,7 +172,7 @@ def revelations():
             continue
         lines.append(f"reveal_type({name}.__init__)")
         lines.append(f"def with_{i}(a: {name}) -> None:")
-        for member in members(thing):
+        for member in public_api.members(thing):
             lines.append(f"    reveal_type(a.{member})  # {name}")
         lines.append("    pass")
     return lines
