@@ -5,14 +5,18 @@ import chainer_sdtw  # isort: skip  (before chainer)
 import chainer
 import numpy as np
 
-# Each named loss as the function that it stands for.
 FUNCTIONS = {
     "soft_dtw": chainer_sdtw.soft_dtw,
-    "divergence": chainer_sdtw.soft_dtw_divergence,
-    "sharp": chainer_sdtw.sharp_soft_dtw,
-    "sharp_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
+    "soft_dtw_divergence": chainer_sdtw.soft_dtw_divergence,
+    "sharp_soft_dtw": chainer_sdtw.sharp_soft_dtw,
+    "sharp_soft_dtw_divergence": chainer_sdtw.sharp_soft_dtw_divergence,
     "mean_cost": chainer_sdtw.mean_cost,
     "mean_cost_divergence": chainer_sdtw.mean_cost_divergence,
+}
+ALIASES = {
+    "divergence": "soft_dtw_divergence",
+    "sharp": "sharp_soft_dtw",
+    "sharp_divergence": "sharp_soft_dtw_divergence",
 }
 
 
@@ -24,7 +28,8 @@ def total(z, series, weights, loss, gamma, **options):
     if loss.endswith("divergence"):
         options["y_term"] = "skip"
     pairs = [z] * len(series), list(series)
-    values = FUNCTIONS[loss](*pairs, reduce="no", **options)
+    function = FUNCTIONS[ALIASES.get(loss, loss)]
+    values = function(*pairs, reduce="no", **options)
     value = chainer.functions.sum(values * np.asarray(weights, np.float64))
     value.backward()
     return float(value.array), z.grad

@@ -224,5 +224,6 @@ def test_literal_types_are_the_options_that_there_are():
     cpu, gpu = sdtw_cpu.types, chainer_sdtw._engine.types
     assert typing.get_args(cpu.CostName) == checks.COSTS
     assert typing.get_args(gpu.CostName) == costs.NAMES
-    assert typing.get_args(gpu.LossName) == losses.NAMES
+    aliases = (kind.alias for kind in losses.LOSSES.values() if kind.alias)
+    assert typing.get_args(gpu.LossName) == (*losses.LOSSES, *aliases)
     assert {*sdtw_cpu.isa_levels()} <= {*typing.get_args(cpu.IsaName)}

@@ -159,6 +159,8 @@ def averages() -> None:
     assert_type(z, Floats)
     matrix = chainer_sdtw.pairwise_soft_dtw([[0, 1], [2.5]], loss="sharp")
     assert_type(matrix, Floats)
+    sharp = chainer_sdtw.sharp_soft_dtw
+    assert_type(chainer_sdtw.pairwise_soft_dtw(X, loss=sharp), Floats)
     assert_type(chainer_sdtw.pairwise_soft_dtw(X, Y, out=None), Floats)
 
 
@@ -175,6 +177,10 @@ def links() -> None:
     assert_type(loss.alignment(X, Y), Variable)
     assert_type(loss.gamma, float)
     loss.gamma = 1
+
+    loss.loss = chainer_sdtw.dilate_loss
+    named = chainer_sdtw.links.SoftDTWLoss(loss="soft_dtw_divergence")
+    assert_type(named(X, Y), Variable)
 
     link = chainer_sdtw.links.Barycenter(X[0], loss="divergence")
     assert_type(link(X, weights=[1, 2, 3], y_term="skip"), Variable)
@@ -227,7 +233,8 @@ def estimators() -> None:
     assert_type(model.predict(list(X)), Integers)
     assert_type(model.fit_transform(X), Floats)
     assert_type(model.score(X), float)
-    centroids = SoftDTWNearestCentroid(loss="divergence")
+    loss = chainer_sdtw.soft_dtw_divergence
+    centroids = SoftDTWNearestCentroid(loss=loss)
     assert_type(centroids.fit(X, ["a", "a", "b"]).centroids_, Floats)
     assert_type(centroids.score(X, ["a", "a", "b"]), float)
     neighbors = SoftDTWKNeighborsClassifier(1, weights="uniform")
@@ -257,5 +264,6 @@ def mistakes() -> None:
     chainer_sdtw.pairwise_soft_dtw(X, loss="dtw")  # type: ignore[arg-type]
     chainer_sdtw.barycenter(X, init="means")  # type: ignore[arg-type]
     chainer_sdtw.links.Barycenter(X, cost=1)  # type: ignore[arg-type]
+    chainer_sdtw.links.SoftDTWLoss(loss="dtw")  # type: ignore[arg-type]
     sdtw_cpu.value(X, Y, cost="cosine")  # type: ignore[call-overload]
     sdtw_cpu.set_isa("mmx")  # type: ignore[arg-type]

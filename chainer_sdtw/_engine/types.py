@@ -144,12 +144,18 @@ CostFunction = Callable[[Variable, Variable], chainer.variable.Variable]
 Cost = Union[CostName, CostFunction]
 LossName = Literal[
     "soft_dtw",
+    "soft_dtw_divergence",
+    "sharp_soft_dtw",
+    "sharp_soft_dtw_divergence",
+    "mean_cost",
+    "mean_cost_divergence",
+    # Their aliases.
     "divergence",
     "sharp",
     "sharp_divergence",
-    "mean_cost",
-    "mean_cost_divergence",
 ]
+LossFunction = Callable[..., chainer.variable.Variable]
+LossSpec = Union[LossName, LossFunction]
 Reduce = Literal["mean", "sum", "no"]
 DtypeSpec = Union[
     str, type[float], type[np.floating[Any]], np.dtype[np.floating[Any]]

@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 )
 
 import sdtw_cpu
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
 from chainer_sdtw.learning._matrix import fill
@@ -46,7 +46,7 @@ class SeriesEstimator(BaseEstimator):
     n_features_in_: int
 
     def _loss(self) -> Loss:
-        return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
+        return as_loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
     @contextmanager
     def _computing(self, batch: Batch) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -73,7 +72,9 @@ class Search:
         self.weights = weights
         self.length = length
         self.best: State | None = None
-        self._term = self_terms(batch, loss) if loss.divergence else None
+        self._term = (
+            self_terms(batch, loss) if loss.kind.is_divergence else None
+        )
         self._as_centers: Any = None
         self._labels: np.ndarray | None = None  # of the last update
 
@@ -109,11 +110,7 @@ class Search:
 
     def _far_apart(self, count: int, rng: np.random.RandomState) -> list[int]:
         """The indexes that k-means++ chooses, the best of some draws each."""
-        batch, weights = self.batch, self.weights
-        name = self.loss.name
-        if not self.loss.divergence:
-            name = "divergence" if name == "soft_dtw" else f"{name}_divergence"
-        loss = dataclasses.replace(self.loss, name=name)
+        batch, weights, loss = self.batch, self.weights, self.loss.divergence
         term = self._term
         if term is None:
             term = self_terms(batch, loss)

@@ -19,7 +19,7 @@ from chainer_sdtw._engine.types import (
     ArrayLike,
     Cost,
     DeviceSpec,
-    LossName,
+    LossSpec,
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesEstimator
@@ -56,10 +56,8 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
     Args:
         n_clusters (int): The number ``K`` of clusters.
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
-            ``'sharp_divergence'``, ``'mean_cost'`` or
-            ``'mean_cost_divergence'``, as for
-            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         init (str or numpy.ndarray): ``'k-means++'``: series that are far
             from each other, under the loss' divergence, as losses themselves
             can be negative or are not least for equal series; the best of a
@@ -124,7 +122,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         n_clusters: int = 8,
         *,
         gamma: float = 1.0,
-        loss: LossName = "soft_dtw",
+        loss: LossSpec = "soft_dtw",
         init: Literal["k-means++", "random"] | ArrayLike = "k-means++",
         n_init: int = 1,
         length: int | None = None,

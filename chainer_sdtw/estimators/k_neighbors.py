@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from chainer_sdtw._engine.losses import LOSSES
 from chainer_sdtw._engine.series_set import Batch
 from chainer_sdtw._engine.types import (
     Cost,
     DeviceSpec,
     Labels,
-    LossName,
+    LossSpec,
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesClassifier
@@ -41,10 +42,8 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             divergences, where what is below 0 by rounding is 0. A function
             is given losses ``(N, n_neighbors)`` and returns weights.
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
-            ``'sharp_divergence'``, ``'mean_cost'`` or
-            ``'mean_cost_divergence'``, as for
-            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         cost (str or callable): A cost as in
             :func:`~chainer_sdtw.cost_matrix`.
         bandwidth (int): Radius of Sakoe and Chiba's band, as for
@@ -66,7 +65,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
 
         >>> from chainer_sdtw.estimators import SoftDTWKNeighborsClassifier
         >>> series = [[0, 0, 1, 2], [0, 1, 2], [5, 5, 4], [5, 4, 4, 4.]]
-        >>> model = SoftDTWKNeighborsClassifier(1, loss='divergence')
+        >>> model = SoftDTWKNeighborsClassifier(1, loss='soft_dtw_divergence')
         >>> print(model.fit(series, [7, 7, 3, 3]).predict([[0, 1, 2, 2.]]))
         [7]
 
@@ -82,7 +81,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             Literal["uniform", "distance"] | Callable[[FloatArray], Reals]
         ) = "uniform",
         gamma: float = 1.0,
-        loss: LossName = "soft_dtw",
+        loss: LossSpec = "soft_dtw",
         cost: Cost = "sqeuclidean",
         bandwidth: int | None = None,
         device: DeviceSpec | None = None,
@@ -119,7 +118,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         """
         batch = self._series(X, reset=True)
         labels = self._labels(y, batch)
-        self._loss()
+        loss = self._loss()
         as_integer("n_neighbors", self.n_neighbors, 1)
         if not callable(self.weights):
             if self.weights not in ("uniform", "distance"):
@@ -127,8 +126,8 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
                     "weights must be 'uniform', 'distance' or a function, "
                     f"got {self.weights!r}"
                 )
-            if self.weights == "distance" and self.loss == "soft_dtw":
-                _refuse("loss='soft_dtw' can be")
+            if self.weights == "distance" and loss.kind.signed:
+                _refuse(f"loss={loss.kind.name!r} can be")
         self._fitted = dataclasses.replace(
             batch, array=cuda.to_cpu(batch.array)
         )
@@ -252,7 +251,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         self, x: Batch, y: Batch, count: int, own: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         loss = self._loss()
-        y_term = self_terms(y, loss) if loss.divergence else None
+        y_term = self_terms(y, loss) if loss.kind.is_divergence else None
         size = max(1, _BLOCK // (8 * len(y)))
         found = []
         with progress(
@@ -275,7 +274,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             return np.asarray(self.weights(losses), dtype=np.float64)
         if self.weights == "uniform":
             return np.ones(losses.shape)
-        if self._loss().divergence:
+        if self._loss().kind.is_divergence:
             losses = np.maximum(losses, 0)
         elif (losses < 0).any():
             _refuse("some losses are")
@@ -288,7 +287,10 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
 
 
 def _refuse(what: str) -> None:
+    names = ", ".join(
+        repr(kind.name) for kind in LOSSES.values() if kind.is_divergence
+    )
     raise ValueError(
         f"weights='distance' needs losses >= 0, and {what} negative: use "
-        "loss='divergence', 'sharp_divergence' or 'mean_cost_divergence'"
+        f"another loss, such as one of {names}"
     )

@@ -15,7 +15,7 @@ from chainer_sdtw._engine.types import (
     Cost,
     DeviceSpec,
     Labels,
-    LossName,
+    LossSpec,
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesClassifier
@@ -39,10 +39,8 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
     Args:
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (str): ``'soft_dtw'``, ``'divergence'``, ``'sharp'``,
-            ``'sharp_divergence'``, ``'mean_cost'`` or
-            ``'mean_cost_divergence'``, as for
-            :func:`~chainer_sdtw.pairwise_soft_dtw`.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         length (int): The length of barycenters; by default the mean of the
             series' lengths, rounded.
         max_iter (int): The largest number of iterations of L-BFGS.
@@ -84,7 +82,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         self,
         *,
         gamma: float = 1.0,
-        loss: LossName = "soft_dtw",
+        loss: LossSpec = "soft_dtw",
         length: int | None = None,
         max_iter: int = 100,
         tol: float = 1e-5,

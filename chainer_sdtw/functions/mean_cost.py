@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from chainer_sdtw._engine.bound_problem import series_table
-from chainer_sdtw._engine.series import as_pairs, check_reduce
+from chainer_sdtw._engine.losses import compute, public_loss
 from chainer_sdtw._engine.types import Cost, Counts, Reduce, Series, Variable
 
-GAMMA = 1e285
-"""Smoothing under which all alignments weigh the same.
 
-Those whose costs differ by 1e269 do so up to 1e-16.
-"""
-
-
+@public_loss
 def mean_cost(
     x: Series,
     y: Series,
@@ -70,8 +64,13 @@ def mean_cost(
         0.666667
 
     """
-    check_reduce(reduce)
-    label = "mean_cost"
-    pairs = as_pairs(label, x, y, x_length, y_length)
-    table = series_table(label, pairs, GAMMA, cost, bandwidth)
-    return pairs.finished(table.expected_costs(), reduce)
+    return compute(
+        "mean_cost",
+        x,
+        y,
+        cost=cost,
+        bandwidth=bandwidth,
+        x_length=x_length,
+        y_length=y_length,
+        reduce=reduce,
+    )

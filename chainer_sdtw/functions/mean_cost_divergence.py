@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from chainer_sdtw._engine.bound_problem import Table
-from chainer_sdtw._engine.divergence import divergence
-from chainer_sdtw._engine.series import as_pairs
+from chainer_sdtw._engine.losses import compute, public_loss
 from chainer_sdtw._engine.types import (
     Cost,
     Counts,
@@ -13,9 +11,9 @@ from chainer_sdtw._engine.types import (
     Variable,
     YTerm,
 )
-from chainer_sdtw.functions.mean_cost import GAMMA
 
 
+@public_loss
 def mean_cost_divergence(
     x: Series,
     y: Series,
@@ -85,7 +83,14 @@ def mean_cost_divergence(
         1.0
 
     """
-    label = "mean_cost_divergence"
-    pairs = as_pairs(label, x, y, x_length, y_length)
-    options = GAMMA, cost, bandwidth, y_term, reduce
-    return divergence(label, Table.expected_costs, pairs, *options)
+    return compute(
+        "mean_cost_divergence",
+        x,
+        y,
+        cost=cost,
+        bandwidth=bandwidth,
+        x_length=x_length,
+        y_length=y_length,
+        y_term=y_term,
+        reduce=reduce,
+    )

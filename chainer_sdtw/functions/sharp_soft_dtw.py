@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sdtw_cpu
-from chainer_sdtw._engine.bound_problem import series_table
-from chainer_sdtw._engine.series import as_pairs, check_reduce
+from chainer_sdtw._engine.losses import compute, public_loss
 from chainer_sdtw._engine.types import (
     Cost,
     Counts,
@@ -16,6 +14,7 @@ from chainer_sdtw._engine.types import (
 from sdtw_cpu.types import Real
 
 
+@public_loss
 def sharp_soft_dtw(
     x: Series,
     y: Series,
@@ -84,9 +83,15 @@ def sharp_soft_dtw(
         1.163
 
     """
-    check_reduce(reduce)
-    gamma = sdtw_cpu.check_gamma(gamma)
-    label = "sharp_soft_dtw"
-    pairs = as_pairs(label, x, y, x_length, y_length)
-    table = series_table(label, pairs, gamma, cost, bandwidth, mask)
-    return pairs.finished(table.expected_costs(), reduce)
+    return compute(
+        "sharp_soft_dtw",
+        x,
+        y,
+        gamma,
+        cost=cost,
+        bandwidth=bandwidth,
+        mask=mask,
+        x_length=x_length,
+        y_length=y_length,
+        reduce=reduce,
+    )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sdtw_cpu
-from chainer_sdtw._engine.bound_problem import series_table
-from chainer_sdtw._engine.series import as_pairs, check_reduce
+from chainer_sdtw._engine.losses import compute, public_loss
 from chainer_sdtw._engine.types import (
     Cost,
     Counts,
@@ -16,6 +14,7 @@ from chainer_sdtw._engine.types import (
 from sdtw_cpu.types import Real
 
 
+@public_loss
 def soft_dtw(
     x: Series,
     y: Series,
@@ -110,8 +109,15 @@ def soft_dtw(
         array([0., 2.], dtype=float32)
 
     """
-    check_reduce(reduce)
-    gamma = sdtw_cpu.check_gamma(gamma)
-    pairs = as_pairs("soft_dtw", x, y, x_length, y_length)
-    table = series_table("soft_dtw", pairs, gamma, cost, bandwidth, mask)
-    return pairs.finished(table.values(), reduce)
+    return compute(
+        "soft_dtw",
+        x,
+        y,
+        gamma,
+        cost=cost,
+        bandwidth=bandwidth,
+        mask=mask,
+        x_length=x_length,
+        y_length=y_length,
+        reduce=reduce,
+    )

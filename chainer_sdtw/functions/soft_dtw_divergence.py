@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sdtw_cpu
-from chainer_sdtw._engine.bound_problem import Table
-from chainer_sdtw._engine.divergence import divergence
-from chainer_sdtw._engine.series import as_pairs
+from chainer_sdtw._engine.losses import compute, public_loss
 from chainer_sdtw._engine.types import (
     Cost,
     Counts,
@@ -17,6 +14,7 @@ from chainer_sdtw._engine.types import (
 from sdtw_cpu.types import Real
 
 
+@public_loss
 def soft_dtw_divergence(
     x: Series,
     y: Series,
@@ -95,8 +93,15 @@ def soft_dtw_divergence(
         0.367
 
     """
-    gamma = sdtw_cpu.check_gamma(gamma)
-    label = "soft_dtw_divergence"
-    pairs = as_pairs(label, x, y, x_length, y_length)
-    options = gamma, cost, bandwidth, y_term, reduce
-    return divergence(label, Table.values, pairs, *options)
+    return compute(
+        "soft_dtw_divergence",
+        x,
+        y,
+        gamma,
+        cost=cost,
+        bandwidth=bandwidth,
+        x_length=x_length,
+        y_length=y_length,
+        y_term=y_term,
+        reduce=reduce,
+    )

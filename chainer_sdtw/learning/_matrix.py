@@ -9,7 +9,7 @@ import chainer
 import numpy as np
 from chainer import backend
 
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.losses import Loss, less_half, paired
 from chainer_sdtw._engine.series_set import Batch
 from sdtw_cpu.types import Integer
 
@@ -51,7 +51,7 @@ def fill(
     with chainer.using_device(backend.get_device_from_array(x.array)):
         dtype = np.result_type(x.array.dtype, y.array.dtype)
         x, y = (_as_type(batch, dtype) for batch in (x, y))
-        if loss.divergence:
+        if loss.kind.is_divergence:
             if x_term is None:
                 x_term = self_terms(x, loss, max_bytes)
             if y_term is None:
@@ -65,8 +65,8 @@ def fill(
                 mirrored = np.count_nonzero(i != j) if symmetric else 0
                 done = len(i) + int(mirrored)
             i, j = x.xp.asarray(i), x.xp.asarray(j)
-            if loss.divergence:
-                value -= (x_term[i] + y_term[j]) / 2
+            if loss.kind.is_divergence:
+                value = less_half(value, x_term[i] + y_term[j])
             out[i, j] = value
             if symmetric:
                 out[j, i] = value
@@ -83,8 +83,8 @@ def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
         for start in range(0, len(x), count):
             i = order[start : start + count]
             part = x.take(i)
-            own = loss.itself(part.array, part.length).array
-            terms[x.xp.asarray(i)] = own
+            pairs = paired(part.array, part.array, part.length, part.length)
+            terms[x.xp.asarray(i)] = loss.self_terms(pairs).array
     return terms
 
 
@@ -94,8 +94,8 @@ def _between(
     """The loss of the pairs of indexes, without terms of one series."""
     one, other = x.take(i), y.take(j)
     with chainer.no_backprop_mode():
-        value = loss.between(one.array, other.array, one.length, other.length)
-    return value.array
+        pairs = paired(one.array, other.array, one.length, other.length)
+        return loss.between(pairs).array
 
 
 def _as_type(batch: Batch, dtype: np.dtype) -> Batch:

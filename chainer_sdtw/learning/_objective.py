@@ -10,7 +10,8 @@ import numpy as np
 from chainer.backends import cuda
 
 from chainer_sdtw._engine import nodes
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.bound_problem import Table
+from chainer_sdtw._engine.losses import Loss, less_half, paired
 from chainer_sdtw._engine.series_set import Batch
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.search import Units, power_of_two
@@ -73,8 +74,8 @@ class Objective:
             # How large its costs are, only the costs themselves can tell.
             x, y, y_length = self._pairs(barycenters)
             with chainer.no_backprop_mode():
-                pairs = Variable(x), Variable(y), None, y_length
-                matrices = self.loss.table(*pairs).inputs[0].array
+                problem = self.loss.problem(paired(x, y, None, y_length))
+            matrices = problem.inputs[0].array
         units = []
         for part in self._slices:
             if part.start == part.stop:
@@ -130,7 +131,7 @@ class Objective:
         """
         x, y, y_length = self._pairs(barycenters)
         if self._problem is None:
-            table = self.loss.table(Variable(x), Variable(y), None, y_length)
+            table = self.loss.problem(paired(x, y, None, y_length))
             # A cost that is not fused is in the way from series to sweeps.
             fused = table.inputs[0].array is x
             self._problem = table.problem if fused else False
@@ -147,21 +148,23 @@ class Objective:
                 for part in self._slices
             ]
         )
-        if self.loss.divergence:
-            half = [self.weights[part].sum() / 2 for part in self._slices]
-            values -= half * value[size:]
+        if self.loss.kind.is_divergence:
+            weights = [self.weights[part].sum() for part in self._slices]
+            values = less_half(values, weights * value[size:])
             # The other half of the gradient is the same, except with a
             # caller's cost, which need not be symmetric.
             own = gx[size:]
             other = own if gy is None else gy[size:, : own.shape[1]]
-            share = xp.asarray(np.array(half, gradient.dtype))
-            gradient -= share[:, None, None] * (own + other)
+            weight = xp.asarray(np.array(weights, gradient.dtype))
+            gradient = less_half(
+                gradient, weight[:, None, None] * (own + other)
+            )
         return values, gradient
 
     def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The loss of the pairs and its gradient, by sweeps alone."""
         problem, sweeps = self._problem, nodes.sweeps_for((x,))
-        if self.loss.sharp:
+        if self.loss.kind.value is Table.expected_costs:
             _, value, tape = problem.tangent((x, y), "cost", True)
             adjoint = sweeps.adjoint_tangent
         else:
@@ -172,10 +175,10 @@ class Objective:
 
     def _composed(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The same for costs that are not fused, by Chainer."""
-        lopsided = self.loss.divergence and callable(self.loss.cost)
+        lopsided = self.loss.kind.is_divergence and callable(self.loss.cost)
         x, y = Variable(x), Variable(y, requires_grad=lopsided)
         with chainer.using_config("enable_backprop", True):
-            value: Any = self.loss.between(x, y, None, y_length)
+            value: Any = self.loss.between(paired(x, y, None, y_length))
             value.grad = value.xp.ones_like(value.array)
             value.backward()
         return value.array, x.grad, y.grad
@@ -184,7 +187,7 @@ class Objective:
         xp, batch = self.batch.xp, self.batch
         more = z[:0]
         y, y_length = batch.array, batch.length
-        if self.loss.divergence:
+        if self.loss.kind.is_divergence:
             # The barycenters follow the series, to be paired with themselves.
             more = z
             longest = max(y.shape[1], z.shape[1])

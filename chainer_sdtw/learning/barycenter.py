@@ -10,7 +10,7 @@ from chainer.backend import get_device_from_array
 from chainer.backends import cuda
 from chainer.optimizer import GradientMethod
 
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of, on_host
 from chainer_sdtw._engine.series_set import (
     Batch,
@@ -18,7 +18,7 @@ from chainer_sdtw._engine.series_set import (
     as_one_series,
     check_finite,
 )
-from chainer_sdtw._engine.types import ArrayLike, Cost, LossName, Series
+from chainer_sdtw._engine.types import ArrayLike, Cost, LossSpec, Series
 from chainer_sdtw.learning._matrix import fill
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._progress import converged, progress
@@ -40,7 +40,7 @@ def barycenter(
     tol: Real = 1e-5,
     max_iter: Integer = 100,
     *,
-    loss: LossName = "soft_dtw",
+    loss: LossSpec = "soft_dtw",
     cost: Cost = "sqeuclidean",
     bandwidth: Integer | None = None,
     random_state: (
@@ -91,11 +91,8 @@ def barycenter(
             of series scaled to a standard deviation of about 1, with a
             largest weight of 1, so that units do not matter.
         max_iter (int): The largest number of iterations.
-        loss (str): ``'soft_dtw'``, ``'divergence'``
-            (:func:`~chainer_sdtw.soft_dtw_divergence`), ``'sharp'``,
-            ``'sharp_divergence'``, ``'mean_cost'`` or
-            ``'mean_cost_divergence'``, the last two without a ``gamma``.
-            The very last has no minimum where lengths differ.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         cost (str or callable): A cost as in
             :func:`~chainer_sdtw.cost_matrix`.
         bandwidth (int): Radius of Sakoe and Chiba's band, as for
@@ -125,7 +122,7 @@ def barycenter(
         True
 
     """
-    options = Loss(loss, gamma, cost, bandwidth)
+    options = as_loss(loss, gamma, cost, bandwidth)
     batch = as_batch("series", series)
     weights = on_host(weights)
     weights = as_weights("weights", weights, len(batch), some=True)

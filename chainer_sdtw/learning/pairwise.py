@@ -9,10 +9,10 @@ import chainer
 import numpy as np
 from chainer import backend
 
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.losses import as_loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_fits
-from chainer_sdtw._engine.types import Array, Cost, LossName, Series
+from chainer_sdtw._engine.types import Array, Cost, LossSpec, Series
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
 from sdtw_cpu.checks import as_integer
@@ -24,7 +24,7 @@ def pairwise_soft_dtw(
     Y: Series | None = None,
     gamma: Real = 1.0,
     *,
-    loss: LossName = "soft_dtw",
+    loss: LossSpec = "soft_dtw",
     cost: Cost = "sqeuclidean",
     bandwidth: Integer | None = None,
     out: Array | None = None,
@@ -55,10 +55,8 @@ def pairwise_soft_dtw(
         Y (list or :ref:`ndarray`): ``M`` series with as many features, in
             one of the same forms and on the same device; None means ``X``.
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (str): ``'soft_dtw'``, ``'divergence'``
-            (:func:`~chainer_sdtw.soft_dtw_divergence`), ``'sharp'``,
-            ``'sharp_divergence'``, ``'mean_cost'`` or
-            ``'mean_cost_divergence'``, the last two without a ``gamma``.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         cost (str or callable): A cost as in
             :func:`~chainer_sdtw.cost_matrix`.
         bandwidth (int): Radius of Sakoe and Chiba's band, as for
@@ -89,7 +87,7 @@ def pairwise_soft_dtw(
                [3., 9.]])
 
     """
-    options = Loss(loss, gamma, cost, bandwidth)
+    options = as_loss(loss, gamma, cost, bandwidth)
     x = as_batch("X", X)
     y = None if Y is None else as_batch("Y", Y)
     if y is not None:
@@ -98,7 +96,9 @@ def pairwise_soft_dtw(
     matrix = _result(x, x if y is None else y, out)
     x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
     matrix[...] = np.nan
-    with progress_bar(progress, matrix.size, loss, unit="pair") as bar:
+    with progress_bar(
+        progress, matrix.size, options.kind.name, unit="pair"
+    ) as bar:
         fill(matrix, x, y, options, max_bytes=max_bytes, bar=bar)
     return matrix
 

@@ -12,13 +12,13 @@ from chainer.backends import cuda
 from chainer.link import Link
 
 import sdtw_cpu
-from chainer_sdtw._engine.losses import Loss
+from chainer_sdtw._engine.losses import Loss, as_loss, less_half, paired
 from chainer_sdtw._engine.series import array_of, on_host
 from chainer_sdtw._engine.series_set import as_batch, as_one_series
 from chainer_sdtw._engine.types import (
     ArrayLike,
     Cost,
-    LossName,
+    LossSpec,
     Parameter,
     Series,
     Variable,
@@ -44,8 +44,8 @@ class Barycenter(Link):
         init (:ref:`ndarray`): The initial guess, ``(length, d)``, or
             ``(length,)`` for univariate series: float16, float32 or float64.
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (str): ``'soft_dtw'`` or another as for
-            :func:`~chainer_sdtw.barycenter`.
+        loss (str or callable): A loss by its name, or its function, of those
+            in the :ref:`table of losses <loss-names>`.
         cost (str or callable): A cost as in
             :func:`~chainer_sdtw.cost_matrix`.
         bandwidth (int): Radius of Sakoe and Chiba's band; None means no
@@ -74,7 +74,7 @@ class Barycenter(Link):
 
     barycenter: Parameter
     gamma: float
-    loss: LossName
+    loss: LossSpec
     cost: Cost
     bandwidth: Integer | None
 
@@ -83,7 +83,7 @@ class Barycenter(Link):
         init: ArrayLike,
         gamma: Real = 1.0,
         *,
-        loss: LossName = "soft_dtw",
+        loss: LossSpec = "soft_dtw",
         cost: Cost = "sqeuclidean",
         bandwidth: Integer | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class Barycenter(Link):
         yield "shape", self.barycenter.shape
         yield "dtype", self.barycenter.dtype
         yield "gamma", self.gamma
-        yield "loss", self.loss
+        yield "loss", getattr(self.loss, "__name__", self.loss)
         yield "cost", getattr(self.cost, "__name__", self.cost)
         yield "bandwidth", self.bandwidth
 
@@ -165,13 +165,13 @@ class Barycenter(Link):
             )
         with chainer.using_device(z.device):
             x = F.broadcast_to(z, (len(batch), *z.shape[1:]))
-            value: Any = loss.between(x, batch.array, None, batch.length)
-            if loss.divergence:
-                own: Any = loss.itself(z)
-                value -= F.broadcast_to(own, value.shape) / 2
-            if loss.divergence and y_term is None:
-                constant: Any = loss.itself(batch.array, batch.length)
-                value -= constant / 2
+            pairs = paired(x, batch.array, None, batch.length)
+            value: Any = loss.between(pairs)
+            if loss.kind.is_divergence:
+                z_term = loss.self_terms(paired(z, z))
+                value = less_half(value, F.broadcast_to(z_term, value.shape))
+                if y_term is None:
+                    value = less_half(value, loss.self_terms(pairs.of_y()))
             if weights is not None:
                 value *= _weights(value, weights)
             value = F.cast(F.mean(value), batch.dtype)
@@ -189,7 +189,7 @@ class Barycenter(Link):
         ) -> Variable: ...
 
     def _options(self) -> Loss:
-        return Loss(self.loss, self.gamma, self.cost, self.bandwidth)
+        return as_loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
 
 def _weights(value: Any, weights: Any) -> Any:

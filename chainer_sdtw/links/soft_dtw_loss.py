@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, cast
 
-import chainer.variable
 from chainer import backend
 from chainer.link import Link
 
 import sdtw_cpu
 from chainer_sdtw._engine.costs import cost_matrix
-from chainer_sdtw._engine.types import Cost, Series, Variable
+from chainer_sdtw._engine.losses import find_kind, kind_of
+from chainer_sdtw._engine.types import (
+    Cost,
+    LossFunction,
+    LossSpec,
+    Series,
+    Variable,
+)
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
@@ -35,12 +41,10 @@ class SoftDTWLoss(Link):
 
     Args:
         gamma (float): Smoothing, >= 0, in units of the cost.
-        loss (callable): :func:`~chainer_sdtw.soft_dtw`, or another function
-            of ``x``, ``y`` and the keyword ``gamma``, and of ``cost`` for the
-            prior: :func:`~chainer_sdtw.soft_dtw_divergence`,
-            :func:`~chainer_sdtw.sharp_soft_dtw`,
-            :func:`~chainer_sdtw.sharp_soft_dtw_divergence`,
-            :func:`~chainer_sdtw.dilate_loss`.
+        loss (str or callable): The name of a loss in the :ref:`table of
+            losses <loss-names>`, its function, or another function of ``x``,
+            ``y`` and the keyword ``gamma``, and of ``cost`` for the prior,
+            such as :func:`~chainer_sdtw.dilate_loss`.
         prior (float): Weight of the diagonal prior, >= 0, in units of the
             cost.
         nu (float): Square of the prior's width, in steps.
@@ -55,8 +59,9 @@ class SoftDTWLoss(Link):
         options (dict): Keyword arguments for the loss.
 
     Raises:
-        TypeError: If ``gamma`` or ``prior`` is not a number.
-        ValueError: If one is negative or not finite.
+        TypeError: If an argument is of a wrong type.
+        ValueError: If there is no loss of that name, or a number is negative
+            or not finite.
 
     .. admonition:: Example
 
@@ -73,40 +78,40 @@ class SoftDTWLoss(Link):
 
     gamma: float
     prior: float
-    loss: Callable[..., chainer.variable.Variable]
+    loss: LossFunction
     nu: Real
     options: dict[str, object]
 
     def __init__(
         self,
         gamma: Real = 1.0,
-        loss: Callable[..., chainer.variable.Variable] = soft_dtw,
+        loss: LossSpec = soft_dtw,
         *,
         prior: Real = 0.0,
         nu: Real = 1e3,
         **options: object,
     ) -> None:
         super().__init__()
-        if not callable(loss):
-            raise TypeError(
-                f"loss must be a function, such as chainer_sdtw.soft_dtw, got "
-                f"{loss!r}"
-            )
-        # Floats when set.
+        # Floats, and a function, when set.
         self.gamma = cast(float, gamma)
         self.prior = cast(float, prior)
         self.register_persistent("gamma")
         self.register_persistent("prior")
-        self.loss = loss
+        self.loss = cast(LossFunction, loss)
         self.nu = nu
         self.options = options
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Numbers of Python: these can be loaded from any snapshot.
+        # Numbers become Python's: these can be loaded from any snapshot.
         if name == "gamma":
             value = sdtw_cpu.check_gamma(value)
         elif name == "prior":
             value = as_nonnegative("prior", value)
+        elif name == "loss":
+            kind = find_kind(value) if callable(value) else kind_of(value)
+            if kind is not None:
+                value = kind.function
+            self._has_gamma = kind is None or kind.gamma is None
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
@@ -138,8 +143,9 @@ class SoftDTWLoss(Link):
 
         """
         options = self._with_prior({**self.options, **options})
-        value = self.loss(x, y, gamma=self.gamma, **options)
-        return cast(Variable, value)
+        if self._has_gamma:
+            options["gamma"] = self.gamma
+        return cast(Variable, self.loss(x, y, **options))
 
     if TYPE_CHECKING:
         # Chainer's takes and returns anything, as it does not know forward().

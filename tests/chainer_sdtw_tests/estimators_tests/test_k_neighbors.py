@@ -125,7 +125,7 @@ def test_equal_series_have_all_the_weight(blobs):
 def test_negative_losses_have_no_inverse(blobs):
     X, groups = blobs
     model = SoftDTWKNeighborsClassifier(5, weights="distance")
-    with pytest.raises(ValueError, match="use loss='divergence'"):
+    with pytest.raises(ValueError, match="such as one of 'soft_dtw_di"):
         model.fit(X, groups)
     model = SoftDTWKNeighborsClassifier(
         5, weights="distance", loss="sharp", cost=lambda x, y: below(x, y)

@@ -289,7 +289,7 @@ def test_objective_of_barycenters(sweeps, rng, loss):
     labels, z = np.array([1, 0, 1]), rng.standard_normal((2, 20, 2))
 
     def evaluated():
-        options = batch, losses.Loss(loss, 0.3), None, labels, 2
+        options = batch, losses.as_loss(loss, 0.3), None, labels, 2
         return Objective(*options)(z)
 
     values, gradient = evaluated()

@@ -29,7 +29,7 @@ def test_objective(rng, series, loss, options, length):
     expected = total(z, series, weights, loss, 0.4, **options)
     objective = Objective(
         series_set.as_batch("series", series),
-        losses.Loss(loss, 0.4, **options),
+        losses.as_loss(loss, 0.4, **options),
         weights,
     )
     for _ in range(2):  # what the first call keeps must not change the next
@@ -46,7 +46,7 @@ def test_several_at_once(rng, series, loss):
     weights = np.array([1.0, 3, 0.5, 2])
     z = rng.standard_normal((3, 5, 2))
     batch = series_set.as_batch("series", series)
-    objective = Objective(batch, losses.Loss(loss, 0.3), weights, labels, 3)
+    objective = Objective(batch, losses.as_loss(loss, 0.3), weights, labels, 3)
     values, gradient = objective(z)
     for k in range(3):
         own = np.flatnonzero(labels == k)

@@ -68,9 +68,9 @@ def test_one_set(rng, loss, max_bytes):
         {"cost": "cosine"},
         {"cost": "manhattan", "gamma": 0.1},
         {"cost": doubled_manhattan},
-        {"cost": doubled_manhattan, "loss": "divergence"},
+        {"cost": doubled_manhattan, "loss": "soft_dtw_divergence"},
         {"bandwidth": 2},
-        {"bandwidth": 0, "loss": "sharp_divergence"},
+        {"bandwidth": 0, "loss": "sharp_soft_dtw_divergence"},
     ],
     ids=[
         "dtw",
@@ -126,9 +126,9 @@ def test_a_slab_is_no_longer_than_its_series(rng, monkeypatch):
     longest = []
     between = losses.Loss.between
 
-    def spy(self, x, y, *lengths):
-        longest.append((x.shape[1], y.shape[1]))
-        return between(self, x, y, *lengths)
+    def spy(self, pairs):
+        longest.append((pairs.x.shape[1], pairs.y.shape[1]))
+        return between(self, pairs)
 
     monkeypatch.setattr(losses.Loss, "between", spy)
     X = ragged(rng, [2, 30] * 4)
@@ -194,11 +194,11 @@ def test_interrupted_it_leaves_what_is_finished(rng, monkeypatch, loss):
     between = losses.Loss.between
     calls = []
 
-    def interrupted(self, *args):
+    def interrupted(self, pairs):
         if len(calls) == 4:
             raise KeyboardInterrupt
         calls.append(1)
-        return between(self, *args)
+        return between(self, pairs)
 
     monkeypatch.setattr(losses.Loss, "between", interrupted)
     out = np.zeros((5, 5))

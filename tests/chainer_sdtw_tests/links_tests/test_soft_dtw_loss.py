@@ -203,7 +203,17 @@ def test_to_gpu(series):
     )
 
 
-@pytest.mark.parametrize("loss", ["divergence", None, 5, ["sharp"]])
-def test_a_loss_that_is_no_function(loss):
-    with pytest.raises(TypeError, match="loss must be a function"):
-        SoftDTWLoss(loss=loss)
+def test_a_loss_by_its_name(series):
+    link = SoftDTWLoss(0.3, "sharp")
+    assert link.loss is chainer_sdtw.sharp_soft_dtw
+    assert "loss=sharp_soft_dtw" in repr(link)
+    link.loss = "mean_cost"
+    assert link.loss is chainer_sdtw.mean_cost
+    expected = chainer_sdtw.mean_cost(*series)
+    np.testing.assert_array_equal(value(link, *series), expected.array)
+    link.loss = chainer_sdtw.dilate_loss
+    expected = chainer_sdtw.dilate_loss(*series, gamma=0.3)
+    np.testing.assert_array_equal(value(link, *series), expected.array)
+    with pytest.raises(ValueError, match="loss must be one of"):
+        link.loss = "dtw"
+    assert link.loss is chainer_sdtw.dilate_loss
