@@ -30,6 +30,7 @@ if importlib.util.find_spec("sdtw_cpu._kernels") is None:
     )
 
 from sdtw_cpu import barycenter, distance
+from sdtw_cpu._adjoint import adjoint, adjoint_tangent
 from sdtw_cpu._bands import band_from_mask, sakoe_chiba_band
 from sdtw_cpu._settings import (
     get_num_threads,
@@ -39,17 +40,9 @@ from sdtw_cpu._settings import (
     set_num_threads,
 )
 from sdtw_cpu._soft_dtw import SoftDTW
-from sdtw_cpu._sweeps import (
-    CostTape,
-    SeriesTape,
-    Tape,
-    adjoint,
-    adjoint_tangent,
-    tangent,
-    tangent_from_cost,
-    value,
-    value_from_cost,
-)
+from sdtw_cpu._tangent import tangent, tangent_from_cost
+from sdtw_cpu._tape import CostTape, SeriesTape, Tape
+from sdtw_cpu._value import value, value_from_cost
 from sdtw_cpu._version import __version__
 from sdtw_cpu.checks import check_gamma
 

@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._sweeps import CostTape, adjoint, value_from_cost
+from sdtw_cpu._adjoint import adjoint
+from sdtw_cpu._tape import CostTape
+from sdtw_cpu._value import value_from_cost
 from sdtw_cpu.checks import as_array, check_gamma
 from sdtw_cpu.types import Real, Reals
 

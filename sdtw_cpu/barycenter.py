@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu._sweeps import adjoint, value
+from sdtw_cpu._adjoint import adjoint
+from sdtw_cpu._value import value
 from sdtw_cpu.blas import single_threaded
 from sdtw_cpu.checks import (
     as_array,

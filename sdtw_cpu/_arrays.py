@@ -1,0 +1,33 @@
+"""The arrays that sweeps read and return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sdtw_cpu.checks import as_band, as_lengths, check_unmasked
+
+
+def as_native(name: str, a: Any) -> np.ndarray:
+    check_unmasked(name, a)
+    a = np.asarray(a)
+    if not (a.flags.aligned and a.dtype.isnative):
+        a = a.astype(a.dtype.newbyteorder("="))
+    return a
+
+
+def as_limits(
+    x: Any, y: Any, x_length: Any, y_length: Any, band: Any
+) -> tuple[Any, Any, Any]:
+    """The lengths and the band, checked."""
+    batch, m = x.shape[:2]
+    n = x.shape[2] if y is None else y.shape[1]
+    x_length = as_lengths("x_length", x_length, batch, m)
+    y_length = as_lengths("y_length", y_length, batch, n)
+    return x_length, y_length, as_band(band, (batch, m, n), x_length)
+
+
+def rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    with np.errstate(over="ignore"):  # beyond float32: inf
+        return a.astype(dtype, copy=False)
