@@ -93,7 +93,8 @@ def adjoint(
     sweep = _sweep_of(tape)
     if sweep.direction is not None:
         raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
-    return _adjoint(sweep, _seed(sweep, "grad", grad, 1), None, x, y)
+    grad = _as_grad("grad", grad, sweep.x.shape[0], 1.0)
+    return _adjoint(sweep, grad, None, x, y)
 
 
 @overload
@@ -188,9 +189,10 @@ def adjoint_tangent(
     sweep = _sweep_of(tape)
     if sweep.direction is None:
         raise ValueError("tape is of a value sweep: use adjoint")
-    seed = _seed(sweep, "grad", grad, 1)
-    seed_tangent = _seed(sweep, "grad_tangent", grad_tangent, 0)
-    return _adjoint(sweep, seed, seed_tangent, x, y)
+    batch = sweep.x.shape[0]
+    grad = _as_grad("grad", grad, batch, 1.0)
+    grad_tangent = _as_grad("grad_tangent", grad_tangent, batch, 0.0)
+    return _adjoint(sweep, grad, grad_tangent, x, y)
 
 
 def _sweep_of(tape: Any) -> _kernels.Sweep:
@@ -201,31 +203,28 @@ def _sweep_of(tape: Any) -> _kernels.Sweep:
     return tape._sweep
 
 
-def _seed(
-    sweep: _kernels.Sweep, name: str, grad: Any, default: float
-) -> np.ndarray:
-    batch = sweep.x.shape[0]
+def _as_grad(name: str, grad: Any, batch: int, default: float) -> np.ndarray:
     if grad is None:
-        return np.full(batch, float(default))
-    seed = np.array(as_array(name, grad), dtype=np.float64, order="C")
-    check_grad_shape(seed, batch, name)
-    return seed
+        return np.full(batch, default)
+    array = np.array(as_array(name, grad), dtype=np.float64, order="C")
+    check_grad_shape(array, batch, name)
+    return array
 
 
 def _adjoint(
     sweep: _kernels.Sweep,
-    seed: np.ndarray,
-    seed_tangent: np.ndarray | None,
+    grad: np.ndarray,
+    grad_tangent: np.ndarray | None,
     x: bool,
     y: bool,
 ) -> np.ndarray | Gradients:
     dtype = sweep.x.dtype
     if not sweep.fused:
-        e = np.zeros(sweep.x.shape, dtype)
-        sweep.adjoint(seed, seed_tangent, None, None, e)
-        return e
+        alignment = np.zeros(sweep.x.shape, dtype)
+        sweep.adjoint(grad, grad_tangent, None, None, alignment)
+        return alignment
     gx = np.zeros(sweep.x.shape, dtype) if x else None
     gy = np.zeros_like(sweep.y, order="C", subok=False) if y else None
     if x or y:
-        sweep.adjoint(seed, seed_tangent, gx, gy, None)
+        sweep.adjoint(grad, grad_tangent, gx, gy, None)
     return gx, gy
