@@ -300,11 +300,22 @@ def as_band(
             f"band must have shape {(batch, m, 2)} or {(1, m, 2)}, got "
             f"{a.shape}"
         )
+    # A whole band that never goes back has its extremes in its outer rows.
+    first, stop = a[..., 0], a[..., 1]
+    valid = not ((first >= stop).any() or (a[:, 1:] < a[:, :-1]).any())
+    if not valid or first[:, 0].min() < 0 or stop[:, -1].max() > n:
+        _check_rows(a, n, x_length)
+    return np.ascontiguousarray(a, dtype=np.int32)
+
+
+def _check_rows(a: np.ndarray, n: int, x_length: np.ndarray | None) -> None:
+    """Look for the row that makes a band invalid, not beyond the lengths."""
     first, stop = a[..., 0], a[..., 1]
     bad = (first < 0) | (first >= stop) | (stop > n)
     back = (a[:, 1:] < a[:, :-1]).any(axis=2)
     if x_length is not None:
-        rows = x_length if len(a) == batch else x_length.max(keepdims=True)
+        m = a.shape[1]
+        rows = x_length if len(a) > 1 else x_length.max(keepdims=True)
         beyond = np.arange(m) >= rows[:, None]
         bad &= ~beyond
         back &= ~beyond[:, 1:]
@@ -321,7 +332,6 @@ def as_band(
             f"{a[b, i].tolist()} and {a[b, i + 1].tolist()} in rows {i} and "
             f"{i + 1} of pair {b}"
         )
-    return np.ascontiguousarray(a, dtype=np.int32)
 
 
 def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
