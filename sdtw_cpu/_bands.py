@@ -61,8 +61,8 @@ def sakoe_chiba_band(
     # More than the table has is no different from all of it.
     radius = np.minimum(radius.astype(np.uint64), np.uint64(m + n))
     radius = radius.astype(np.int64)
-    rows = _own_lengths("x_length", x_length, m)
-    columns = _own_lengths("y_length", y_length, n)
+    rows = _lengths("x_length", x_length, m)
+    columns = _lengths("y_length", y_length, n)
     sizes = {a.shape[0] for a in (radius, rows, columns) if a.ndim}
     if len(sizes) > 1:
         raise ValueError(
@@ -72,10 +72,10 @@ def sakoe_chiba_band(
     radius, rows, columns = (
         np.atleast_1d(a)[:, None] for a in (radius, rows, columns)
     )
-    more = columns - rows
+    excess = columns - rows
     i = np.minimum(np.arange(m), rows - 1)
-    first = np.maximum(i - radius + np.minimum(more, 0), 0)
-    stop = np.minimum(i + radius + np.maximum(more, 0) + 1, columns)
+    first = np.maximum(i - radius + np.minimum(excess, 0), 0)
+    stop = np.minimum(i + radius + np.maximum(excess, 0) + 1, columns)
     return np.stack(np.broadcast_arrays(first, stop), -1).astype(np.int32)
 
 
@@ -110,8 +110,8 @@ def band_from_mask(
             f"mask must have shape (B, m, n), not empty, got {mask.shape}"
         )
     _, m, n = mask.shape
-    rows = _own_lengths("x_length", x_length, m)
-    columns = _own_lengths("y_length", y_length, n)
+    rows = _lengths("x_length", x_length, m)
+    columns = _lengths("y_length", y_length, n)
     sizes = {a.size for a in (rows, columns) if a.ndim} | {len(mask)}
     size = max(sizes)
     if not sizes <= {1, size}:
@@ -146,11 +146,7 @@ def band_from_mask(
     return np.stack([first, stop], -1).astype(np.int32)
 
 
-def _own_lengths(name: str, lengths: Any, longest: int) -> np.ndarray:
-    """Lengths ``(B,)`` as int64, or the longest, of shape ``()``, of all."""
-    if lengths is None:
-        return np.array(longest, dtype=np.int64)
-    a = as_array(name, lengths, "iu", "integers")
-    checked = as_lengths(name, a, a.size, longest)
-    assert checked is not None
-    return checked
+def _lengths(name: str, lengths: Any, longest: int) -> np.ndarray:
+    """Return lengths ``(B,)``, or for None the longest, of shape ``()``."""
+    checked = as_lengths(name, lengths, None, longest)
+    return np.array(longest, np.int64) if checked is None else checked

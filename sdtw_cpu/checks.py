@@ -31,11 +31,15 @@ def check_unmasked(name: str, a: Any) -> None:
         for i, part in enumerate(a):
             check_unmasked(f"{name}[{i}]", part)
     if isinstance(a, np.ma.MaskedArray) and np.ma.is_masked(a):
+        advice = "fill them, for example with np.ma.filled"
+        if a.ndim > 1:  # so that it can be a padded batch
+            advice += (
+                ", and where they pad series, say how long these are "
+                "(x_length, y_length or a list of series)"
+            )
         raise ValueError(
             f"{name} has masked elements, which would be taken as if they "
-            "were valid: fill them, for example with np.ma.filled, and where "
-            "they pad series, say how long these are (x_length, y_length or "
-            "a list of series)"
+            f"were valid: {advice}"
         )
 
 
@@ -52,7 +56,7 @@ def as_array(
 
     Raises:
         TypeError: If it is of another kind.
-        ValueError: If elements are masked.
+        ValueError: If elements are masked, or integers too large for a type.
     """
     check_unmasked(name, a)
     if a is None:
@@ -63,8 +67,19 @@ def as_array(
         raise TypeError(
             f"{name} must be {what}, got {type(a).__name__}: {e}"
         ) from None
+    if array.dtype.kind == "O":
+        _check_size(name, array)
     check_kind(name, array, kinds, what)
     return array
+
+
+def _check_size(name: str, array: np.ndarray) -> None:
+    """Refuse integers of Python for which NumPy has no type."""
+    for value in array.flat:
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise ValueError(
+                f"{name} has an integer too large for 64 bits: {value}"
+            )
 
 
 def check_kind(name: str, a: Any, kinds: str, what: str) -> None:
@@ -257,9 +272,11 @@ def check_lengths_form(name: str, lengths: Any, batch: int) -> None:
 
 
 def as_lengths(
-    name: str, lengths: Any, batch: int, longest: int
+    name: str, lengths: Any, batch: int | None, longest: int
 ) -> np.ndarray | None:
     """Return lengths as a contiguous array of int64, or None for None.
+
+    There may be any number of them if ``batch`` is None.
 
     Raises:
         TypeError: If they are not integers.
@@ -268,7 +285,7 @@ def as_lengths(
     if lengths is None:
         return None
     a = as_array(name, lengths, "iu", "integers")
-    check_lengths_form(name, a, batch)
+    check_lengths_form(name, a, a.size if batch is None else batch)
     if a.min() < 1 or a.max() > longest:
         bad = int(np.flatnonzero((a < 1) | (a > longest))[0])
         raise ValueError(

@@ -225,7 +225,26 @@ def test_masked_arrays(name):
         call(masked)
     message = str(caught.value)
     assert message.startswith(f"{argument} has masked elements")
-    assert "np.ma.filled" in message and "x_length" in message
+    assert "np.ma.filled" in message
+    # Only what can be a batch of series can be padded.
+    assert ("they pad series" in message) == (a.ndim > 1)
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda value: loss(bandwidth=value),
+        lambda value: loss(bandwidth=[1, value]),
+        lambda value: loss(x_length=[value, 1]),
+        lambda value: sdtw_cpu.sakoe_chiba_band(3, 4, value),
+        lambda value: sdtw_cpu.value(X, Y, band=[[[0, value]] * 3]),
+        lambda value: chainer_sdtw.barycenter(SET, weights=[1, value]),
+    ],
+)
+def test_integers_beyond_all_types(call, value):
+    with pytest.raises(ValueError, match=f"too large for 64 bits: {value}$"):
+        call(value)
 
 
 def test_masked_elements_in_lists():
