@@ -35,6 +35,7 @@ myst_heading_anchors = 3
 nitpicky = True
 nitpick_ignore_regex = [("py:class", "[a-z-]+")]
 PAGES = {
+    "collections": "https://docs.python.org/3/library/collections.abc.html#{}",
     "chainer": "https://docs.chainer.org/en/stable/reference/generated/{}.html",
     "matplotlib": None,
     "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",

@@ -1,14 +1,45 @@
-"""Checks of arguments that the CPU and the GPU have in common."""
+"""Checks of arguments that the CPU and the GPU have in common.
+
+Functions ``as_...`` return an argument in the form in which it is used;
+``check_...`` only look at it, most of them on any device.
+"""
 
 from __future__ import annotations
 
-import math
-import operator
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from sdtw_cpu.types import Real
+from sdtw_cpu._numbers import (
+    as_array,
+    as_integer,
+    as_nonnegative,
+    as_number,
+    check_kind,
+    check_unmasked,
+)
+from sdtw_cpu.types import DeviceArray, Real
+
+__all__ = [
+    "COSTS",
+    "as_array",
+    "as_band",
+    "as_integer",
+    "as_lengths",
+    "as_nonnegative",
+    "as_number",
+    "as_weights",
+    "check_array",
+    "check_cost",
+    "check_direction",
+    "check_gamma",
+    "check_grad_shape",
+    "check_kind",
+    "check_lengths_form",
+    "check_series",
+    "check_unmasked",
+    "check_weights_shape",
+]
 
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.
 _MAX_LENGTH = 2**30
@@ -16,177 +47,9 @@ _MAX_LENGTH = 2**30
 # The largest gamma for which the sweeps have a cost of forbidden cells.
 _MAX_GAMMA = 1e290
 
-# The costs of two series that the sweeps have: ||x - y||^2, ||x - y|| and
-# sum |x - y|. Slopes where elements coincide are 0.
+# ||x - y||^2, ||x - y|| and sum |x - y|. Slopes where elements coincide are 0.
+#: Names of the costs of two series that the sweeps have.
 COSTS = ("sqeuclidean", "euclidean", "manhattan")
-
-
-def check_unmasked(name: str, a: Any) -> None:
-    """Refuse masked arrays of which something is masked, in lists too.
-
-    Raises:
-        ValueError: If an element is masked.
-    """
-    if isinstance(a, (list, tuple)):
-        for i, part in enumerate(a):
-            check_unmasked(f"{name}[{i}]", part)
-    if isinstance(a, np.ma.MaskedArray) and np.ma.is_masked(a):
-        advice = "fill them, for example with np.ma.filled"
-        if a.ndim > 1:  # so that it can be a padded batch
-            advice += (
-                ", and where they pad series, say how long these are "
-                "(x_length, y_length or a list of series)"
-            )
-        raise ValueError(
-            f"{name} has masked elements, which would be taken as if they "
-            f"were valid: {advice}"
-        )
-
-
-def as_array(
-    name: str, a: Any, kinds: str = "iufb", what: str = "real numbers"
-) -> np.ndarray:
-    """Return what NumPy can read as a plain array, not copied if it is one.
-
-    Args:
-        name: The argument's name, for messages.
-        a: An array, a number, nested lists and the like.
-        kinds: The kinds of types that are allowed, as NumPy calls them.
-        what: What messages call these kinds.
-
-    Raises:
-        TypeError: If it is of another kind.
-        ValueError: If elements are masked, or integers too large for a type.
-    """
-    check_unmasked(name, a)
-    if a is None:
-        raise TypeError(f"{name} must be {what}, got None")
-    try:
-        array = np.asarray(a)
-    except (RuntimeError, TypeError, ValueError) as e:
-        raise TypeError(
-            f"{name} must be {what}, got {type(a).__name__}: {e}"
-        ) from None
-    if array.dtype.kind == "O":
-        _check_size(name, array)
-    check_kind(name, array, kinds, what)
-    return array
-
-
-def _check_size(name: str, array: np.ndarray) -> None:
-    """Refuse integers of Python for which NumPy has no type."""
-    for value in array.flat:
-        if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise ValueError(
-                f"{name} has an integer too large for 64 bits: {value}"
-            )
-
-
-def check_kind(name: str, a: Any, kinds: str, what: str) -> None:
-    """Check the kind of an array's type, on any device.
-
-    Raises:
-        TypeError: If it is not one of ``kinds``.
-    """
-    if a.dtype.kind not in kinds:
-        raise TypeError(f"{name} must be {what}, got {a.dtype}")
-
-
-def as_number(name: str, value: Any) -> float:
-    """Return a real number as a float, infinite beyond the range of floats.
-
-    Raises:
-        TypeError: If it is not a real number. Arrays without axes are.
-        ValueError: If it is masked.
-    """
-    check_unmasked(name, value)
-    kind = getattr(getattr(value, "dtype", None), "kind", "f")
-    one = getattr(value, "shape", ()) == () and kind in "iufb"
-    try:
-        if not one or isinstance(value, (str, bytes, bytearray)):
-            raise TypeError
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-
-
-def as_integer(
-    name: str, value: Any, least: int | None, most: int | None = None
-) -> int:
-    """Return an integer of Python.
-
-    Raises:
-        TypeError: If it is not an integer. Arrays without axes can be.
-        ValueError: If it is masked, less than ``least`` or more than
-            ``most``, where these are not None.
-    """
-    check_unmasked(name, value)
-    wanted = f" >= {least}" if most is None else f" from {least} to {most}"
-    wanted = "" if least is None else wanted
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"{name} must be an integer{wanted}, got {value!r}"
-        ) from None
-    below = least is not None and number < least
-    if below or (most is not None and number > most):
-        raise ValueError(f"{name} must be{wanted}, got {value!r}")
-    return number
-
-
-def as_weights(
-    name: str, weights: Any, size: int, *, some: bool = False
-) -> np.ndarray:
-    """Return the weights ``(size,)`` of series as float64, 1 for None.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If the shape is wrong or one is negative, NaN or infinite;
-            with ``some``, if all are 0.
-    """
-    if weights is None:
-        return np.ones(size)
-    a = as_array(name, weights)
-    check_weights_shape(name, a, size)
-    a = a.astype(np.float64)
-    bad = ~(np.isfinite(a) & (a >= 0))
-    if bad.any():
-        i = int(bad.argmax())
-        raise ValueError(f"{name} must be >= 0 and finite, got {a[i]} at {i}")
-    if some and not a.any():
-        raise ValueError(f"{name} must not all be zero")
-    return a
-
-
-def as_nonnegative(name: str, value: Any) -> float:
-    """Return a number as a float.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is negative, NaN or infinite.
-    """
-    number = as_number(name, value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name} must be >= 0 and finite, got {number!r}")
-    return number
-
-
-def check_weights_shape(name: str, weights: Any, size: int) -> None:
-    """Check the shape of weights, on any device.
-
-    Raises:
-        ValueError: If it is not ``(size,)``.
-    """
-    if weights.shape != (size,):
-        raise ValueError(
-            f"{name} must have shape {(size,)}, one for each series, got "
-            f"{weights.shape}"
-        )
 
 
 def check_gamma(gamma: Real) -> float:
@@ -203,7 +66,7 @@ def check_gamma(gamma: Real) -> float:
     return 0.0 if number < 1e-290 else number
 
 
-def check_cost(cost: Any) -> str:
+def check_cost(cost: object) -> str:
     """Return the name of a cost.
 
     Raises:
@@ -215,7 +78,7 @@ def check_cost(cost: Any) -> str:
     return cost
 
 
-def check_array(name: str, a: Any) -> None:
+def check_array(name: str, a: DeviceArray) -> None:
     """Check the type and the three axes of a batch, on any device.
 
     Raises:
@@ -224,7 +87,7 @@ def check_array(name: str, a: Any) -> None:
     """
     if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
         raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
-    if a.ndim != 3:
+    if len(a.shape) != 3:
         raise ValueError(f"{name} must have 3 dimensions, got shape {a.shape}")
     if 0 in a.shape:
         raise ValueError(f"{name} must not be empty, got shape {a.shape}")
@@ -232,7 +95,7 @@ def check_array(name: str, a: Any) -> None:
         raise ValueError(f"{name} is too long: shape {a.shape}")
 
 
-def check_series(x: Any, y: Any) -> None:
+def check_series(x: DeviceArray, y: DeviceArray) -> None:
     """Check two batches of series, on any device.
 
     Raises:
@@ -257,7 +120,7 @@ def check_series(x: Any, y: Any) -> None:
         )
 
 
-def check_lengths_form(name: str, lengths: Any, batch: int) -> None:
+def check_lengths_form(name: str, lengths: DeviceArray, batch: int) -> None:
     """Check the type and the shape of lengths, on any device.
 
     Raises:
@@ -272,7 +135,7 @@ def check_lengths_form(name: str, lengths: Any, batch: int) -> None:
 
 
 def as_lengths(
-    name: str, lengths: Any, batch: int | None, longest: int
+    name: str, lengths: object, batch: int | None, longest: int
 ) -> np.ndarray | None:
     """Return lengths as a contiguous array of int64, or None for None.
 
@@ -295,7 +158,7 @@ def as_lengths(
 
 
 def as_band(
-    band: Any, shape: tuple[int, ...], x_length: np.ndarray | None = None
+    band: object, shape: tuple[int, ...], x_length: np.ndarray | None = None
 ) -> np.ndarray | None:
     """Return a band as a contiguous array of int32, or None for None.
 
@@ -351,7 +214,9 @@ def _check_rows(a: np.ndarray, n: int, x_length: np.ndarray | None) -> None:
         )
 
 
-def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
+def check_grad_shape(
+    grad: DeviceArray, batch: int, name: str = "grad"
+) -> None:
     """Check the shape of the gradient with respect to the values.
 
     Raises:
@@ -363,7 +228,11 @@ def check_grad_shape(grad: Any, batch: int, name: str = "grad") -> None:
         )
 
 
-def check_direction(direction: Any, like: tuple, shape: tuple) -> None:
+def check_direction(
+    direction: object,
+    like: Sequence[DeviceArray],
+    shape: tuple[int, ...],
+) -> None:
     """Check a direction of a tangent sweep, on any device.
 
     Args:
@@ -394,26 +263,64 @@ def check_direction(direction: Any, like: tuple, shape: tuple) -> None:
                 )
             _check_same_dtype(part, series)
         return
-    if not hasattr(direction, "dtype"):
+    if not hasattr(direction, "dtype") or not hasattr(direction, "shape"):
         raise TypeError(
             "direction must be an array"
             + (", a pair of arrays" if len(like) == 2 else "")
             + f" or 'cost', got {type(direction).__name__}"
         )
-    _check_same_dtype(direction, like[0])
-    fits = len(direction.shape) == 3 and all(
-        a in (1, b) for a, b in zip(direction.shape, shape)
+    array: DeviceArray = direction
+    _check_same_dtype(array, like[0])
+    fits = len(array.shape) == 3 and all(
+        size in (1, whole) for size, whole in zip(array.shape, shape)
     )
     if not fits:
         raise ValueError(
             f"direction must have shape {shape}, or 1 in the place of some of "
-            f"it, got {direction.shape}"
+            f"it, got {array.shape}"
         )
 
 
-def _check_same_dtype(direction: Any, series: Any) -> None:
+def _check_same_dtype(direction: DeviceArray, series: DeviceArray) -> None:
     if direction.dtype != series.dtype:
         raise TypeError(
             f"direction must be {series.dtype} as the rest, got "
             f"{direction.dtype}"
+        )
+
+
+def as_weights(
+    name: str, weights: object, size: int, *, some: bool = False
+) -> np.ndarray:
+    """Return the weights ``(size,)`` of series as float64, 1 for None.
+
+    Raises:
+        TypeError: If they are not real numbers.
+        ValueError: If the shape is wrong or one is negative, NaN or infinite;
+            with ``some``, if all are 0.
+    """
+    if weights is None:
+        return np.ones(size)
+    a = as_array(name, weights)
+    check_weights_shape(name, a, size)
+    a = a.astype(np.float64)
+    bad = ~(np.isfinite(a) & (a >= 0))
+    if bad.any():
+        i = int(bad.argmax())
+        raise ValueError(f"{name} must be >= 0 and finite, got {a[i]} at {i}")
+    if some and not a.any():
+        raise ValueError(f"{name} must not all be zero")
+    return a
+
+
+def check_weights_shape(name: str, weights: DeviceArray, size: int) -> None:
+    """Check the shape of weights, on any device.
+
+    Raises:
+        ValueError: If it is not ``(size,)``.
+    """
+    if weights.shape != (size,):
+        raise ValueError(
+            f"{name} must have shape {(size,)}, one for each series, got "
+            f"{weights.shape}"
         )

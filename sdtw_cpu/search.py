@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-# A point of a search: barycenter (length, d), objective and gradient, all of
-# them in float64.
-Point = tuple[np.ndarray, float, np.ndarray]
+__all__ = ["Point", "Units", "descend", "power_of_two"]
+
+Float64s = NDArray[np.float64]
+
+#: A barycenter ``(length, d)``, its objective and the gradient of that.
+Point = tuple[Float64s, float, Float64s]
 
 
 class Units(NamedTuple):
@@ -35,14 +39,14 @@ def power_of_two(a: float) -> float:
 
 
 def descend(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
+    evaluate: Callable[[Float64s], tuple[float, Float64s]],
     start: Point,
     method: str,
     tol: float,
     max_iter: int,
     units: Units,
-    callback: Callable[[np.ndarray, float], Any] | None = None,
-) -> tuple[np.ndarray, float]:
+    callback: Callable[[Float64s, float], object] | None = None,
+) -> tuple[Float64s, float]:
     """Search the least objective.
 
     Args:
@@ -59,34 +63,38 @@ def descend(
     """
     from scipy import optimize
 
-    shape = start[0].shape
+    z, objective, gradient = start
+    shape = z.shape
     slope = units.series / units.objective
 
-    def measured(value: float, gradient: np.ndarray) -> tuple:
-        return value / units.objective, gradient.ravel() * slope
+    # SciPy sees flat barycenters, objectives and gradients in these units.
+    # Its callback has the last evaluation's barycenter in most iterations.
+    last_z = z.ravel() / units.series
+    last = float(objective / units.objective), gradient.ravel() * slope
 
-    # Where an iteration ends there has been an evaluation, mostly the last.
-    last: list[Any] = [start[0].ravel() / units.series, *measured(*start[1:])]
-
-    def given(flat: np.ndarray) -> np.ndarray:
+    def barycenter(flat: Float64s) -> Float64s:
         return flat.reshape(shape) * units.series
 
-    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        if not np.array_equal(flat, last[0]):
-            last[:] = flat.copy(), *measured(*evaluate(given(flat)))
-        return float(last[1]), last[2]
+    def function(flat: Float64s) -> tuple[float, Float64s]:
+        nonlocal last_z, last
+        if not np.array_equal(flat, last_z):
+            value, gradient = evaluate(barycenter(flat))
+            last_z = flat.copy()
+            last = float(value / units.objective), gradient.ravel() * slope
+        return last
 
-    def after(flat: np.ndarray) -> None:
+    def after_iteration(flat: Float64s) -> None:
         if callback is not None:
-            callback(given(flat), function(flat)[0] * units.objective)
+            value, _ = function(flat)
+            callback(barycenter(flat), value * units.objective)
 
     result = optimize.minimize(
         function,
-        last[0],
+        last_z,
         method=method,
         jac=True,
         tol=tol,
-        callback=after,
+        callback=after_iteration,
         options={"maxiter": max_iter},
     )
-    return given(result.x), float(result.fun) * units.objective
+    return barycenter(result.x), float(result.fun) * units.objective

@@ -8,33 +8,62 @@ from typing import Any, Literal, Optional, Protocol, Union
 import numpy as np
 from numpy.typing import NDArray
 
-# Arrays of any shape and width: these are checked when functions are called.
+__all__ = [
+    "CostName",
+    "DeviceArray",
+    "Direction",
+    "FloatArray",
+    "HasArray",
+    "Integer",
+    "Integers",
+    "IsaName",
+    "Real",
+    "Reals",
+]
+
+#: Arrays of any shape and width, which are checked when functions are called.
 FloatArray = NDArray[np.floating[Any]]
 
-# Numbers of Python or NumPy, whose float32 and integers are no subclasses.
+# NumPy's integers are no int, and its float32 is no float.
+#: An integer of Python or NumPy.
 Integer = Union[int, np.integer[Any]]
+#: A real number of Python or NumPy.
 Real = Union[float, np.floating[Any], np.integer[Any]]
 
 
 class HasArray(Protocol):
-    """What NumPy reads as an array: arrays, series of pandas and so on."""
+    """An object that NumPy reads as an array, such as a series of pandas."""
 
     def __array__(self) -> NDArray[np.generic]: ...
 
 
-# Not numpy.typing.ArrayLike: any string would be one, misspelt options too.
-# With one sequence at a time, mypy understands lists of integers and floats.
+class DeviceArray(Protocol):
+    """An array of NumPy or CuPy."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+# numpy.typing.ArrayLike would allow any string, so misspelt options too. These
+# nest one sequence at a time, or mypy misjudges lists of integers and floats.
+#: What NumPy reads as an array of integers.
 Integers = Union[
     HasArray,
     Sequence[Union[HasArray, int, Sequence[Union[int, Sequence[int]]]]],
 ]
+#: What NumPy reads as an array of real numbers.
 Reals = Union[
     HasArray,
     Sequence[Union[HasArray, float, Sequence[Union[float, Sequence[float]]]]],
 ]
 
+#: The names of costs.
 CostName = Literal["sqeuclidean", "euclidean", "manhattan"]
+#: Directions of :func:`sdtw_cpu.tangent`.
 Direction = Union[
     Literal["cost"], HasArray, tuple[Optional[HasArray], Optional[HasArray]]
 ]
+#: The names of instruction sets.
 IsaName = Literal["generic", "avx2", "avx512"]

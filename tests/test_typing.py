@@ -157,7 +157,8 @@ def public_names():
     for module in public_api.modules():
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if not inspect.ismodule(value):
+            alias = typing.get_origin(value) is not None
+            if not alias and not inspect.ismodule(value):
                 yield f"{module.__name__}.{name}", value
 
 
