@@ -688,12 +688,12 @@ def test_builds_are_kept(monkeypatch, tmp_path):
 def test_processes_that_want_the_same_build_share_one(tmp_path):
     """One compiles, the others wait for it."""
     program = (
-        "import cuda_on_cpu\n"
-        "run = cuda_on_cpu._run\n"
+        "import cuda_on_cpu.build\n"
+        "run = cuda_on_cpu.build._run\n"
         "def counted(command):\n"
         "    print('library' if '-shared' in command else '')\n"
         "    return run(command)\n"
-        "cuda_on_cpu._run = counted\n"
+        "cuda_on_cpu.build._run = counted\n"
         "source = '#include \"device.cuh\"\\nSDTW_KERNEL void one() {}'\n"
         "print(cuda_on_cpu.Module(source).names)\n"
     )
