@@ -197,7 +197,3 @@ CUDA_ON_CPU_EXPORT int cuda_on_cpu_launch(
 CUDA_ON_CPU_EXPORT const char* cuda_on_cpu_message() {
   return cuda_on_cpu::state.message;
 }
-
-CUDA_ON_CPU_EXPORT unsigned long long cuda_on_cpu_switches() {
-  return cuda_on_cpu::state.switches;
-}

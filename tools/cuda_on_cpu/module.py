@@ -55,7 +55,6 @@ class Module:
         lib = self._library
         lib.cuda_on_cpu_name.restype = ctypes.c_char_p
         lib.cuda_on_cpu_message.restype = ctypes.c_char_p
-        lib.cuda_on_cpu_switches.restype = ctypes.c_ulonglong
         lib.cuda_on_cpu_describe.restype = None
         lib.cuda_on_cpu_describe.argtypes = [
             ctypes.c_int,
@@ -76,11 +75,6 @@ class Module:
     def names(self) -> list[str]:
         """All kernels."""
         return list(self._functions)
-
-    @property
-    def switches(self) -> int:
-        """How often threads have taken turns."""
-        return int(self._library.cuda_on_cpu_switches())
 
     def get_function(self, name: str) -> Function:
         """The kernel of that name."""

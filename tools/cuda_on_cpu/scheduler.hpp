@@ -56,7 +56,6 @@ inline void resume(Fiber* f) {
   Fiber* previous = state.self;
   if (f == previous) return;
   enter(f);
-  state.switches++;
   cuda_on_cpu_switch(&previous->sp, f->sp);
 }
 

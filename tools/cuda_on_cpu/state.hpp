@@ -126,7 +126,6 @@ struct State {
   std::vector<char*> stacks;
   GlobalWord* words = nullptr;
   size_t capacity = 0;
-  uint64_t switches = 0;
 };
 
 inline State state;
