@@ -1,14 +1,8 @@
 """The solver of problems with large costs, beside plain recursions."""
 
-import sys
-from pathlib import Path
-
+import large_costs
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import large_costs
 import reference
 
 

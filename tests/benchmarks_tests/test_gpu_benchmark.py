@@ -10,6 +10,7 @@ import time
 import types
 from pathlib import Path
 
+import cuda_on_cpu
 import numpy as np
 import pytest
 
@@ -272,11 +273,7 @@ def test_without_a_gpu_it_says_so(tmp_path):
 @pytest.mark.slow
 def test_the_emulated_kernels_run(tmp_path):
     """As --dry-run does it; the first time, the kernels are compiled."""
-    emulator = ROOT / "tools" / "cuda_on_cpu" / "__init__.py"
-    spec = importlib.util.spec_from_file_location("cuda_on_cpu", emulator)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    reason = module.unsupported()
+    reason = cuda_on_cpu.unsupported()
     if reason:
         pytest.skip(f"the emulator {reason}")
     target = tmp_path / "gpu.json"

@@ -5,12 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cuda_on_cpu
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-
-import cuda_on_cpu
 from cuda_on_cpu import (
     CudaOnCpuError,
     DeadlockError,

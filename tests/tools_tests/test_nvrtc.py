@@ -3,13 +3,9 @@
 import locale
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 import nvrtc
+import pytest
 
 if not nvrtc.libraries():
     pytest.skip(

@@ -1,15 +1,10 @@
 """The kernels in machine code, by the compilers that CuPy may find."""
 
-import sys
 from itertools import product
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import cuda_on_cpu
 import nvrtc
+import pytest
 
 from chainer_sdtw.cuda import _modules
 

@@ -1,16 +1,9 @@
 """The kernels of chainer_sdtw.cuda where costs exceed what exponents hold."""
 
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
-
 import cuda_on_cpu
 import large_costs
+import numpy as np
+import pytest
 import reference
 from reference import make
 

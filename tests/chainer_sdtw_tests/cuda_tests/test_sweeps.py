@@ -1,16 +1,10 @@
 """The kernels of chainer_sdtw.cuda, run on the CPU, beside sdtw_cpu."""
 
 import re
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 import cuda_on_cpu
+import numpy as np
+import pytest
 import reference
 from reference import make
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import sys
-from pathlib import Path
 from unittest import mock
 
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
@@ -11,15 +9,12 @@ import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 import chainer
 import chainer.functions as F
 import checks
+import cuda_on_cpu
 import numpy as np
 import pytest
 import reference
 from chainer import Variable
 from chainer.backends import cuda as chainer_cuda
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
-
-import cuda_on_cpu
 
 import sdtw_cpu
 from chainer_sdtw import (
