@@ -31,7 +31,7 @@ NATIVE = $(wildcard sdtw_cpu/*.pyx sdtw_cpu/*.pxd \
 	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp)
 CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
-	tools/cuda_on_cpu/*.hpp)
+	tools/cuda_on_cpu/*.hpp tests/tools_tests/*.cuh)
 
 .PHONY: help example test lint format pytest test-gpu docs bench matrix dist \
 	venv clean
