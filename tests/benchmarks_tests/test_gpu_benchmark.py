@@ -339,38 +339,3 @@ def test_plot_of_nothing_says_so(tmp_path):
     )
     assert done.returncode == 1
     assert "no cell of the grid" in done.stdout
-
-
-def test_a_session_goes_on_after_steps_that_fail(tmp_path, capsys):
-    path = ROOT / "tools" / "gpu_session.py"
-    spec = importlib.util.spec_from_file_location("gpu_session", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    options = argparse.Namespace(time=60, only=[], skip=["left out"])
-    session = module.Session(options, tmp_path, tmp_path)
-    code = "import time; print('begun ='); time.sleep({}); exit({})"
-    for name, delay, status in (
-        ("good", 0, 0),
-        ("bad", 0, 3),
-        ("long", 60, 0),
-        ("left out", 0, 0),
-    ):
-        command = [sys.executable, "-c", code.format(delay, status)]
-        session.step(name, command, 2)
-    session.step("absent", [str(tmp_path / "nothing")], 2)
-    session.end = 0
-    session.step("late", [sys.executable], 2)
-    outcomes = {row[0]: row[1] for row in session.outcomes}
-    assert outcomes == {
-        "good": "ok",
-        "bad": "FAILED (3)",
-        "long": "STOPPED after 2 s",
-        "absent": "skipped",
-        "late": "skipped",
-    }
-    assert all(row[3] == "begun" for row in session.outcomes[:3])
-    session.print_table()
-    assert "FAILED (3)" in capsys.readouterr().out
-    module.write_waves(tmp_path)
-    (first, *_) = (tmp_path / "Waves" / "Waves_TEST.tsv").open()
-    assert len(first.split("\t")) == 61
