@@ -25,7 +25,7 @@ import sdtw_cpu
 from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
-from chainer_sdtw.learning._matrix import fill
+from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, check_unmasked
 
 try:
@@ -128,10 +128,7 @@ class SeriesEstimator(BaseEstimator):
 
     def _losses(self, x: Batch, y: Batch | None, **options: Any) -> np.ndarray:
         """The loss ``(N, M)`` between series, on the host."""
-        rows, columns = len(x), len(x if y is None else y)
-        out = x.xp.empty((rows, columns), x.array.dtype)
-        fill(out, x, y, self._loss(), **options)
-        return cuda.to_cpu(out)
+        return cuda.to_cpu(matrix(x, y, self._loss(), **options))
 
     def _centers(self, centers: np.ndarray, like: Batch) -> Batch:
         """Centers ``(K, length, d)`` as series on the device of others."""

@@ -23,9 +23,10 @@ from chainer_sdtw._engine.types import (
     Series,
 )
 from chainer_sdtw.estimators._base import SeriesEstimator
-from chainer_sdtw.estimators._lloyd import Limits, Search, State
+from chainer_sdtw.estimators._lloyd import Limits, LloydSearch, State
 from chainer_sdtw.learning._progress import converged, progress
-from chainer_sdtw.learning._resampling import usual_length
+from chainer_sdtw.learning._resampling import checked_length, usual_length
+from chainer_sdtw.learning._stopping import as_stopping
 from sdtw_cpu.checks import (
     as_array,
     as_integer,
@@ -50,7 +51,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
     for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, section
-    4.2; for the seeding D. Arthur and S. Vassilvitskii, k-means++: the
+    4.2; for the initial centers D. Arthur and S. Vassilvitskii, k-means++: the
     Advantages of Careful Seeding, SODA 2007.
 
     Args:
@@ -87,7 +88,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         n_jobs (int): Threads on the CPU, for all of the process while a
             method runs; -1 means all processors, None as many as
             :func:`sdtw_cpu.get_num_threads` says.
-        random_state (int or numpy.random.RandomState): For the seeding.
+        random_state (int or numpy.random.RandomState): For initial centers.
         verbose (bool): Whether to show a progress bar, which needs tqdm.
 
     Attributes:
@@ -303,7 +304,13 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     def _fit(self, batch: Batch, sample_weight: Any) -> None:
         n_init = as_integer("n_init", self.n_init, 1)
-        limits = Limits.of(self)
+        limits = Limits(
+            as_integer("n_clusters", self.n_clusters, 1),
+            as_stopping(self.tol, self.max_iter),
+            as_stopping(
+                self.tol_barycenter, self.max_iter_barycenter, "_barycenter"
+            ),
+        )
         if limits.n_clusters > len(batch):
             raise ValueError(
                 f"n_samples={len(batch)} should be >= n_clusters="
@@ -314,28 +321,27 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             "sample_weight", sample_weight, len(batch), some=True
         )
         largest = float(weights.max())
-        given, length = self._initial(batch)
+        init, length = self._init_array(batch)
         rng = check_random_state(self.random_state)
-        weights = weights / largest
-        search = Search(self, limits, batch, loss, weights, length)
-        starts = n_init if given is None else 1
-        total = starts * limits.max_iter
+        search = LloydSearch(batch, loss, weights / largest, length, limits)
+        starts = n_init if init is None else 1
+        max_iter = limits.iterations.max_iter
+        total = starts * max_iter
         try:
             with progress(self.verbose, total, "k-means") as bar:
-                for left in reversed(range(starts)):
-                    if given is None:
-                        centers = search.seeds(self.init, rng)
-                    else:
-                        centers = given
+                for later_starts in reversed(range(starts)):
+                    centers = init
+                    if init is None:
+                        centers = search.initial_centers(self.init, rng)
                     search.run(centers, bar)
-                    converged(bar, left * limits.max_iter)
+                    converged(bar, later_starts * max_iter)
         finally:
             if search.best is not None:
                 self._keep(search.best, largest)
-        found = len(np.unique(self.labels_))
-        if found < limits.n_clusters:
+        count = len(np.unique(self.labels_))
+        if count < limits.n_clusters:
             warnings.warn(
-                f"Number of distinct clusters ({found}) found smaller than "
+                f"Number of distinct clusters ({count}) found smaller than "
                 f"n_clusters ({limits.n_clusters}). Possibly due to duplicate "
                 "points in X.",
                 ConvergenceWarning,
@@ -348,11 +354,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.inertia_ = state.inertia * largest_weight
         self.n_iter_ = state.iterations
 
-    def _initial(self, batch: Batch) -> tuple[Any, int]:
-        """Given centers, if there are some, and the length of all."""
-        length = self.length
-        if length is not None:
-            length = as_integer("length", length, 1)
+    def _init_array(self, batch: Batch) -> tuple[Any, int]:
+        """Centers, if ``init`` is an array of them, and the length of all."""
+        length = checked_length(self.length)
         if isinstance(self.init, str):
             if self.init not in ("k-means++", "random"):
                 raise ValueError(
@@ -363,18 +367,16 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         init = as_array("init", on_host(self.init))
         if init.ndim == 2 and batch.univariate:
             init = init[:, :, None]
-        wanted = self.n_clusters, length or "length", batch.features
-        fits = init.ndim == 3 and init.shape[1] > 0
-        fits = fits and all(
-            a == b for a, b in zip(init.shape, wanted) if b != "length"
-        )
-        if not fits:
-            shape = ", ".join(map(str, wanted))
+        any_length = init.shape[1] if init.ndim == 3 else 1
+        expected = self.n_clusters, length or any_length, batch.features
+        if init.shape != expected or any_length == 0:
+            shape = (
+                f"{self.n_clusters}, {length or 'length'}, {batch.features}"
+            )
             raise ValueError(
                 f"init must be 'k-means++', 'random' or numbers of shape "
                 f"({shape}), got shape {init.shape}"
             )
         if not np.isfinite(init).all():
             raise ValueError("init contains NaN or infinity")
-        centers = self._centers(init, batch)
-        return centers.array, init.shape[1]
+        return self._centers(init, batch).array, init.shape[1]

@@ -21,9 +21,13 @@ from chainer_sdtw._engine.types import (
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._progress import progress
-from chainer_sdtw.learning._resampling import resampled, usual_length
+from chainer_sdtw.learning._resampling import (
+    checked_length,
+    resampled,
+    usual_length,
+)
 from chainer_sdtw.learning._search import minimize
-from sdtw_cpu.checks import as_integer
+from chainer_sdtw.learning._stopping import as_stopping
 from sdtw_cpu.types import FloatArray, Reals
 
 
@@ -126,19 +130,15 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         count = len(self.classes_)
         if count < 2:
             raise ValueError("y must have two classes or more; it has 1 class")
-        loss, length = self._loss(), self.length
-        if length is None:
-            length = usual_length(batch)
-        else:
-            length = as_integer("length", length, 1)
+        loss = self._loss()
+        stopping = as_stopping(self.tol, self.max_iter)
+        length = checked_length(self.length) or usual_length(batch)
         batch = self._sent(batch)
         with self._computing(batch):
             init = _means(batch, labels, count, length)
             objective = Objective(batch, loss, labels=labels, count=count)
             with progress(self.verbose, count, "centroids") as bar:
-                centroids, _ = minimize(
-                    objective, init, tol=self.tol, max_iter=self.max_iter
-                )
+                centroids, _ = minimize(objective, init, stopping)
                 bar.update(count)
         self.centroids_ = cuda.to_cpu(centroids)
         return self

@@ -21,6 +21,22 @@ MAX_BYTES = 2**25
 _MAX_CELLS = 2**29
 
 
+def matrix(x: Batch, y: Batch | None, loss: Loss, **options: Any) -> Any:
+    """Return the loss ``(N, M)`` of all pairs, on the device of the series.
+
+    Args:
+        x: ``N`` series.
+        y: ``M`` series, None for those of ``x``.
+        loss: The loss.
+        options: As :func:`fill` has them.
+    """
+    with chainer.using_device(backend.get_device_from_array(x.array)):
+        size = len(x if y is None else y)
+        out = x.xp.empty((len(x), size), x.array.dtype)
+    fill(out, x, y, loss, **options)
+    return out
+
+
 def fill(
     out: Any,
     x: Batch,

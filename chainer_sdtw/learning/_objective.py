@@ -137,7 +137,7 @@ class Objective:
             self._problem = table.problem if fused else False
         sweep = self._swept if self._problem else self._composed
         value, gx, gy = sweep(x, y, y_length)
-        value, size = host(value), len(self.batch)
+        value, size = as_float64(value), len(self.batch)
         weighted = self.weights * value[:size]
         values = np.array([weighted[part].sum() for part in self._slices])
         # Not by BLAS, whose threads keep spinning where the sweeps' are.
@@ -160,6 +160,13 @@ class Objective:
                 gradient, weight[:, None, None] * (own + other)
             )
         return values, gradient
+
+    def on_host(self, barycenters: np.ndarray) -> tuple:
+        """The same for barycenters on the host, all of it in float64 there."""
+        batch = self.batch
+        z = batch.xp.asarray(barycenters, batch.array.dtype)
+        values, gradient = self(z)
+        return values, as_float64(gradient)
 
     def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The loss of the pairs and its gradient, by sweeps alone."""
@@ -203,6 +210,6 @@ class Objective:
         return x, y, y_length
 
 
-def host(a: Any) -> np.ndarray:
-    """An array of any device in float64 on the host."""
+def as_float64(a: Any) -> np.ndarray:
+    """Return an array of any device in float64 on the host."""
     return cuda.to_cpu(a).astype(np.float64)

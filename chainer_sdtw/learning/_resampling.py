@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainer_sdtw._engine.series_set import Batch
+from sdtw_cpu.checks import as_integer
 
 
 def resampled(batch: Batch, length: int) -> Any:
@@ -21,6 +22,16 @@ def resampled(batch: Batch, length: int) -> Any:
     share = xp.asarray((at - before)[:, :, None].astype(batch.array.dtype))
     low, high = (batch.array[rows, xp.asarray(i)] for i in (before, after))
     return low + share * (high - low)
+
+
+def checked_length(length: Any) -> int | None:
+    """Check the length of barycenters, None for the usual one.
+
+    Raises:
+        TypeError: If it is not an integer.
+        ValueError: If it is not positive.
+    """
+    return None if length is None else as_integer("length", length, 1)
 
 
 def usual_length(batch: Batch) -> int:

@@ -19,11 +19,16 @@ from chainer_sdtw._engine.series_set import (
     check_finite,
 )
 from chainer_sdtw._engine.types import ArrayLike, Cost, LossSpec, Series
-from chainer_sdtw.learning._matrix import fill
+from chainer_sdtw.learning._matrix import matrix
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._progress import converged, progress
-from chainer_sdtw.learning._resampling import resampled, usual_length
+from chainer_sdtw.learning._resampling import (
+    checked_length,
+    resampled,
+    usual_length,
+)
 from chainer_sdtw.learning._search import minimize
+from chainer_sdtw.learning._stopping import as_stopping
 from sdtw_cpu.checks import as_integer, as_weights
 from sdtw_cpu.types import FloatArray, Integer, Real
 
@@ -123,6 +128,7 @@ def barycenter(
 
     """
     options = as_loss(loss, gamma, cost, bandwidth)
+    stopping = as_stopping(tol, max_iter)
     batch = as_batch("series", series)
     weights = on_host(weights)
     weights = as_weights("weights", weights, len(batch), some=True)
@@ -132,7 +138,7 @@ def barycenter(
         check_finite("series", batch)
         start = _initial(batch, options, weights, init, length, random_state)
         objective = Objective(batch, options, weights)
-        with progress(verbose, max_iter, "barycenter") as bar:
+        with progress(verbose, stopping.max_iter, "barycenter") as bar:
 
             def after(z: Any, value: float) -> None:
                 bar.set_postfix_str(f"{value:.6g}", refresh=False)
@@ -140,9 +146,7 @@ def barycenter(
                 if callback is not None:
                     callback(batch.as_given(z[0]), value * largest)
 
-            z, _ = minimize(
-                objective, start[None], optimizer, tol, max_iter, after
-            )
+            z, _ = minimize(objective, start[None], stopping, optimizer, after)
             converged(bar)
         return batch.as_given(z[0])
 
@@ -156,8 +160,7 @@ def _initial(
     random_state: Any,
 ) -> Any:
     """The initial guess ``(length, d)``, where the series are."""
-    if length is not None:
-        length = as_integer("length", length, 1)
+    length = checked_length(length)
     if not (random_state is None or hasattr(random_state, "standard_normal")):
         random_state = as_integer("random_state", random_state, 0, 2**32 - 1)
     if not (init is None or isinstance(init, str)):
@@ -170,9 +173,7 @@ def _initial(
         return _random(batch, length, random_state)
     xp = batch.xp
     if init == "medoid":
-        matrix = xp.empty((len(batch), len(batch)), batch.array.dtype)
-        fill(matrix, batch, None, loss)
-        objectives = cuda.to_cpu(matrix) @ weights
+        objectives = cuda.to_cpu(matrix(batch, None, loss)) @ weights
         batch = batch.take(np.array([objectives.argmin()]))
         return resampled(batch, length)[0]
     share = xp.asarray((weights / weights.sum()).astype(batch.array.dtype))

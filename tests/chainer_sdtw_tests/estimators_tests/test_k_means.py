@@ -126,12 +126,12 @@ def test_the_best_start_is_kept(blobs):
     assert model.inertia_ == min(single)
 
 
-def test_seeding_prefers_what_is_far(blobs):
+def test_initial_centers_are_far_from_each_other(blobs):
     X, groups = blobs
     for seed in range(5):
         model = SoftDTWKMeans(3, gamma=0.1, random_state=seed, max_iter=1)
         with mock.patch.object(
-            _lloyd, "minimize", lambda o, init, **_: (init, None)
+            _lloyd, "minimize", lambda o, init, stopping: (init, None)
         ):
             model.fit(X)
         own = [
@@ -311,14 +311,14 @@ def test_verbose(blobs, capsys):
 def test_verbose_of_several_starts(blobs, capsys, monkeypatch):
     pytest.importorskip("tqdm")
     counts = []
-    run = _lloyd.Search.run
+    run = _lloyd.LloydSearch.run
 
     def spy(search, centers, bar):
         before = bar.n
         run(search, centers, bar)
         counts.append(bar.n - before)
 
-    monkeypatch.setattr(_lloyd.Search, "run", spy)
+    monkeypatch.setattr(_lloyd.LloydSearch, "run", spy)
     SoftDTWKMeans(3, n_init=3, random_state=0, verbose=True).fit(blobs[0])
     bar = capsys.readouterr().err.split("\r")[-1]
     assert len(counts) == 3

@@ -28,7 +28,7 @@ def test_finds_a_stationary_point(series, loss):
     assert abs(gradient).max() < 1e-3 * abs(before).max()
 
 
-def test_agrees_with_the_seed(series):
+def test_agrees_with_soft_dtw_by_mblondel(series):
     from sdtw_cpu.barycenter import sdtw_barycenter
 
     init = np.zeros((5, 2))

@@ -10,6 +10,7 @@ import pytest
 from chainer_sdtw._engine import losses, series_set
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._search import minimize
+from chainer_sdtw.learning._stopping import as_stopping
 
 
 @pytest.fixture
@@ -26,13 +27,15 @@ def three(rng):
 @pytest.mark.parametrize("method", ["l-bfgs", "cg"])
 def test_searches_in_lockstep_are_those_alone(three, method):
     objective, init = three
-    options = {"optimizer": method, "tol": 1e-4}
-    z, values = minimize(objective, init, **options)
+    stopping = as_stopping(1e-4, 100)
+    z, values = minimize(objective, init, stopping, method)
     assert z.shape == (3, 5, 2) and values.shape == (3,)
     np.testing.assert_array_equal(z[1], init[1])
     assert values[1] == 0
     for k in (0, 2):
-        alone, value = minimize(objective.part([k]), init[k][None], **options)
+        alone, value = minimize(
+            objective.part([k]), init[k][None], stopping, method
+        )
         np.testing.assert_allclose(z[k], alone[0], rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(values[k], value[0], rtol=1e-9)
         assert value[0] < objective(init)[0][k]
@@ -52,7 +55,7 @@ def test_lockstep_leaves_no_thread(three, monkeypatch, error):
 
     monkeypatch.setattr(Objective, "__call__", failing)
     with pytest.raises(error):
-        minimize(objective, init)
+        minimize(objective, init, as_stopping(1e-5, 100))
     assert threading.active_count() == before
     # Where the device, the stream and the configuration are.
     assert set(calls) == {threading.current_thread()}
@@ -62,5 +65,5 @@ def test_lockstep_hands_on_errors_of_a_search(three):
     objective, init = three
     before = threading.active_count()
     with pytest.raises(ValueError, match=r"[Uu]nknown"):
-        minimize(objective, init, "lbfgs")
+        minimize(objective, init, as_stopping(1e-5, 100), "lbfgs")
     assert threading.active_count() == before
