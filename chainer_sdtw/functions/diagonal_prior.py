@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from chainer import backend
 from numpy.typing import NDArray
@@ -68,9 +70,7 @@ def diagonal_prior(
 
     """
     m, n = as_integer("m", m, 1), as_integer("n", n, 1)
-    nu = as_number("nu", nu)
-    if not 0 < nu < float("inf"):
-        raise ValueError(f"nu must be > 0 and finite, got {nu!r}")
+    nu = check_nu(nu)
     batched = x_length is not None or y_length is not None
     lengths = (
         checked_lengths("x_length", x_length, (None, m)),
@@ -96,3 +96,16 @@ def diagonal_prior(
     distance = gap * xp.maximum(m_own, n_own)[:, :, None]
     prior = -xp.expm1(-(distance**2) / (2 * nu))
     return prior if batched else prior[0]
+
+
+def check_nu(nu: Any) -> float:
+    """Return the square of a prior's width as a float.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is not positive, or not finite.
+    """
+    nu = as_number("nu", nu)
+    if not 0 < nu < float("inf"):
+        raise ValueError(f"nu must be > 0 and finite, got {nu!r}")
+    return nu

@@ -10,8 +10,10 @@ from chainer import backend
 from chainer.link import Link
 
 import sdtw_cpu
-from chainer_sdtw._engine.costs import cost_matrix
+from chainer_sdtw import functions
+from chainer_sdtw._engine.costs import check_cost, cost_matrix
 from chainer_sdtw._engine.losses import find_kind, kind_of
+from chainer_sdtw._engine.series import check_reduce
 from chainer_sdtw._engine.types import (
     Cost,
     LossFunction,
@@ -19,7 +21,7 @@ from chainer_sdtw._engine.types import (
     Series,
     Variable,
 )
-from chainer_sdtw.functions.diagonal_prior import diagonal_prior
+from chainer_sdtw.functions.diagonal_prior import check_nu, diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw
 from sdtw_cpu.checks import as_nonnegative
@@ -60,8 +62,8 @@ class SoftDTWLoss(Link):
 
     Raises:
         TypeError: If an argument is of a wrong type.
-        ValueError: If there is no loss of that name, or a number is negative
-            or not finite.
+        ValueError: If there is no such loss, ``cost`` or ``reduce``, or a
+            number is out of range.
 
     .. admonition:: Example
 
@@ -79,7 +81,7 @@ class SoftDTWLoss(Link):
     gamma: float
     prior: float
     loss: LossFunction
-    nu: Real
+    nu: float
     options: dict[str, object]
 
     def __init__(
@@ -98,8 +100,14 @@ class SoftDTWLoss(Link):
         self.register_persistent("gamma")
         self.register_persistent("prior")
         self.loss = cast(LossFunction, loss)
-        self.nu = nu
+        self.nu = cast(float, nu)
         self.options = options
+        if any(self.loss is getattr(functions, f) for f in functions.__all__):
+            # Of another function, what its options mean is not known.
+            if "cost" in options:
+                check_cost(options["cost"])
+            if "reduce" in options:
+                check_reduce(options["reduce"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Numbers become Python's: these can be loaded from any snapshot.
@@ -107,6 +115,8 @@ class SoftDTWLoss(Link):
             value = sdtw_cpu.check_gamma(value)
         elif name == "prior":
             value = as_nonnegative("prior", value)
+        elif name == "nu":
+            value = check_nu(value)
         elif name == "loss":
             kind = find_kind(value) if callable(value) else kind_of(value)
             if kind is not None:
@@ -186,7 +196,7 @@ _OF_ALIGNMENTS = ("cost", "bandwidth", "mask", "x_length", "y_length")
 class _Penalized:
     """A cost plus a diagonal prior."""
 
-    def __init__(self, cost: Cost, weight: float, nu: Real) -> None:
+    def __init__(self, cost: Cost, weight: float, nu: float) -> None:
         self.cost = cost
         self.weight = weight
         self.nu = nu

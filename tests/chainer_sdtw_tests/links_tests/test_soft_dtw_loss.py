@@ -203,6 +203,35 @@ def test_to_gpu(series):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"cost": "l3"}, ValueError, "cost must be 'sqeuclidean'"),
+        ({"cost": 2}, TypeError, "cost must be 'sqeuclidean'"),
+        ({"reduce": "none"}, ValueError, "reduce must be 'mean'"),
+        ({"nu": 0}, ValueError, "nu must be > 0 and finite, got 0.0"),
+        ({"nu": "1"}, TypeError, "nu must be a number"),
+    ],
+)
+@pytest.mark.parametrize("loss", ["soft_dtw", chainer_sdtw.dilate_loss])
+def test_options_are_checked_when_it_is_made(loss, options, error, message):
+    with pytest.raises(error, match=message):
+        SoftDTWLoss(loss=loss, **options)
+
+
+def test_options_of_another_function_are_its_own(series):
+    link = SoftDTWLoss(loss=lambda x, y, gamma, **more: more, reduce="none")
+    assert link(*series) == {"reduce": "none"}
+
+
+def test_nu_stays_in_range():
+    link = SoftDTWLoss(nu=np.int64(3))
+    assert type(link.nu) is float
+    with pytest.raises(ValueError, match="nu must be > 0"):
+        link.nu = np.inf
+    assert link.nu == 3
+
+
 def test_a_loss_by_its_name(series):
     link = SoftDTWLoss(0.3, "sharp")
     assert link.loss is chainer_sdtw.sharp_soft_dtw
