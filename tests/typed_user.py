@@ -233,6 +233,7 @@ def estimators() -> None:
     assert_type(model.predict(list(X)), Integers)
     assert_type(model.fit_transform(X), Floats)
     assert_type(model.score(X), float)
+    assert_type(model.score(X, sample_weight=0.5), float)
     loss = chainer_sdtw.soft_dtw_divergence
     centroids = SoftDTWNearestCentroid(loss=loss)
     assert_type(centroids.fit(X, ["a", "a", "b"]).centroids_, Floats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +27,7 @@ from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
 from chainer_sdtw.learning._matrix import matrix
-from sdtw_cpu.checks import as_integer, check_unmasked
+from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
 
 try:
     from sklearn.utils.validation import validate_data
@@ -156,6 +157,26 @@ class SeriesClassifier(SeriesEstimator):
         check_consistent_length(range(len(batch)), y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return labels
+
+
+def as_sample_weight(sample_weight: Any, size: int) -> np.ndarray:
+    """Return the weights ``(size,)`` of series as float64.
+
+    Args:
+        sample_weight: Weights, one number for all series, or None for 1.
+        size: The number of series.
+
+    Raises:
+        TypeError: If they are not real numbers.
+        ValueError: If the shape is wrong, one is negative, NaN or infinite,
+            or all are 0.
+    """
+    ndim = getattr(sample_weight, "ndim", None)
+    if isinstance(sample_weight, numbers.Real) or ndim == 0:
+        sample_weight = np.full(
+            size, as_number("sample_weight", sample_weight)
+        )
+    return as_weights("sample_weight", sample_weight, size, some=True)
 
 
 def _is_list(X: Any) -> bool:

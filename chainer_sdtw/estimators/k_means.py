@@ -22,7 +22,7 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
-from chainer_sdtw.estimators._base import SeriesEstimator
+from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
 from chainer_sdtw.estimators._lloyd import Limits, LloydSearch, State
 from chainer_sdtw.learning._progress import converged, progress
 from chainer_sdtw.learning._resampling import checked_length, usual_length
@@ -30,7 +30,6 @@ from chainer_sdtw.learning._stopping import as_stopping
 from sdtw_cpu.checks import (
     as_array,
     as_integer,
-    as_weights,
 )
 from sdtw_cpu.types import FloatArray, Reals
 
@@ -159,7 +158,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self,
         X: Series,
         y: object = None,
-        sample_weight: Reals | None = None,
+        sample_weight: Reals | float | None = None,
     ) -> SoftDTWKMeans:
         """Find the clusters.
 
@@ -168,7 +167,8 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 univariate series, or a list of series ``(length, d)`` or
                 ``(length,)``.
             y: Ignored.
-            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+            sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
+                for all series; None means 1.
 
         Returns:
             SoftDTWKMeans: The estimator itself.
@@ -204,14 +204,15 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self,
         X: Series,
         y: object = None,
-        sample_weight: Reals | None = None,
+        sample_weight: Reals | float | None = None,
     ) -> NDArray[np.intp]:
         """Find the clusters and return ``labels_``.
 
         Args:
             X (list or :ref:`ndarray`): As for :meth:`fit`.
             y: Ignored.
-            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+            sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
+                for all series; None means 1.
 
         Returns:
             numpy.ndarray: ``(N,)`` indexes of centers.
@@ -240,14 +241,14 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             X: Series,
             y: object = None,
             *,
-            sample_weight: Reals | None = None,
+            sample_weight: Reals | float | None = None,
         ) -> FloatArray: ...
 
     def score(
         self,
         X: Series,
         y: object = None,
-        sample_weight: Reals | None = None,
+        sample_weight: Reals | float | None = None,
     ) -> float:
         """The negative sum of the losses to the closest center.
 
@@ -256,16 +257,15 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 :meth:`fit` takes, of any lengths; but ``(N, L)`` after
                 ``(N, L)`` has as many columns.
             y: Ignored.
-            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+            sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
+                for all series; None means 1.
 
         Returns:
             float: The more, the better.
 
         """
         least = self._to_centers(X).min(axis=1)
-        weights = as_weights(
-            "sample_weight", sample_weight, len(least), some=True
-        )
+        weights = as_sample_weight(sample_weight, len(least))
         return -float(weights @ least)
 
     def get_feature_names_out(
@@ -317,9 +317,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 f"{limits.n_clusters}"
             )
         loss = self._loss()
-        weights = as_weights(
-            "sample_weight", sample_weight, len(batch), some=True
-        )
+        weights = as_sample_weight(sample_weight, len(batch))
         largest = float(weights.max())
         init, length = self._init_array(batch)
         rng = check_random_state(self.random_state)

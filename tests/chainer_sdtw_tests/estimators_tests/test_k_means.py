@@ -102,6 +102,18 @@ def test_weights(blobs):
     )
 
 
+@pytest.mark.parametrize("weight", [2, 0.5, np.float32(2), np.array(2)])
+def test_one_weight_for_all(blobs, weight):
+    X, _ = blobs
+    model = SoftDTWKMeans(3, random_state=0, max_iter=2)
+    inertia = model.fit(X).inertia_
+    labels = model.fit_predict(X, sample_weight=weight)
+    np.testing.assert_array_equal(labels, model.labels_)
+    assert model.inertia_ == weight * inertia
+    score = model.score(X, sample_weight=weight)
+    np.testing.assert_allclose(score, -model.inertia_)
+
+
 def test_the_same_seed_gives_the_same(blobs):
     X, _ = blobs
     one, other, third = (
@@ -378,7 +390,7 @@ def test_other_features():
         model.predict(np.zeros((4, 5, 3)))
 
 
-@pytest.mark.parametrize("weights", [-np.ones(4), np.zeros(4)])
+@pytest.mark.parametrize("weights", [-np.ones(4), np.zeros(4), -1, 0])
 def test_weights_out_of_range(weights):
     with pytest.raises(ValueError, match=r"must be >= 0|must not all be zero"):
         SoftDTWKMeans(2).fit(X, sample_weight=weights)
