@@ -28,8 +28,9 @@ KEY := $(shell { $(PYTHON) -c \
 CREATED = $(VENV)/created-$(KEY)
 INSTALLED = $(VENV)/installed
 NATIVE = $(wildcard sdtw_cpu/*.pyx sdtw_cpu/*.pxd \
-	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp)
+	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp sdtw_cpu/src/simd/*.hpp)
 CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
+	sdtw_cpu/src/simd/*.hpp \
 	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/cuda_on_cpu/*.hpp tests/tools_tests/*.cuh)
 

@@ -144,7 +144,7 @@ setup(
             depends=[
                 "setup.py",
                 KERNELS,
-                *sorted(glob(f"{SOURCE}/*.hpp")),
+                *sorted(glob(f"{SOURCE}/**/*.hpp", recursive=True)),
                 *sorted(glob("sdtw_cpu/*.pxd")),
             ],
             language="c++",

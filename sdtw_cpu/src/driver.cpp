@@ -134,10 +134,11 @@ class Watch {
 // and that a forbidden cell takes, up to four times as many. With int32
 // exponents and a floor of -2**29 at every step none of them overflows;
 // integral doubles hold more, but cells must stay under 2**51 (see weight()
-// in simd.hpp). kCost bounds a single cost: what rounding x - y takes from it
-// is magnified by 1 / gamma, and above 2**13 would show in the gradient.
-// kFlattest is the largest gamma for which forbidden cells have a cost. For a
-// larger one the pair fits only if its costs are negligible beside gamma.
+// in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
+// from it is magnified by 1 / gamma, and above 2**13 would show in the
+// gradient. kFlattest is the largest gamma for which forbidden cells have a
+// cost. For a larger one the pair fits only if its costs are negligible beside
+// gamma.
 template <class T>
 struct Range;
 template <>

@@ -20,7 +20,7 @@
 
 #include <type_traits>
 
-#include "simd.hpp"
+#include "simd/weight.hpp"
 
 namespace sdtw {
 namespace SDTW_ISA {
@@ -1184,8 +1184,6 @@ struct Table {
 
 }  // namespace
 
-#define SDTW_STR_(a) #a
-#define SDTW_STR(a) SDTW_STR_(a)
 extern const Level kLevel;
 const Level kLevel = {SDTW_STR(SDTW_ISA), Table<F32>::sweeps(),
                       Table<F64>::sweeps()};

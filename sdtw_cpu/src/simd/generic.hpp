@@ -1,0 +1,217 @@
+// Plain loops over 128 bits, which any compiler vectorises.
+#pragma once
+
+#include "simd/interface.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+
+template <class T_, int L_>
+struct Plain {
+  using T = T_;
+  static constexpr int L = L_;
+  struct V {
+    T a[L];
+  };
+  template <class Fn>
+  static SDTW_INLINE V map(Fn fn) {
+    V r;
+    for (int l = 0; l < L; ++l) r.a[l] = fn(l);
+    return r;
+  }
+  static SDTW_INLINE V set1(T a) {
+    return map([&](int) { return a; });
+  }
+  static SDTW_INLINE V load(const T* p) {
+    return map([&](int l) { return p[l]; });
+  }
+  static SDTW_INLINE void store(T* p, const V& a) {
+    for (int l = 0; l < L; ++l) p[l] = a.a[l];
+  }
+  static SDTW_INLINE V add(V a, V b) {
+    return map([&](int l) { return a.a[l] + b.a[l]; });
+  }
+  static SDTW_INLINE V sub(V a, V b) {
+    return map([&](int l) { return a.a[l] - b.a[l]; });
+  }
+  static SDTW_INLINE V mul(V a, V b) {
+    return map([&](int l) { return a.a[l] * b.a[l]; });
+  }
+  static SDTW_INLINE V fma(V a, V b, V c) {
+    return map([&](int l) { return a.a[l] * b.a[l] + c.a[l]; });
+  }
+  static SDTW_INLINE V fnma(V a, V b, V c) {
+    return map([&](int l) { return c.a[l] - a.a[l] * b.a[l]; });
+  }
+  static SDTW_INLINE V sqrt(V a) {
+    return map([&](int l) { return (T)::sqrt((double)a.a[l]); });
+  }
+  static SDTW_INLINE V min(V a, V b) {
+    return map([&](int l) { return a.a[l] < b.a[l] ? a.a[l] : b.a[l]; });
+  }
+  static SDTW_INLINE V max(V a, V b) {
+    return map([&](int l) { return a.a[l] > b.a[l] ? a.a[l] : b.a[l]; });
+  }
+  static SDTW_INLINE V leq(V a, V b) {
+    return map([&](int l) { return a.a[l] <= b.a[l] ? T(1) : T(0); });
+  }
+  static SDTW_INLINE V pick(V a, V b, V x, V y) {
+    return map([&](int l) { return a.a[l] <= b.a[l] ? x.a[l] : y.a[l]; });
+  }
+  static SDTW_INLINE V recip(V a) {
+    return map([&](int l) { return T(1) / a.a[l]; });
+  }
+  static SDTW_INLINE V shift_up(V v, V below) {
+    return map([&](int l) { return l ? v.a[l ? l - 1 : 0] : below.a[L - 1]; });
+  }
+  static SDTW_INLINE V shift_down(V v, V above) {
+    return map(
+        [&](int l) { return l + 1 < L ? v.a[(l + 1) % L] : above.a[0]; });
+  }
+  static SDTW_INLINE void store_first(T* p, V a) { *p = a.a[0]; }
+  static SDTW_INLINE void store_last(T* p, V a) { *p = a.a[L - 1]; }
+};
+
+struct F64 : Plain<double, 2>, Exponent64 {
+  using X = V;
+  static SDTW_INLINE V fused(V a, V b, V c) {
+    return map([&](int l) {
+#if defined(__FP_FAST_FMA)
+      return __builtin_fma(a.a[l], b.a[l], c.a[l]);
+#else
+      const double ah = leading(a.a[l]), bh = leading(b.a[l]);
+      return (ah * bh + c.a[l]) +
+             (ah * (b.a[l] - bh) + (a.a[l] - ah) * b.a[l]);
+#endif
+    });
+  }
+  static SDTW_INLINE X xset1(T a) { return set1(a); }
+  static SDTW_INLINE X xload(const T* p) { return load(p); }
+  static SDTW_INLINE void xstore(T* p, X a) { store(p, a); }
+  static SDTW_INLINE X xload1(const T* p) { return set1(*p); }
+  static SDTW_INLINE X xadd(X a, X b) { return add(a, b); }
+  static SDTW_INLINE X xsub(X a, X b) { return sub(a, b); }
+  static SDTW_INLINE X xmax(X a, X b) { return max(a, b); }
+  static SDTW_INLINE X xshift_up(X v, X below) { return shift_up(v, below); }
+  static SDTW_INLINE void xstore_last(T* p, X a) { store_last(p, a); }
+  static SDTW_INLINE V scale(V m, X k) {
+    k = xmax(k, set1(-1000));
+    return map([&](int l) {
+      int64_t b = bits(m.a[l]) + (int64_t)((uint64_t)(int64_t)k.a[l] << 52);
+      return from_bits(b);
+    });
+  }
+  static SDTW_INLINE void renorm(V& m, X& e) {
+    for (int l = 0; l < L; ++l) {
+      int64_t b = bits(m.a[l]);
+      e.a[l] += double((b >> 52) - 1023);
+      m.a[l] = from_bits((b & 0xfffffffffffffLL) | 0x3ff0000000000000LL);
+    }
+  }
+
+ private:
+  static SDTW_INLINE int64_t bits(double a) {
+    int64_t b;
+    std::memcpy(&b, &a, 8);
+    return b;
+  }
+  static SDTW_INLINE double from_bits(int64_t b) {
+    double a;
+    std::memcpy(&a, &b, 8);
+    return a;
+  }
+  // Half of the digits: products of two are exact.
+  static SDTW_INLINE double leading(double a) {
+    return from_bits(bits(a) & ~0x7ffffffLL);
+  }
+};
+
+struct F32 : Plain<float, 4>, Exponent32 {
+  struct X {
+    int32_t a[L];
+  };
+  template <class Fn>
+  static SDTW_INLINE X xmap(Fn fn) {
+    X r;
+    for (int l = 0; l < L; ++l) r.a[l] = fn(l);
+    return r;
+  }
+  static SDTW_INLINE X xset1(T a) {
+    return xmap([&](int) { return (int32_t)a; });
+  }
+  static SDTW_INLINE X xload(const T* p) {
+    X r;
+    std::memcpy(r.a, p, sizeof r.a);
+    return r;
+  }
+  static SDTW_INLINE void xstore(T* p, X a) {
+    std::memcpy(p, a.a, sizeof a.a);
+  }
+  static SDTW_INLINE X xload1(const T* p) {
+    int32_t i;
+    std::memcpy(&i, p, 4);
+    return xmap([&](int) { return i; });
+  }
+  static SDTW_INLINE X xadd(X a, X b) {
+    return xmap([&](int l) { return a.a[l] + b.a[l]; });
+  }
+  static SDTW_INLINE X xsub(X a, X b) {
+    return xmap([&](int l) { return a.a[l] - b.a[l]; });
+  }
+  static SDTW_INLINE X xmax(X a, X b) {
+    return xmap([&](int l) { return a.a[l] > b.a[l] ? a.a[l] : b.a[l]; });
+  }
+  static SDTW_INLINE X xshift_up(X v, X below) {
+    return xmap(
+        [&](int l) { return l ? v.a[l ? l - 1 : 0] : below.a[L - 1]; });
+  }
+  static SDTW_INLINE void xstore_last(T* p, X a) {
+    std::memcpy(p, &a.a[L - 1], 4);
+  }
+  // a * b + c with the product exact: in double where there is no fma.
+  static SDTW_INLINE V fused(V a, V b, V c) {
+    return map([&](int l) {
+#if defined(__FP_FAST_FMAF) && !defined(__SSE2__)
+      return __builtin_fmaf(a.a[l], b.a[l], c.a[l]);
+#else
+      return (float)((double)a.a[l] * b.a[l] + c.a[l]);
+#endif
+    });
+  }
+  static SDTW_INLINE X to_x(V a) {
+    // Round to nearest, ties to even, for |a| < 2**22; larger ones are
+    // integral enough after truncation.
+    return xmap([&](int l) {
+      const float big = 12582912.0f;
+      float v = a.a[l];
+      float r = (v + big) - big;
+      return (int32_t)(v < 4194304.0f && v > -4194304.0f ? r : v);
+    });
+  }
+  static SDTW_INLINE V to_v(X a) {
+    return map([&](int l) { return (float)a.a[l]; });
+  }
+  static SDTW_INLINE V scale(V m, X k) {
+    V r;
+    for (int l = 0; l < L; ++l) {
+      int32_t s = k.a[l] > -100 ? k.a[l] : -100;
+      int32_t b;
+      std::memcpy(&b, &m.a[l], 4);
+      b = (int32_t)((uint32_t)b + ((uint32_t)s << 23));
+      std::memcpy(&r.a[l], &b, 4);
+    }
+    return r;
+  }
+  static SDTW_INLINE void renorm(V& m, X& e) {
+    for (int l = 0; l < L; ++l) {
+      int32_t b;
+      std::memcpy(&b, &m.a[l], 4);
+      e.a[l] += (b >> 23) - 127;
+      b = (b & 0x7fffff) | 0x3f800000;
+      std::memcpy(&m.a[l], &b, 4);
+    }
+  }
+};
+
+}  // namespace SDTW_ISA
+}  // namespace sdtw

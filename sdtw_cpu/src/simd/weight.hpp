@@ -1,0 +1,90 @@
+// What is computed of costs and of sums: weights and shares.
+#pragma once
+
+#include "simd/level.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+
+// Polynomials for 2**f on [-1/2, 1/2] (Chebyshev interpolation; relative
+// errors 7e-18 and 2e-9, below the rounding of either format).
+constexpr double kExp64[12] = {
+    0x1.0000000000000p+0,  0x1.62e42fefa39efp-1,  0x1.ebfbdff82c5aep-3,
+    0x1.c6b08d704a0c6p-5,  0x1.3b2ab6fb9f1a5p-7,  0x1.5d87fe78a3f9cp-10,
+    0x1.430913112c61bp-13, 0x1.ffcbfc6da6ed1p-17, 0x1.62bfc2c86d700p-20,
+    0x1.b524ebd13a55fp-24, 0x1.e6228acd1c6e5p-28, 0x1.e9ec1fcb69a7fp-32,
+};
+constexpr float kExp32[7] = {
+    0x1.0000000000000p+0f,  0x1.62e4300000000p-1f, 0x1.ebfbe00000000p-3f,
+    0x1.c6aecc0000000p-5f,  0x1.3b2a1c0000000p-7f, 0x1.5f48c00000000p-10f,
+    0x1.4440000000000p-13f,
+};
+
+// The inverse of a sum as `high + low`, and shares of the sum. In float32 a
+// product with the inverse alone would often give 1 - 2**-24 where the share
+// is 1 but never more than 1, and that loss of mass would add up along a path.
+template <class F, class V>
+struct Inverse64 {
+  V high;
+  explicit SDTW_INLINE Inverse64(V sum) : high(F::recip(sum)) {}
+  SDTW_INLINE V share(V part) const { return F::mul(part, high); }
+};
+template <class F, class V>
+struct Inverse32 {
+  V high, low;
+  explicit SDTW_INLINE Inverse32(V sum) : high(F::recip(sum)) {
+    const V minus = F::sub(F::set1(0), sum);
+    low = F::mul(high, F::fused(high, minus, F::set1(1)));
+  }
+  SDTW_INLINE V share(V part) const {
+    return F::fused(part, high, F::mul(part, low));
+  }
+};
+
+// Minus Scale::rate, in two parts that sum to it.
+template <class F>
+struct Rate {
+  typename F::V neg_hi, neg_lo;
+};
+
+SDTW_INLINE Inverse64<F64, F64::V> invert(F64, F64::V sum) {
+  return Inverse64<F64, F64::V>(sum);
+}
+SDTW_INLINE Inverse32<F32, F32::V> invert(F32, F32::V sum) {
+  return Inverse32<F32, F32::V>(sum);
+}
+
+// 2**(-c / (gamma ln 2)) = f * 2**n with f in [2**-0.5, 2**0.5]; `lo` is the
+// part of c that its format could not hold (F32 only).
+SDTW_INLINE void weight(const Rate<F64>& rate, F64::V c, F64::V& f,
+                        F64::X& n) {
+  const F64::V magic = F64::set1(0x1.8p52);
+  n = F64::sub(F64::fma(c, rate.neg_hi, magic), magic);
+  const F64::V r = F64::fused(c, rate.neg_hi, F64::sub(F64::set1(0), n));
+  F64::V p = F64::set1(kExp64[11]);
+  SDTW_UNROLL
+  for (int k = 10; k >= 0; --k) p = F64::fma(p, r, F64::set1(kExp64[k]));
+  f = p;
+}
+
+// `large` says that c / gamma may be so large, as that of forbidden cells is,
+// that a product of 24 bits leaves more than 1/2 to the fraction.
+SDTW_INLINE void weight(const Rate<F32>& rate, F32::V c, F32::V lo, bool large,
+                        F32::V& f, F32::X& n) {
+  n = F32::to_x(F32::mul(c, rate.neg_hi));
+  F32::V r = F32::fused(c, rate.neg_hi, F32::sub(F32::set1(0), F32::to_v(n)));
+  r = F32::fma(c, rate.neg_lo, r);
+  r = F32::fma(lo, rate.neg_hi, r);
+  if (large) {
+    const F32::X more = F32::to_x(r);
+    n = F32::xadd(n, more);
+    r = F32::sub(r, F32::to_v(more));
+  }
+  F32::V p = F32::set1(kExp32[6]);
+  SDTW_UNROLL
+  for (int k = 5; k >= 0; --k) p = F32::fma(p, r, F32::set1(kExp32[k]));
+  f = p;
+}
+
+}  // namespace SDTW_ISA
+}  // namespace sdtw
