@@ -40,6 +40,7 @@ struct Along {
   static constexpr bool kAcross = false;
   static constexpr int L = F::L;
   static constexpr int kRows = 32;
+  static_assert(kRows % L == 0, "a strip has whole vectors");
   static constexpr int R = kRows / L;  // vectors per strip
   static constexpr int kLag = kRows - 1;
   static constexpr int kEntry = 1;
@@ -1122,8 +1123,7 @@ struct Entry {
   using HardK = Kernel<F, G, Hard<F, G>>;
   // Pairs that need it are swept one by one, in double, and by generic code:
   // it has nothing for vectors.
-  static constexpr bool kLogSpace =
-      !G::kAcross && sizeof(T) == 8 && SDTW_LEVEL == SDTW_ID_generic;
+  static constexpr bool kLogSpace = !G::kAcross && sizeof(T) == 8 && kBaseline;
   using LogSpaceK =
       std::conditional_t<kLogSpace, Kernel<F, G, LogSpace<F, G>>, SoftK>;
 
@@ -1185,7 +1185,7 @@ struct Table {
 }  // namespace
 
 extern const Level kLevel;
-const Level kLevel = {SDTW_STR(SDTW_ISA), Table<F32>::sweeps(),
+const Level kLevel = {SDTW_STRING(SDTW_ISA), Table<F32>::sweeps(),
                       Table<F64>::sweeps()};
 
 }  // namespace SDTW_ISA

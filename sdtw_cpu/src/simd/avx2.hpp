@@ -8,10 +8,11 @@
 namespace sdtw {
 namespace SDTW_ISA {
 
-struct F64 : Exponent64 {
+constexpr bool kBaseline = false;
+
+struct Doubles {
   using T = double;
   using V = __m256d;
-  using X = __m256d;
   static constexpr int L = 4;
 
   static SDTW_INLINE V set1(T a) { return _mm256_set1_pd(a); }
@@ -47,16 +48,9 @@ struct F64 : Exponent64 {
   static SDTW_INLINE void store_last(T* p, V a) {
     _mm_storeh_pd(p, _mm256_extractf128_pd(a, 1));
   }
+};
 
-  static SDTW_INLINE X xset1(T a) { return set1(a); }
-  static SDTW_INLINE X xload(const T* p) { return load(p); }
-  static SDTW_INLINE void xstore(T* p, X a) { store(p, a); }
-  static SDTW_INLINE X xload1(const T* p) { return set1(*p); }
-  static SDTW_INLINE X xadd(X a, X b) { return add(a, b); }
-  static SDTW_INLINE X xsub(X a, X b) { return sub(a, b); }
-  static SDTW_INLINE X xmax(X a, X b) { return max(a, b); }
-  static SDTW_INLINE X xshift_up(X v, X below) { return shift_up(v, below); }
-  static SDTW_INLINE void xstore_last(T* p, X a) { store_last(p, a); }
+struct F64 : DoubleExponents<Doubles> {
   static SDTW_INLINE V scale(V m, X k) {
     // An integral double plus 1.5 * 2**52 carries the integer in its low
     // bits; shifted to the exponent field it multiplies by a power of two.
@@ -76,7 +70,7 @@ struct F64 : Exponent64 {
   }
 };
 
-struct F32 : Exponent32 {
+struct F32 : IntExponents {
   using T = float;
   using V = __m256;
   using X = __m256i;

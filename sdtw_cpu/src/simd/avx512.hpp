@@ -8,10 +8,11 @@
 namespace sdtw {
 namespace SDTW_ISA {
 
-struct F64 : Exponent64 {
+constexpr bool kBaseline = false;
+
+struct Doubles {
   using T = double;
   using V = __m512d;
-  using X = __m512d;
   static constexpr int L = 8;
 
   static SDTW_INLINE V set1(T a) { return _mm512_set1_pd(a); }
@@ -55,16 +56,9 @@ struct F64 : Exponent64 {
   static SDTW_INLINE void store_last(T* p, V a) {
     _mm512_mask_storeu_pd(p - 7, 0x80, a);
   }
+};
 
-  static SDTW_INLINE X xset1(T a) { return set1(a); }
-  static SDTW_INLINE X xload(const T* p) { return load(p); }
-  static SDTW_INLINE void xstore(T* p, X a) { store(p, a); }
-  static SDTW_INLINE X xload1(const T* p) { return set1(*p); }
-  static SDTW_INLINE X xadd(X a, X b) { return add(a, b); }
-  static SDTW_INLINE X xsub(X a, X b) { return sub(a, b); }
-  static SDTW_INLINE X xmax(X a, X b) { return max(a, b); }
-  static SDTW_INLINE X xshift_up(X v, X below) { return shift_up(v, below); }
-  static SDTW_INLINE void xstore_last(T* p, X a) { store_last(p, a); }
+struct F64 : DoubleExponents<Doubles> {
   static SDTW_INLINE V scale(V m, X k) { return _mm512_scalef_pd(m, k); }
   static SDTW_INLINE void renorm(V& m, X& e) {
     e = add(e, _mm512_getexp_pd(m));
@@ -72,7 +66,7 @@ struct F64 : Exponent64 {
   }
 };
 
-struct F32 : Exponent32 {
+struct F32 : IntExponents {
   using T = float;
   using V = __m512;
   using X = __m512i;

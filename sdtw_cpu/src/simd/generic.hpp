@@ -6,6 +6,8 @@
 namespace sdtw {
 namespace SDTW_ISA {
 
+constexpr bool kBaseline = true;
+
 template <class T_, int L_>
 struct Plain {
   using T = T_;
@@ -72,8 +74,7 @@ struct Plain {
   static SDTW_INLINE void store_last(T* p, V a) { *p = a.a[L - 1]; }
 };
 
-struct F64 : Plain<double, 2>, Exponent64 {
-  using X = V;
+struct F64 : DoubleExponents<Plain<double, 2>> {
   static SDTW_INLINE V fused(V a, V b, V c) {
     return map([&](int l) {
 #if defined(__FP_FAST_FMA)
@@ -85,15 +86,6 @@ struct F64 : Plain<double, 2>, Exponent64 {
 #endif
     });
   }
-  static SDTW_INLINE X xset1(T a) { return set1(a); }
-  static SDTW_INLINE X xload(const T* p) { return load(p); }
-  static SDTW_INLINE void xstore(T* p, X a) { store(p, a); }
-  static SDTW_INLINE X xload1(const T* p) { return set1(*p); }
-  static SDTW_INLINE X xadd(X a, X b) { return add(a, b); }
-  static SDTW_INLINE X xsub(X a, X b) { return sub(a, b); }
-  static SDTW_INLINE X xmax(X a, X b) { return max(a, b); }
-  static SDTW_INLINE X xshift_up(X v, X below) { return shift_up(v, below); }
-  static SDTW_INLINE void xstore_last(T* p, X a) { store_last(p, a); }
   static SDTW_INLINE V scale(V m, X k) {
     k = xmax(k, set1(-1000));
     return map([&](int l) {
@@ -126,7 +118,7 @@ struct F64 : Plain<double, 2>, Exponent64 {
   }
 };
 
-struct F32 : Plain<float, 4>, Exponent32 {
+struct F32 : Plain<float, 4>, IntExponents {
   struct X {
     int32_t a[L];
   };

@@ -1,4 +1,4 @@
-// Vectors of one instruction set, all behind one interface.
+// The interface that every instruction set has, and what all of them share.
 //
 // Included by kernels.cpp only, which is compiled once per instruction set
 // with SDTW_ISA set to the name of one of the files beside this one.
@@ -6,22 +6,49 @@
 // templates of the standard library, so no code built for a newer processor
 // can be merged by the linker into the baseline.
 //
-// F64 and F32 both provide
-//   V        a vector of L numbers (double or float)
-//   X        L exponents: integral doubles for F64, int32 for F32
-//   shift_up / shift_down   move lanes by one and pull in a neighbour's lane
-//   scale    m * 2**k for k <= 0; below 2**-100 (F32) or 2**-1000 (F64) the
-//            result is negligible and need not be exact
-//   renorm   move the exponent of a mantissa into the integer part
-//   fused    a * b + c with an exact product, for sums that cancel
-// and weight.hpp has
-//   weight   2**(-c / (gamma ln 2)) as (fraction, exponent)
+// A file of an instruction set defines
+//   kBaseline   whether every processor has it; only that level sweeps in log
+//               space
+//   F64, F32    vectors of double and of float
+// Both structs have the types and the constant
+//   T           a number: double or float
+//   V           a vector of L numbers
+//   X           L exponents: integral doubles for F64, int32 for F32; arrays
+//               keep them in numbers of T
+//   L           how many, at most kMaxLanes
+// and these static functions, all of them SDTW_INLINE:
+//   set1(a), load(p), store(p, v)
+//   add(a, b), sub(a, b), mul(a, b), min(a, b), max(a, b), sqrt(a)
+//   fma(a, b, c)            a * b + c, fnma(a, b, c): c - a * b; one or two
+//                           roundings
+//   fused(a, b, c)          a * b + c with an exact product, for sums that
+//                           cancel
+//   recip(a)                1 / a, to the last digit or two
+//   leq(a, b)               1 where a <= b, else 0
+//   pick(a, b, x, y)        x where a <= b, else y
+//   shift_up(v, below)      lane l becomes v[l - 1], lane 0 below[L - 1]
+//   shift_down(v, above)    lane l becomes v[l + 1], lane L - 1 above[0]
+//   store_first(p, v), store_last(p, v)   one lane, at p
+//   xset1(a), xload(p), xstore(p, x), xload1(p): all lanes from one number
+//   xadd(a, b), xsub(a, b), xmax(a, b), xshift_up(x, below), xstore_last(p, x)
+//   number(p)               one exponent of an array as a double
+//   scale(m, k)             m * 2**k for k <= 0; below 2**-100 (F32) or
+//                           2**-1000 (F64) the result is negligible and need
+//                           not be exact
+//   renorm(m, e)            move the exponent of a mantissa, which is positive
+//                           and no subnormal, into e
+//   to_x(v), to_v(x)        F32 alone: to the nearest integers, and back
+//
+// DoubleExponents adds the functions of exponents that are doubles, and
+// IntExponents::number is that of int32. level.hpp checks the rest.
 #pragma once
 
 #include <math.h>
 
 #include <cstdint>
 #include <cstring>
+
+#include "kernels.hpp"
 
 #if defined(_MSC_VER)
 #define SDTW_INLINE __forceinline
@@ -33,20 +60,8 @@
 #define SDTW_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-#define SDTW_ID_generic 1
-#define SDTW_ID_avx2 2
-#define SDTW_ID_avx512 3
-#define SDTW_CAT_(a, b) a##b
-#define SDTW_CAT(a, b) SDTW_CAT_(a, b)
-#define SDTW_LEVEL SDTW_CAT(SDTW_ID_, SDTW_ISA)
-
-#if SDTW_LEVEL != SDTW_ID_generic
-#include <immintrin.h>
-#elif defined(__SSE2__) || defined(_M_X64)
+#if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
-#define SDTW_HAVE_MXCSR 1
-#endif
-#if SDTW_LEVEL != SDTW_ID_generic
 #define SDTW_HAVE_MXCSR 1
 #endif
 
@@ -70,11 +85,28 @@ class FlushSubnormals {
   FlushSubnormals& operator=(const FlushSubnormals&) = delete;
 };
 
-// Exponents are kept in arrays of the format's own numbers.
-struct Exponent64 {
-  static SDTW_INLINE double number(const double* p) { return *p; }
+// Vectors of doubles whose exponents are integral doubles.
+template <class Vectors>
+struct DoubleExponents : Vectors {
+  using T = typename Vectors::T;
+  using V = typename Vectors::V;
+  using X = V;
+  static SDTW_INLINE X xset1(T a) { return Vectors::set1(a); }
+  static SDTW_INLINE X xload(const T* p) { return Vectors::load(p); }
+  static SDTW_INLINE void xstore(T* p, X a) { Vectors::store(p, a); }
+  static SDTW_INLINE X xload1(const T* p) { return Vectors::set1(*p); }
+  static SDTW_INLINE X xadd(X a, X b) { return Vectors::add(a, b); }
+  static SDTW_INLINE X xsub(X a, X b) { return Vectors::sub(a, b); }
+  static SDTW_INLINE X xmax(X a, X b) { return Vectors::max(a, b); }
+  static SDTW_INLINE X xshift_up(X v, X below) {
+    return Vectors::shift_up(v, below);
+  }
+  static SDTW_INLINE void xstore_last(T* p, X a) { Vectors::store_last(p, a); }
+  static SDTW_INLINE double number(const T* p) { return *p; }
 };
-struct Exponent32 {
+
+// Exponents that are int32, in arrays of floats.
+struct IntExponents {
   static SDTW_INLINE double number(const float* p) {
     int32_t i;
     std::memcpy(&i, p, sizeof i);
