@@ -1,0 +1,181 @@
+// The sweep of the mass, from the last cell back.
+#pragma once
+
+#include "gradients.hpp"
+#include "sweep.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+namespace {
+
+template <class F, class G, class S>
+struct Adjoint : Strips<F, G> {
+  using Base = Strips<F, G>;
+  using Base::columns;
+  using Base::kTile;
+  using Base::L;
+  using Base::R;
+  using Base::steps;
+  using Base::strips;
+  using typename Base::T;
+  using typename Base::V;
+
+  // The mass that cells keep for their left, hand up, and hand up one step
+  // later.
+  struct Mass {
+    V keep[R], hand[R], diag[R];
+
+    void start(const T* last) {
+      for (int r = 0; r < R; ++r) {
+        keep[r] = F::load(last + r * L);
+        hand[r] = diag[r] = F::set1(0);
+      }
+    }
+    void load(const T* p) {
+      for (int r = 0; r < R; ++r) {
+        keep[r] = F::load(p + r * L);
+        hand[r] = F::load(p + kTile + r * L);
+        diag[r] = F::load(p + 2 * kTile + r * L);
+      }
+    }
+    void store(T* p) const {
+      for (int r = 0; r < R; ++r) {
+        F::store(p + r * L, keep[r]);
+        F::store(p + kTile + r * L, hand[r]);
+        F::store(p + 2 * kTile + r * L, diag[r]);
+      }
+    }
+    SDTW_INLINE V arrived(int r, V above) const {
+      return F::add(
+          keep[r],
+          G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : above));
+    }
+  };
+
+  // Sweep the mass back, and its tangent; the alignment replaces the weights
+  // in scratch, and its tangent the direction.
+  template <bool kTangent>
+  static SDTW_NOINLINE void back(Group<T>& g, int strip, int t0, int t1,
+                                 bool first, const Scratch<T>& scratch,
+                                 const T* choice, const T* change) {
+    Mass mass, tangents;
+    if (first) {
+      T one[kTile] = {}, other[kTile] = {};
+      const int last = (g.m - 1) % G::kRows * G::kEntry;
+      for (int l = 0; strip == strips(g) - 1 && l < G::kEntry; ++l) {
+        one[last + l] = g.mass[l];
+        other[last + l] = g.mass_tangent[l];
+      }
+      mass.start(one);
+      if (kTangent) tangents.start(other);
+    } else {
+      mass.load(scratch.mass);
+      if (kTangent) tangents.load(scratch.mass + 3 * kTile);
+    }
+    const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+    T* tile = scratch.fraction + size;
+    T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
+    choice += 3 * size;
+    if (kTangent) change += 3 * size;
+    for (int t = t1 - 1; t >= t0; --t) {
+      const ptrdiff_t in = (ptrdiff_t)(t - G::kLag) * G::kEntry;
+      const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
+      tile -= kTile;
+      choice -= 3 * kTile;
+      const V above = G::get(g.mass_edge + in);
+      V above_tangent = above;
+      if (kTangent) {
+        above_tangent = G::get(g.mass_edge_tangent + in);
+        tangent_tile -= kTile;
+        change -= 3 * kTile;
+      }
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const V e = mass.arrived(r, above);
+        F::store(tile + r * L, e);
+        const T* p = choice + r * 3 * L;
+        if (kTangent) {
+          const V et = tangents.arrived(r, above_tangent);
+          F::store(tangent_tile + r * L, et);
+          const T* q = change + r * 3 * L;
+          tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
+          tangents.hand[r] = F::fma(
+              F::load(q + L), e, F::fma(F::load(p + L), et, tangents.diag[r]));
+          tangents.diag[r] =
+              F::fma(F::load(q + 2 * L), e, F::mul(F::load(p + 2 * L), et));
+        }
+        mass.keep[r] = F::mul(F::load(p), e);
+        mass.hand[r] = F::fma(F::load(p + L), e, mass.diag[r]);
+        mass.diag[r] = F::mul(F::load(p + 2 * L), e);
+      }
+      G::put_first(g.mass_edge + out, mass.hand[0]);
+      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.hand[0]);
+    }
+    if (t0 == g.steps[strip].begin) {
+      const ptrdiff_t out = (ptrdiff_t)(t0 - 1) * G::kEntry;
+      G::put_first(g.mass_edge + out, mass.diag[0]);
+      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.diag[0]);
+    }
+    mass.store(scratch.mass);
+    if (kTangent) tangents.store(scratch.mass + 3 * kTile);
+  }
+
+  static void adjoint(Group<T>& g, const Scratch<T>& scratch, int block,
+                      int segment, Edge<T> in, const T* state_in) {
+    const FlushSubnormals flush;
+    const int first = block * g.block;
+    const int count =
+        g.block < strips(g) - first ? g.block : strips(g) - first;
+    const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
+    const bool along = g.direction != Direction::kNone;
+    for (int q = 0; q < count; ++q) {
+      const Span at = steps(g, first + q, segment);
+      const Edge<T> upper = q ? scratch.edge : in;
+      T* choice = scratch.choice + q * size;
+      Weights<F, G, S>::weights(g, first + q, at.begin, at.end, scratch);
+      Sweep<F, G, S>::template sweep<true>(g, first + q, at.begin, at.end,
+                                           upper, scratch.edge, state_in,
+                                           nullptr, scratch, choice);
+      if (!along) continue;
+      Directions<F, G>::directions(g, first + q, at.begin, at.end, scratch);
+      Sweep<F, G, S>::template tangent<true>(
+          g, first + q, at.begin, at.end, upper, scratch.edge, state_in,
+          nullptr, scratch, choice, scratch.change + q * size);
+    }
+    for (int q = count - 1; q >= 0; --q) {
+      const int strip = first + q;
+      const int t0 = steps(g, strip, segment).begin;
+      const int t1 = steps(g, strip, segment).end;
+      const bool last = t1 == g.steps[strip].end;
+      const T* choice = scratch.choice + q * size;
+      if (along)
+        back<true>(g, strip, t0, t1, last, scratch, choice,
+                   scratch.change + q * size);
+      else
+        back<false>(g, strip, t0, t1, last, scratch, choice, nullptr);
+      const T* result = along ? scratch.direction : scratch.fraction;
+      if (g.cost == Cost::kExplicitF32) {
+        Gradients<F, G>::template alignment<float>(g, strip, t0, t1, result);
+        continue;
+      }
+      if (g.cost == Cost::kExplicitF64) {
+        Gradients<F, G>::template alignment<double>(g, strip, t0, t1, result);
+        continue;
+      }
+      Gradients<F, G>::factors(g, strip, t0, t1, scratch);
+      if (g.cost == Cost::kManhattan)
+        Gradients<F, G>::template gradients<Absolutes, false>(g, strip, t0, t1,
+                                                              last, scratch);
+      else if (g.direction == Direction::kSeries)
+        Gradients<F, G>::template gradients<Squares, true>(g, strip, t0, t1,
+                                                           last, scratch);
+      else
+        Gradients<F, G>::template gradients<Squares, false>(g, strip, t0, t1,
+                                                            last, scratch);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace SDTW_ISA
+}  // namespace sdtw

@@ -1,0 +1,124 @@
+// What the direction makes of a segment's costs.
+#pragma once
+
+#include "weights.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+namespace {
+
+template <class F, class G>
+struct Directions : Strips<F, G> {
+  using Base = Strips<F, G>;
+  using Base::columns;
+  using Base::kTile;
+  using Base::L;
+  using Base::R;
+  using Base::steps;
+  using Base::strips;
+  using typename Base::T;
+  using typename Base::V;
+
+  // Those that are given; zero where a cell is forbidden, has a cost that is
+  // capped, or is padding.
+  template <class C>
+  static void explicit_directions(const Group<T>& g, int row, int t0, int t1,
+                                  T* tile) {
+    const bool costs = g.c[0] != nullptr;
+    const T limit = (T)g.limit;
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * kTile; ++i) tile[i] = 0;
+    for (int l = 0; l < g.pairs; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
+        const int i = row + r - row0;
+        if (i < 0) continue;
+        const Span at = columns(g, row, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
+        T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
+                 r * (G::kAcross ? L : 1) + l;
+        const ptrdiff_t j = from - col0;
+        const char* z = g.z[l] + i * g.z_row + j * g.z_col;
+        const char* c = costs ? g.c[l] + i * g.c_row + j * g.c_col : z;
+        const ptrdiff_t c_col = costs ? g.c_col : g.z_col;
+        for (int col = from; col < to;
+             ++col, out += kTile, z += g.z_col, c += c_col)
+          *out =
+              !costs || (T) * (const C*)c < limit ? (T) * (const C*)z : T(0);
+      }
+    }
+  }
+
+  // Distances (of the Euclidean cost), and what the direction of the series
+  // or of the costs makes of the costs; zero in padding.
+  template <template <class> class N>
+  static void series_directions(const Group<T>& g, int row, int t0, int t1,
+                                const Scratch<T>& scratch) {
+    const bool euclidean = g.cost == Cost::kEuclidean;
+    const bool series = g.direction == Direction::kSeries;
+    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
+    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    const ptrdiff_t first = (ptrdiff_t)row * G::kEntry;
+    const V cut = F::set1((T)g.cut);
+    const V minus_cut = F::sub(F::set1(0), cut);
+    const V zero = F::set1(0);
+    const V limit = F::set1((T)g.limit);
+    const V factor = F::set1(N<F>::kSquare && !euclidean ? T(2) : T(1));
+    T* z = scratch.direction;
+    for (int t = t0; t < t1; ++t, z += kTile) {
+      V sum[R], dot[R];
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) sum[r] = dot[r] = zero;
+      for (int k = 0; k < g.d; ++k) {
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) {
+          V a = F::sub(F::load(g.x + k * xs + first + r * L),
+                       F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          if (g.capped) a = F::max(F::min(a, cut), minus_cut);
+          sum[r] = N<F>::add(a, sum[r]);
+          if (!series) continue;
+          const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
+                             F::load(G::columns(g.dy + k * ys, g.n, t, r)));
+          dot[r] = F::fma(N<F>::slope(a), v, dot[r]);
+        }
+      }
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) {
+        V c = sum[r];
+        V d = F::mul(dot[r], factor);
+        if (euclidean) {
+          c = F::sqrt(c);
+          F::store(scratch.distance + (ptrdiff_t)(t - t0) * kTile + r * L, c);
+          d = F::mul(d, inverse(c));
+        }
+        if (!series) d = c;
+        if (g.capped) d = F::mul(d, F::leq(c, limit));
+        F::store(z + r * L, d);
+      }
+    }
+  }
+
+  // 1 / c, or 0 for 0.
+  static SDTW_INLINE V inverse(V c) {
+    const V none = F::leq(c, F::set1(0));
+    return F::mul(F::recip(F::add(c, none)), F::sub(F::set1(1), none));
+  }
+
+  static void directions(const Group<T>& g, int strip, int t0, int t1,
+                         const Scratch<T>& scratch) {
+    const int row = strip * G::kRows;
+    if (g.direction == Direction::kExplicitF32)
+      explicit_directions<float>(g, row, t0, t1, scratch.direction);
+    else if (g.direction == Direction::kExplicitF64)
+      explicit_directions<double>(g, row, t0, t1, scratch.direction);
+    else if (g.cost == Cost::kManhattan)
+      series_directions<Absolutes>(g, row, t0, t1, scratch);
+    else
+      series_directions<Squares>(g, row, t0, t1, scratch);
+  }
+};
+
+}  // namespace
+}  // namespace SDTW_ISA
+}  // namespace sdtw

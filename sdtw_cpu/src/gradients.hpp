@@ -1,0 +1,164 @@
+// From the alignment of a segment to the gradients that it adds to.
+#pragma once
+
+#include "directions.hpp"
+#include "weights.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+namespace {
+
+template <class F, class G>
+struct Gradients : Strips<F, G> {
+  using Base = Strips<F, G>;
+  using Base::columns;
+  using Base::kTile;
+  using Base::L;
+  using Base::R;
+  using Base::steps;
+  using Base::strips;
+  using typename Base::T;
+  using typename Base::V;
+
+  // From the alignment E and its tangent, in place, to the factors of the
+  // gradient's terms: of differences of the series (in the place of the
+  // tangent, if there is one), and of differences of their directions.
+  static void factors(const Group<T>& g, int strip, int t0, int t1,
+                      const Scratch<T>& scratch) {
+    const bool euclidean = g.cost == Cost::kEuclidean;
+    const bool along = g.direction != Direction::kNone;
+    const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+    T* e = scratch.fraction;
+    T* et = scratch.direction;
+    if (!euclidean) {
+      if (g.direction == Direction::kCost)
+        for (ptrdiff_t i = 0; i < size; i += L)
+          F::store(et + i, F::add(F::load(et + i), F::load(e + i)));
+      return;
+    }
+    // The direction is made again, one segment's at a time.
+    Scratch<T> other = scratch;
+    other.direction = scratch.exponent;
+    Directions<F, G>::template series_directions<Squares>(g, strip * G::kRows,
+                                                          t0, t1, other);
+    const T* distance = scratch.distance;
+    const T* z = scratch.exponent;
+    const bool series = g.direction == Direction::kSeries;
+    const bool cost = g.direction == Direction::kCost;
+    for (ptrdiff_t i = 0; i < size; i += L) {
+      const V by = Directions<F, G>::inverse(F::load(distance + i));
+      const V mass = F::load(e + i);
+      const V p = F::mul(mass, by);
+      F::store(e + i, p);
+      if (!along) continue;
+      V q = F::load(et + i);
+      if (series) q = F::fnma(p, F::load(z + i), q);
+      if (cost) q = F::add(q, mass);
+      F::store(et + i, F::mul(q, by));
+    }
+  }
+
+  // Add one segment's sums of a factor times the slope of x - y to gx and
+  // subtract them from gy; with kSeries another factor times dx - dy as well.
+  // The sums for a column travel with it from the strip's last row to its
+  // first.
+  template <template <class> class N, bool kX, bool kY, bool kSeries>
+  static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
+                                      bool first, const Scratch<T>& scratch) {
+    const bool along = g.direction != Direction::kNone;
+    const int row = strip * G::kRows;
+    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
+    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
+    // Columns from here on only have cells of strips below.
+    const int lag = g.m - row < G::kRows ? g.m - row - 1 : G::kLag;
+    const int limit = g.steps[strip].end - lag;
+    for (int k = 0; k < g.d; ++k) {
+      const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
+      T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
+      T* gy = kY ? g.gy + k * ys + (ptrdiff_t)G::kRows * G::kEntry : nullptr;
+      T* travel = scratch.grad + (ptrdiff_t)k * kTile;
+      V xr[R], sx[R], sy[R];
+      for (int r = 0; r < R; ++r) {
+        xr[r] = F::load(x + r * L);
+        sx[r] = kX ? F::load(gx + r * L) : F::set1(0);
+        sy[r] = !kY || first ? F::set1(0) : F::load(travel + r * L);
+      }
+      const T* dx =
+          kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
+      const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
+      const T* tile = (along ? scratch.direction : scratch.fraction) + size;
+      const T* more = scratch.fraction + size;
+      for (int t = t1 - 1; t >= t0; --t) {
+        tile -= kTile;
+        more -= kTile;
+        V above = F::set1(0);
+        if (kY) above = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) {
+          const V a =
+              F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          const V slope = N<F>::slope(a);
+          const V e = F::load(tile + r * L);
+          if (kX) sx[r] = F::fma(e, slope, sx[r]);
+          if (kY)
+            sy[r] = F::fnma(
+                e, slope,
+                G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : above));
+          if (kSeries) {
+            const V v = F::sub(F::load(dx + r * L),
+                               F::load(G::columns(g.dy + k * ys, g.n, t, r)));
+            const V p = F::load(more + r * L);
+            if (kX) sx[r] = F::fma(p, v, sx[r]);
+            if (kY) sy[r] = F::fnma(p, v, sy[r]);
+          }
+        }
+        if (kY && t < limit)
+          G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+      }
+      for (int r = 0; r < R; ++r) {
+        if (kX) F::store(gx + r * L, sx[r]);
+        if (kY) F::store(travel + r * L, sy[r]);
+      }
+    }
+  }
+
+  template <template <class> class N, bool kSeries>
+  static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
+                        const Scratch<T>& scratch) {
+    if (g.gx && g.gy)
+      gradients<N, true, true, kSeries>(g, strip, t0, t1, first, scratch);
+    else if (g.gx)
+      gradients<N, true, false, kSeries>(g, strip, t0, t1, first, scratch);
+    else
+      gradients<N, false, true, kSeries>(g, strip, t0, t1, first, scratch);
+  }
+
+  // Scatter one segment of the alignment into the caller's arrays.
+  template <class C>
+  static void alignment(const Group<T>& g, int strip, int t0, int t1,
+                        const T* tile) {
+    for (int l = 0; l < g.pairs; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows; ++r) {
+        const int row = strip * G::kRows + r;
+        if (row >= g.m || row < row0) continue;
+        const Span at = columns(g, strip * G::kRows, r, l, t0, t1);
+        const int from = at.begin > col0 ? at.begin : col0;
+        const int to = at.end < g.n ? at.end : g.n;
+        const T* in = tile + (ptrdiff_t)(from + r - t0) * kTile +
+                      r * (G::kAcross ? L : 1) + l;
+        const ptrdiff_t j = from - col0;
+        const char* c = g.c[l] + (row - row0) * g.c_row + j * g.c_col;
+        char* e = g.e[l] + (row - row0) * g.e_row + j * g.e_col;
+        for (int col = from; col < to;
+             ++col, in += kTile, c += g.c_col, e += g.e_col)
+          *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.seed[l]) : C(0);
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace SDTW_ISA
+}  // namespace sdtw

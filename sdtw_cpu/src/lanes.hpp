@@ -1,0 +1,70 @@
+// How lanes lie in the table.
+//
+// Mantissas are brought back to [1, 2) every kRenorm steps. In between they
+// drift by at most 2**2.1 a step. A column passes a strip in kRows steps, of
+// which at least one renormalises, so nothing adds up from strip to strip.
+#pragma once
+
+#include "simd/level.hpp"
+
+namespace sdtw {
+namespace SDTW_ISA {
+namespace {
+
+template <class F>
+struct Along {
+  using T = typename F::T;
+  using V = typename F::V;
+  using X = typename F::X;
+  static constexpr bool kAcross = false;
+  static constexpr int L = F::L;
+  static constexpr int kRows = 32;
+  static_assert(kRows % L == 0, "a strip has whole vectors");
+  static constexpr int R = kRows / L;  // vectors per strip
+  static constexpr int kLag = kRows - 1;
+  static constexpr int kEntry = 1;
+  static constexpr int kRenorm = 8;
+
+  static SDTW_INLINE V up(V v, V below) { return F::shift_up(v, below); }
+  static SDTW_INLINE X xup(X v, X below) { return F::xshift_up(v, below); }
+  static SDTW_INLINE V down(V v, V above) { return F::shift_down(v, above); }
+  static SDTW_INLINE V get(const T* p) { return F::set1(*p); }
+  static SDTW_INLINE X xget(const T* p) { return F::xload1(p); }
+  static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }
+  static SDTW_INLINE void xput_last(T* p, X v) { F::xstore_last(p, v); }
+  static SDTW_INLINE void put_first(T* p, V v) { F::store_first(p, v); }
+  // Where the columns of vector r at step t lie in y.
+  static SDTW_INLINE const T* columns(const T* y, int n, int t, int r) {
+    return y + (n - 1 + kRows - t + r * L);
+  }
+};
+
+template <class F>
+struct Across {
+  using T = typename F::T;
+  using V = typename F::V;
+  using X = typename F::X;
+  static constexpr bool kAcross = true;
+  static constexpr int L = F::L;
+  static constexpr int kRows = 4;
+  static constexpr int R = kRows;
+  static constexpr int kLag = kRows - 1;
+  static constexpr int kEntry = L;
+  static constexpr int kRenorm = kRows;
+
+  static SDTW_INLINE V up(V, V below) { return below; }
+  static SDTW_INLINE X xup(X, X below) { return below; }
+  static SDTW_INLINE V down(V, V above) { return above; }
+  static SDTW_INLINE V get(const T* p) { return F::load(p); }
+  static SDTW_INLINE X xget(const T* p) { return F::xload(p); }
+  static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }
+  static SDTW_INLINE void xput_last(T* p, X v) { F::xstore(p, v); }
+  static SDTW_INLINE void put_first(T* p, V v) { F::store(p, v); }
+  static SDTW_INLINE const T* columns(const T* y, int, int t, int r) {
+    return y + (ptrdiff_t)(kRows + t - r) * L;
+  }
+};
+
+}  // namespace
+}  // namespace SDTW_ISA
+}  // namespace sdtw
