@@ -18,6 +18,11 @@ from setuptools.errors import CompileError
 
 SOURCE = "sdtw_cpu/src"
 KERNELS = f"{SOURCE}/kernels.cpp"
+SHARED = sorted(
+    path
+    for path in glob(f"{SOURCE}/*.cpp")
+    if os.path.basename(path) != "kernels.cpp"
+)
 
 # Beyond the baseline, from the lowest to the highest: the flags of gcc and
 # clang, those of MSVC, and a statement that needs the set.
@@ -92,22 +97,25 @@ class BuildExt(build_ext):
                 ext.define_macros.append((f"SDTW_HAVE_{name.upper()}", "1"))
         print(f"instruction sets: {', '.join(levels)}", flush=True)
 
-        def kernels(level):
-            name, isa_flags = level
+        def compiled(job):
+            source, level = job
+            macros = [] if level is None else [("SDTW_ISA", level)]
             return self.compiler.compile(
-                [KERNELS],
-                output_dir=os.path.join(self.build_temp, name),
-                macros=[*ext.define_macros, ("SDTW_ISA", name)],
+                [source],
+                output_dir=os.path.join(self.build_temp, level or "shared"),
+                macros=[*ext.define_macros, *macros],
                 include_dirs=ext.include_dirs,
-                extra_postargs=flags + isa_flags,
+                extra_postargs=flags + levels.get(level, []),
                 depends=ext.depends,
             )
 
         # The baseline comes first, here and on the linker's command line: of
         # an inline function that several objects carry the linker keeps the
         # first, which must be one that runs everywhere.
+        baseline, *others = ((KERNELS, level) for level in levels)
+        jobs = [baseline, *((source, None) for source in SHARED), *others]
         with ThreadPoolExecutor(self.parallel or os.cpu_count()) as pool:
-            for objects in pool.map(kernels, levels.items()):
+            for objects in pool.map(compiled, jobs):
                 ext.extra_objects.extend(objects)
         super().build_extension(ext)
 
@@ -140,10 +148,11 @@ setup(
     ext_modules=[
         Extension(
             "sdtw_cpu._kernels",
-            ["sdtw_cpu/_kernels.pyx", f"{SOURCE}/driver.cpp"],
+            ["sdtw_cpu/_kernels.pyx"],
             depends=[
                 "setup.py",
                 KERNELS,
+                *SHARED,
                 *sorted(glob(f"{SOURCE}/**/*.hpp", recursive=True)),
                 *sorted(glob("sdtw_cpu/*.pxd")),
             ],

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: embedsignature=True, freethreading_compatible=True
 # distutils: language=c++
-"""Thin layer over the C++ driver; arguments are checked by the callers."""
+"""Thin layer over the C++; arguments are checked by the callers."""
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp cimport bool as cbool
@@ -11,7 +11,7 @@ from libcpp.vector cimport vector
 import threading
 
 
-cdef extern from "driver.hpp" namespace "sdtw" nogil:
+cdef extern from "batch.hpp" namespace "sdtw" nogil:
     cdef cppclass Input:
         cbool is_double
         int cost, direction
@@ -46,9 +46,12 @@ cdef extern from "driver.hpp" namespace "sdtw" nogil:
         ) except +
         size_t tape_bytes()
 
+cdef extern from "isa.hpp" nogil:
     vector[const char*] c_levels "sdtw::levels"()
     const char* c_level "sdtw::level"()
     cbool c_set_level "sdtw::set_level"(const char*)
+
+cdef extern from "threads.hpp" nogil:
     int c_num_threads "sdtw::num_threads"()
     void c_set_num_threads "sdtw::set_num_threads"(int)
     void c_set_interrupted "sdtw::set_interrupted"(cbool (*)() noexcept nogil)

@@ -28,7 +28,7 @@ namespace {
 template <class F, class G, class S>
 struct Kernel : Sweep<F, G, S>, Adjoint<F, G, S> {};
 
-// What the driver picks from.
+// The functions of a level, for all layouts and semirings.
 template <class F, class G>
 struct Entry {
   using T = typename F::T;

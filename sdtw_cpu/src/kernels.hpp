@@ -1,5 +1,5 @@
-// What the driver (driver.cpp, built once) and the sweeps (kernels.cpp, built
-// once per instruction set) know of each other. Plain data only.
+// What the plan of a batch (batch.cpp, built once) and the sweeps (kernels.cpp,
+// built once per instruction set) know of each other. Plain data only.
 //
 // The table of one pair is cut into strips of rows. A strip is swept in steps:
 // its row r is at column t - r * (steps between rows) at step t, so that a
@@ -157,19 +157,5 @@ struct Level {
   Sweeps<float> f32;
   Sweeps<double> f64;
 };
-
-namespace generic {
-extern const Level kLevel;
-}
-#ifdef SDTW_HAVE_AVX2
-namespace avx2 {
-extern const Level kLevel;
-}
-#endif
-#ifdef SDTW_HAVE_AVX512
-namespace avx512 {
-extern const Level kLevel;
-}
-#endif
 
 }  // namespace sdtw

@@ -1,509 +1,21 @@
-#include "driver.hpp"
+#include "batch.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
-#include <cstdlib>
-#include <cstring>
-#include <exception>
+#include <cstdint>
 #include <limits>
 #include <mutex>
-#include <new>
-#include <system_error>
-#include <thread>
-#include <utility>
+#include <vector>
 
-#include "kernels.hpp"
-
-#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-#include <intrin.h>
-#endif
+#include "format.hpp"
+#include "isa.hpp"
+#include "memory.hpp"
+#include "threads.hpp"
 
 namespace sdtw {
+
 namespace {
-
-// --- Instruction sets ------------------------------------------------------
-
-#if defined(SDTW_HAVE_AVX2) || defined(SDTW_HAVE_AVX512)
-#if defined(_MSC_VER)
-bool bit(int leaf, int reg, int position) {
-  int r[4];
-  __cpuidex(r, leaf, 0);
-  return (r[reg] >> position) & 1;
-}
-bool has_avx2() {
-  return bit(1, 2, 27) && (_xgetbv(0) & 6) == 6 && bit(1, 2, 12) &&
-         bit(7, 1, 5);
-}
-bool has_avx512() {
-  return has_avx2() && (_xgetbv(0) & 0xe6) == 0xe6 && bit(7, 1, 16) &&
-         bit(7, 1, 17) && bit(7, 1, 30) && bit(7, 1, 31);
-}
-#else
-bool has_avx2() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
-}
-#endif
-#endif
-
-std::vector<const Level*> usable() {
-  std::vector<const Level*> r = {&generic::kLevel};
-#ifdef SDTW_HAVE_AVX2
-  if (has_avx2()) r.push_back(&avx2::kLevel);
-#endif
-#ifdef SDTW_HAVE_AVX512
-  if (has_avx512()) r.push_back(&avx512::kLevel);
-#endif
-  return r;
-}
-
-std::atomic<const Level*> current{nullptr};
-std::atomic<int> threads{1};
-std::atomic<bool (*)()> interrupted{nullptr};
-
-const Level& active() {
-  if (!current) current = usable().back();
-  return *current;
-}
-
-// --- Interruption ----------------------------------------------------------
-
-// Ends a sweep early, in all its threads: when one of them failed, or when a
-// signal came, which the thread that called looks for now and then.
-class Watch {
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kPatience{100};
-  const std::thread::id caller_ = std::this_thread::get_id();
-  std::atomic<bool> stopped_{false};
-  Clock::time_point next_ = Clock::now() + kPatience;
-  int calls_ = 0;
-
- public:
-  struct Stopped : std::exception {};
-
-  void stop() { stopped_ = true; }
-
-  // Called by all threads, far more often than once in kPatience.
-  void check() {
-    if (std::this_thread::get_id() == caller_ && ++calls_ % 16 == 0) look();
-    if (stopped_) throw Stopped();
-  }
-
-  // Look for a signal if it is time.
-  void look() {
-    const Clock::time_point now = Clock::now();
-    if (now < next_) return;
-    next_ = now + kPatience;
-    const auto fn = interrupted.load();
-    if (fn && fn()) stop();
-  }
-
-  // Wait for something that other threads do, asked for again and again.
-  template <class Fn>
-  void wait(Fn done) {
-    for (int spin = 0; !done(); ++spin) {
-      check();
-      if (spin > 200) std::this_thread::yield();
-    }
-  }
-
-  // The same for what takes longer; for the thread that called.
-  template <class Fn>
-  void sleep(std::unique_lock<std::mutex>& lock,
-             std::condition_variable& changed, Fn done) {
-    while (!changed.wait_for(lock, kPatience, done)) {
-      lock.unlock();
-      look();
-      lock.lock();
-    }
-  }
-};
-
-// --- What a pair needs -----------------------------------------------------
-
-// Bits of exponent that the sums of a pair's costs may take in each format,
-// and that a forbidden cell takes, up to four times as many. With int32
-// exponents and a floor of -2**29 at every step none of them overflows;
-// integral doubles hold more, but cells must stay under 2**51 (see weight()
-// in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
-// from it is magnified by 1 / gamma, and above 2**13 would show in the
-// gradient. kFlattest is the largest gamma for which forbidden cells have a
-// cost. For a larger one the pair fits only if its costs are negligible beside
-// gamma.
-template <class T>
-struct Range;
-template <>
-struct Range<float> {
-  static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
-                          kFloor = -0x1p29;
-  static constexpr double kHuge = 1e37, kFlattest = 1e25;
-};
-template <>
-struct Range<double> {
-  static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
-                          kFloor = -0x1p52;
-  static constexpr double kHuge = 1e307, kFlattest = 1e290;
-};
-
-// A difference whose square is infinite.
-template <class T>
-const double kTooFar =
-    std::ldexp(1.0, std::numeric_limits<T>::max_exponent / 2);
-
-// What distances are cut at where they are roots of sums of squares.
-template <class T>
-const double kMostRoot = 0.1 * std::sqrt(Range<T>::kHuge);
-
-struct Pair {
-  int64_t index;
-  int m, n;
-  bool nan = false;      // NaN somewhere, or an infinity that is not a cost
-  bool blocked = false;  // the band leaves no path
-  double most = 0;       // bound on the finite costs' absolute values
-  double negative = 0;   // the same of those below 0, if that matters
-  double squares = 0;    // bound on what a cost is the root of
-  double reach = 0;      // largest absolute value in x and y
-};
-
-const double kLn2 = 0.693147180559945309417232121458;
-
-double rate_of(double gamma) { return 1 / (gamma * kLn2); }
-
-// The rate that costs weigh at.
-template <class T>
-double weight_rate(double gamma) {
-  return rate_of(std::min(gamma, Range<T>::kFlattest));
-}
-
-// Whether a format has the weights of forbidden cells for a gamma.
-template <class T>
-bool has_rate(double gamma) {
-  const double rate = weight_rate<T>(gamma);
-  return rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
-         Range<T>::kCell * 4 / rate < Range<T>::kHuge;
-}
-
-template <class T>
-bool fits(const Pair& p, double gamma) {
-  const double sum = p.most * ((double)p.m + p.n);
-  if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge) ||
-      !(std::sqrt(p.squares) < kMostRoot<T> / 10))
-    return false;
-  if (gamma == 0) return true;
-  const double rate = weight_rate<T>(gamma);
-  if (gamma > Range<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
-  return has_rate<T>(gamma) && p.most * rate < Range<T>::kCost &&
-         sum * rate < Range<T>::kSum;
-}
-
-bool in_range(double value, double gamma) {
-  return value * rate_of(gamma) < Range<double>::kSum;
-}
-
-// Whether squares of all differences that make up distances would underflow.
-template <class T>
-bool vanishes(const Input& in, const Pair& p) {
-  return in.cost == kEuclideanCost && p.most > 0 &&
-         p.most < 1e7 * std::sqrt(std::numeric_limits<T>::min());
-}
-
-template <class T>
-Scale make_scale(Minimum minimum, double gamma) {
-  Scale s;
-  s.minimum = minimum;
-  s.forbidden = std::numeric_limits<double>::infinity();
-  if (minimum == Minimum::kHard) return s;
-  s.rate = rate_of(gamma);
-  s.curvature = -1 / gamma;
-  if (minimum == Minimum::kLogSpace) return s;
-  s.weight_rate = weight_rate<T>(gamma);
-  // The power of four whose weight is 2**-kCell or up to four times that.
-  s.forbidden = std::ldexp(
-      1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.weight_rate) / 2));
-  s.floor = Range<T>::kFloor;
-  s.infeasible = -2 * Range<T>::kSum;
-  return s;
-}
-
-// Extend the least and the largest value of each feature to one element's;
-// rest turns NaN where that is not finite.
-template <class C>
-void extend(const C* __restrict v, int64_t d, C* __restrict low,
-            C* __restrict high, C* __restrict rest) {
-  for (int64_t k = 0; k < d; ++k) {
-    low[k] = v[k] < low[k] ? v[k] : low[k];
-    high[k] = v[k] > high[k] ? v[k] : high[k];
-    rest[k] += v[k] - v[k];
-  }
-}
-
-// Least and largest value of each feature; true if one is not finite.
-template <class C>
-bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
-            C* low, C* high, C* scratch, Watch& watch) {
-  C *rest = scratch, *element = scratch + d;
-  std::fill_n(low, d, std::numeric_limits<C>::infinity());
-  std::fill_n(high, d, -std::numeric_limits<C>::infinity());
-  std::fill_n(rest, d, C(0));
-  for (int i = 0; i < length; ++i, p += stride[1]) {
-    if (i % 4096 == 0) watch.check();
-    const C* v = (const C*)p;
-    if (stride[2] != sizeof(C)) {
-      for (int64_t k = 0; k < d; ++k)
-        element[k] = *(const C*)(p + k * stride[2]);
-      v = element;
-    }
-    extend(v, d, low, high, rest);
-  }
-  return std::any_of(rest, rest + d, [](C r) { return r != 0; });
-}
-
-// Columns of row i of a table of n columns, in whose last cell a pair ends
-// that begins in row row0 and column col0. Only the diagonal leads to it.
-Span columns(const Input& in, int64_t index, int row0, int col0, int n,
-             int i) {
-  if (i < row0) return {i - row0 + col0, i - row0 + col0 + 1};
-  if (!in.band) return {col0, n};
-  const int32_t* p = in.band + index * in.band_stride + 2 * (i - row0);
-  return {p[0] + col0, std::min(p[1] + col0, n)};
-}
-
-// Whether a band has a path.
-bool connected(const Input& in, const Pair& p) {
-  int stop = 0;  // of the row above
-  for (int i = 0; i < p.m; ++i) {
-    const Span row = columns(in, p.index, 0, 0, p.n, i);
-    if (row.begin > stop || row.begin >= row.end) return false;
-    stop = row.end;
-  }
-  return stop == p.n;
-}
-
-template <class C>
-void scan(const Input& in, Pair& p, Watch& watch) {
-  p.blocked = in.band && !connected(in, p);
-  if (in.fused()) {
-    const char* x = in.x + p.index * in.x_stride[0];
-    const char* y = in.y + p.index * in.y_stride[0];
-    std::vector<C> bounds(6 * in.d);
-    C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
-    C* scratch = yh + in.d;
-    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch, watch);
-    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch, watch);
-    for (int64_t k = 0; k < in.d; ++k) {
-      const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
-      p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
-      for (const C v : {xl[k], xh[k], yl[k], yh[k]})
-        p.reach = std::max(p.reach, std::abs((double)v));
-    }
-    if (in.cost == kEuclideanCost) {
-      p.squares = p.most;
-      p.most = std::sqrt(p.most);
-    }
-    return;
-  }
-  const char* row = in.c + p.index * in.c_stride[0];
-  const C inf = std::numeric_limits<C>::infinity();
-  C most = 0;
-  bool bad = false;
-  for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
-    watch.check();
-    const Span at = columns(in, p.index, 0, 0, p.n, i);
-    const char* c = row + at.begin * in.c_stride[2];
-    for (int j = at.begin; j < at.end; ++j, c += in.c_stride[2]) {
-      const C v = *(const C*)c;
-      const C a = v < 0 ? -v : v;
-      bad |= !(v > -inf);
-      most = a > most && a < inf ? a : most;
-    }
-  }
-  p.nan = bad;
-  p.most = (double)most;
-}
-
-// Bound on the absolute values of a pair's costs below 0, none of them -inf.
-template <class C>
-double most_negative(const Input& in, const Pair& p, Watch& watch) {
-  C least = 0;
-  for (int i = 0; i < p.m; ++i) {
-    watch.check();
-    const Span at = columns(in, p.index, 0, 0, p.n, i);
-    const char* c = in.c + p.index * in.c_stride[0] + i * in.c_stride[1];
-    for (int j = at.begin; j < at.end; ++j)
-      least = std::min(least, *(const C*)(c + j * in.c_stride[2]));
-  }
-  return -(double)least;
-}
-
-// Whether a pair that does not fit can be swept with the costs that are too
-// large in the place of forbidden ones. The result is right if it is in range:
-// paths through such a cell then weigh at least 2**48 bits less. Where series
-// differ by more than kFarthest, even the least mass might show in gradients.
-bool may_cap(const Pair& p, double gamma) {
-  constexpr double kFarthest = 1e150;
-  return has_rate<double>(gamma) && p.reach < kFarthest &&
-         p.negative * ((double)p.m + p.n) * rate_of(gamma) <
-             Range<double>::kSum;
-}
-
-// Find out about a pair.
-template <class C>
-void inspect(const Input& in, Pair& p, Watch& watch) {
-  scan<C>(in, p, watch);
-  if (!in.fused() && in.gamma > 0 && !fits<double>(p, in.gamma))
-    p.negative = most_negative<C>(in, p, watch);
-}
-
-// --- Threads ---------------------------------------------------------------
-
-// Run fn(0) ... fn(count - 1) in a thread each, fewer if the system has no
-// more, and rethrow what the first of them threw: fn takes its work from a
-// counter. Threads live for this call only, so that a fork is always safe.
-template <class Fn>
-void run_threads(Watch& watch, int count, Fn fn) {
-  if (count <= 1) {
-    fn(0);
-    return;
-  }
-  std::exception_ptr error;
-  std::mutex lock;
-  std::condition_variable ended;
-  int running = 0;  // besides this one
-  auto guarded = [&](int i) {
-    try {
-      fn(i);
-    } catch (...) {
-      std::lock_guard<std::mutex> hold(lock);
-      if (!error) error = std::current_exception();
-      watch.stop();
-    }
-    if (i == 0) return;
-    std::lock_guard<std::mutex> hold(lock);
-    --running;
-    ended.notify_one();
-  };
-  std::vector<std::thread> pool;
-  pool.reserve(count - 1);
-  try {
-    for (int i = 1; i < count; ++i) {
-      std::lock_guard<std::mutex> hold(lock);
-      pool.emplace_back(guarded, i);
-      ++running;
-    }
-  } catch (const std::system_error&) {
-    // No more threads to be had: those that started do all the work.
-  }
-  guarded(0);
-  {
-    std::unique_lock<std::mutex> hold(lock);
-    watch.sleep(hold, ended, [&] { return running == 0; });
-  }
-  for (auto& t : pool) t.join();
-  if (error) std::rethrow_exception(error);
-  watch.check();  // a signal may have come after the others' last
-}
-
-// Memory from earlier calls: taking it fresh from the system costs a page
-// fault for every 4 KiB, a tenth of the time of a batch of short series. The
-// lock is only ever tried, so that a child forked while it was held goes on
-// without the store.
-class Store {
-  static constexpr size_t kBlock = 8 << 20, kTotal = 32 << 20;
-  struct Block {
-    void* memory;
-    size_t bytes;
-  };
-  std::mutex lock_;
-  std::vector<Block> blocks_;
-  size_t total_ = 0;
-
- public:
-  static constexpr std::align_val_t kLine{64};
-
-  static Store& get() {
-    static Store* store = new Store();  // outlives every thread
-    return *store;
-  }
-
-  // Memory of at least `bytes`, which becomes the size that it has.
-  void* take(size_t& bytes) {
-    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
-    if (hold) {
-      auto best = blocks_.end();
-      for (auto i = blocks_.begin(); i != blocks_.end(); ++i)
-        if (i->bytes >= bytes && i->bytes / 2 <= bytes &&
-            (best == blocks_.end() || i->bytes < best->bytes))
-          best = i;
-      if (best != blocks_.end()) {
-        const Block found = *best;
-        *best = blocks_.back();
-        blocks_.pop_back();
-        total_ -= found.bytes;
-        bytes = found.bytes;
-        return found.memory;
-      }
-      hold.unlock();
-    }
-    return ::operator new(bytes, kLine);
-  }
-
-  void give(void* memory, size_t bytes) {
-    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
-    if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
-      blocks_.push_back({memory, bytes});
-      total_ += bytes;
-    } else {
-      ::operator delete(memory, kLine);
-    }
-  }
-};
-
-// A buffer that only grows, aligned to cache lines; its memory is not touched.
-template <class T>
-class Buffer {
-  T* data_ = nullptr;
-  size_t bytes_ = 0;
-
- public:
-  Buffer() = default;
-  Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        bytes_(std::exchange(other.bytes_, 0)) {}
-  Buffer& operator=(Buffer&&) = delete;
-  ~Buffer() { clear(); }
-
-  T* get(size_t n) {
-    size_t bytes = n * sizeof(T);
-    if (bytes > bytes_) {
-      clear();
-      data_ = static_cast<T*>(Store::get().take(bytes));
-      bytes_ = bytes;
-    }
-    return data_;
-  }
-  T* zeros(size_t n) {
-    T* p = get(n);
-    std::fill_n(p, n, T(0));
-    return p;
-  }
-  T* data() const { return data_; }
-
- private:
-  void clear() {
-    if (data_) Store::get().give(data_, bytes_);
-    data_ = nullptr;
-    bytes_ = 0;
-  }
-};
 
 // --- Groups of one format --------------------------------------------------
 
@@ -1161,37 +673,13 @@ class Family {
 
 }  // namespace
 
-// --- The batch -------------------------------------------------------------
-
-std::vector<const char*> levels() {
-  std::vector<const char*> r;
-  for (const Level* l : usable()) r.push_back(l->name);
-  return r;
-}
-
-const char* level() { return active().name; }
-
-bool set_level(const char* name) {
-  for (const Level* l : usable()) {
-    if (std::strcmp(l->name, name) == 0) {
-      current = l;
-      return true;
-    }
-  }
-  return false;
-}
-
-int num_threads() { return threads; }
-void set_num_threads(int n) { threads = n; }
-void set_interrupted(bool (*fn)()) { interrupted = fn; }
-
 struct Batch::Impl {
   Input in;
   std::vector<int64_t> nans, blocked;
   std::vector<Pair> capped, out_of_range;
   std::mutex busy;  // groups hold what a sweep is working on
   const Level& level = active();
-  const int nthreads = threads;
+  const int nthreads = num_threads();
   const bool keep;
   std::vector<std::unique_ptr<Family<float>>> f32;
   std::vector<std::unique_ptr<Family<double>>> f64;
@@ -1207,8 +695,7 @@ struct Batch::Impl {
       p.index = b;
       p.m = (int)(in.x_length ? in.x_length[b] : in.m);
       p.n = (int)(in.y_length ? in.y_length[b] : in.n);
-      in.is_double ? inspect<double>(in, p, watch)
-                   : inspect<float>(in, p, watch);
+      inspect(in, p, watch);
     });
     // Float32 pairs whose exponents might overflow run in double. Costs that
     // even that cannot hold forbid their cells, as long as the value that
@@ -1259,14 +746,14 @@ struct Batch::Impl {
       if (!in_range(out[p.index], in.gamma)) pairs.push_back(p);
     log_space.reset();
     if (pairs.empty()) return;
-    log_space = make(pairs, generic::kLevel.f64, Minimum::kLogSpace, true);
+    log_space = make(pairs, baseline().f64, Minimum::kLogSpace, true);
     value(*log_space, out, tangent);
   }
 
   // As many threads as there is work for: starting one costs as much as
   // sweeping some ten thousand cells.
   static int useful(double cells) {
-    return (int)std::max(1.0, std::min<double>(threads, cells / 30000));
+    return (int)std::max(1.0, std::min<double>(num_threads(), cells / 30000));
   }
 
   template <class Fn>

@@ -1,11 +1,11 @@
-// Batches of pairs: checks, grouping, memory, threads. Built once; the sweeps
-// themselves are in kernels.cpp.
+// The arrays of one call.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
+
+#include "kernels.hpp"
 
 namespace sdtw {
 
@@ -39,38 +39,14 @@ struct Input {
   bool fused() const { return cost != kGivenCost; }
 };
 
-// Instruction sets built in and usable on this processor, slowest first.
-std::vector<const char*> levels();
-const char* level();
-bool set_level(const char* name);  // false: not usable here
-
-int num_threads();
-void set_num_threads(int n);
-
-// What to ask, some ten times a second and by the thread that called, whether
-// to give up: sweeps then throw an exception of their own. Null for nothing.
-void set_interrupted(bool (*fn)());
-
-class Batch {
- public:
-  Batch(const Input& input, bool keep_tape);
-  ~Batch();
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-
-  // The values, and with a direction their tangents.
-  void value(double* out, double* tangent);
-  // Gradients of sum(seed * value). gx (batch, m, d) and gy (batch, n, d), or
-  // e (batch, m, n): contiguous, of the input's type, zero on entry; gx or gy
-  // may be null. With a direction the tangent of these, for seeds that have
-  // tangents themselves.
-  void adjoint(const double* seed, const double* seed_tangent, void* gx,
-               void* gy, void* e);
-  size_t tape_bytes() const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
+// Columns of row i of a table of n columns, in whose last cell a pair ends
+// that begins in row row0 and column col0. Only the diagonal leads to it.
+inline Span columns(const Input& in, int64_t index, int row0, int col0, int n,
+                    int i) {
+  if (i < row0) return {i - row0 + col0, i - row0 + col0 + 1};
+  if (!in.band) return {col0, n};
+  const int32_t* p = in.band + index * in.band_stride + 2 * (i - row0);
+  return {p[0] + col0, std::min(p[1] + col0, n)};
+}
 
 }  // namespace sdtw

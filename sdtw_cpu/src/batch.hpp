@@ -1,0 +1,33 @@
+// Batches of pairs.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "input.hpp"
+
+namespace sdtw {
+
+class Batch {
+ public:
+  Batch(const Input& input, bool keep_tape);
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  // The values, and with a direction their tangents.
+  void value(double* out, double* tangent);
+  // Gradients of sum(seed * value). gx (batch, m, d) and gy (batch, n, d), or
+  // e (batch, m, n): contiguous, of the input's type, zero on entry; gx or gy
+  // may be null. With a direction the tangent of these, for seeds that have
+  // tangents themselves.
+  void adjoint(const double* seed, const double* seed_tangent, void* gx,
+               void* gy, void* e);
+  size_t tape_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sdtw

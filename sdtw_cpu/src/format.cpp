@@ -1,0 +1,123 @@
+#include "format.hpp"
+
+#include <vector>
+
+namespace sdtw {
+
+namespace {
+
+// Extend the least and the largest value of each feature to one element's;
+// rest turns NaN where that is not finite.
+template <class C>
+void extend(const C* __restrict v, int64_t d, C* __restrict low,
+            C* __restrict high, C* __restrict rest) {
+  for (int64_t k = 0; k < d; ++k) {
+    low[k] = v[k] < low[k] ? v[k] : low[k];
+    high[k] = v[k] > high[k] ? v[k] : high[k];
+    rest[k] += v[k] - v[k];
+  }
+}
+
+// Least and largest value of each feature; true if one is not finite.
+template <class C>
+bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
+            C* low, C* high, C* scratch, Watch& watch) {
+  C *rest = scratch, *element = scratch + d;
+  std::fill_n(low, d, std::numeric_limits<C>::infinity());
+  std::fill_n(high, d, -std::numeric_limits<C>::infinity());
+  std::fill_n(rest, d, C(0));
+  for (int i = 0; i < length; ++i, p += stride[1]) {
+    if (i % 4096 == 0) watch.check();
+    const C* v = (const C*)p;
+    if (stride[2] != sizeof(C)) {
+      for (int64_t k = 0; k < d; ++k)
+        element[k] = *(const C*)(p + k * stride[2]);
+      v = element;
+    }
+    extend(v, d, low, high, rest);
+  }
+  return std::any_of(rest, rest + d, [](C r) { return r != 0; });
+}
+
+// Whether a band has a path.
+bool connected(const Input& in, const Pair& p) {
+  int stop = 0;  // of the row above
+  for (int i = 0; i < p.m; ++i) {
+    const Span row = columns(in, p.index, 0, 0, p.n, i);
+    if (row.begin > stop || row.begin >= row.end) return false;
+    stop = row.end;
+  }
+  return stop == p.n;
+}
+
+template <class C>
+void scan(const Input& in, Pair& p, Watch& watch) {
+  p.blocked = in.band && !connected(in, p);
+  if (in.fused()) {
+    const char* x = in.x + p.index * in.x_stride[0];
+    const char* y = in.y + p.index * in.y_stride[0];
+    std::vector<C> bounds(6 * in.d);
+    C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
+    C* scratch = yh + in.d;
+    p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch, watch);
+    p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch, watch);
+    for (int64_t k = 0; k < in.d; ++k) {
+      const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
+      p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
+      for (const C v : {xl[k], xh[k], yl[k], yh[k]})
+        p.reach = std::max(p.reach, std::abs((double)v));
+    }
+    if (in.cost == kEuclideanCost) {
+      p.squares = p.most;
+      p.most = std::sqrt(p.most);
+    }
+    return;
+  }
+  const char* row = in.c + p.index * in.c_stride[0];
+  const C inf = std::numeric_limits<C>::infinity();
+  C most = 0;
+  bool bad = false;
+  for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
+    watch.check();
+    const Span at = columns(in, p.index, 0, 0, p.n, i);
+    const char* c = row + at.begin * in.c_stride[2];
+    for (int j = at.begin; j < at.end; ++j, c += in.c_stride[2]) {
+      const C v = *(const C*)c;
+      const C a = v < 0 ? -v : v;
+      bad |= !(v > -inf);
+      most = a > most && a < inf ? a : most;
+    }
+  }
+  p.nan = bad;
+  p.most = (double)most;
+}
+
+// Bound on the absolute values of a pair's costs below 0, none of them -inf.
+template <class C>
+double most_negative(const Input& in, const Pair& p, Watch& watch) {
+  C least = 0;
+  for (int i = 0; i < p.m; ++i) {
+    watch.check();
+    const Span at = columns(in, p.index, 0, 0, p.n, i);
+    const char* c = in.c + p.index * in.c_stride[0] + i * in.c_stride[1];
+    for (int j = at.begin; j < at.end; ++j)
+      least = std::min(least, *(const C*)(c + j * in.c_stride[2]));
+  }
+  return -(double)least;
+}
+
+template <class C>
+void inspect_as(const Input& in, Pair& p, Watch& watch) {
+  scan<C>(in, p, watch);
+  if (!in.fused() && in.gamma > 0 && !fits<double>(p, in.gamma))
+    p.negative = most_negative<C>(in, p, watch);
+}
+
+}  // namespace
+
+void inspect(const Input& in, Pair& p, Watch& watch) {
+  in.is_double ? inspect_as<double>(in, p, watch)
+               : inspect_as<float>(in, p, watch);
+}
+
+}  // namespace sdtw

@@ -1,0 +1,106 @@
+// Memory that is kept from one call to the next.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace sdtw {
+
+// Memory from earlier calls: taking it fresh from the system costs a page
+// fault for every 4 KiB, a tenth of the time of a batch of short series. The
+// lock is only ever tried, so that a child forked while it was held goes on
+// without the store.
+class Store {
+  static constexpr size_t kBlock = 8 << 20, kTotal = 32 << 20;
+  struct Block {
+    void* memory;
+    size_t bytes;
+  };
+  std::mutex lock_;
+  std::vector<Block> blocks_;
+  size_t total_ = 0;
+
+ public:
+  static constexpr std::align_val_t kLine{64};
+
+  static Store& get() {
+    static Store* store = new Store();  // outlives every thread
+    return *store;
+  }
+
+  // Memory of at least `bytes`, which becomes the size that it has.
+  void* take(size_t& bytes) {
+    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    if (hold) {
+      auto best = blocks_.end();
+      for (auto i = blocks_.begin(); i != blocks_.end(); ++i)
+        if (i->bytes >= bytes && i->bytes / 2 <= bytes &&
+            (best == blocks_.end() || i->bytes < best->bytes))
+          best = i;
+      if (best != blocks_.end()) {
+        const Block found = *best;
+        *best = blocks_.back();
+        blocks_.pop_back();
+        total_ -= found.bytes;
+        bytes = found.bytes;
+        return found.memory;
+      }
+      hold.unlock();
+    }
+    return ::operator new(bytes, kLine);
+  }
+
+  void give(void* memory, size_t bytes) {
+    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
+      blocks_.push_back({memory, bytes});
+      total_ += bytes;
+    } else {
+      ::operator delete(memory, kLine);
+    }
+  }
+};
+
+// A buffer that only grows, aligned to cache lines; its memory is not touched.
+template <class T>
+class Buffer {
+  T* data_ = nullptr;
+  size_t bytes_ = 0;
+
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)) {}
+  Buffer& operator=(Buffer&&) = delete;
+  ~Buffer() { clear(); }
+
+  T* get(size_t n) {
+    size_t bytes = n * sizeof(T);
+    if (bytes > bytes_) {
+      clear();
+      data_ = static_cast<T*>(Store::get().take(bytes));
+      bytes_ = bytes;
+    }
+    return data_;
+  }
+  T* zeros(size_t n) {
+    T* p = get(n);
+    std::fill_n(p, n, T(0));
+    return p;
+  }
+  T* data() const { return data_; }
+
+ private:
+  void clear() {
+    if (data_) Store::get().give(data_, bytes_);
+    data_ = nullptr;
+    bytes_ = 0;
+  }
+};
+
+}  // namespace sdtw

@@ -1,0 +1,24 @@
+#include "threads.hpp"
+
+namespace sdtw {
+
+namespace {
+
+std::atomic<int> threads{1};
+std::atomic<bool (*)()> interrupted{nullptr};
+
+}  // namespace
+
+int num_threads() { return threads; }
+void set_num_threads(int n) { threads = n; }
+void set_interrupted(bool (*fn)()) { interrupted = fn; }
+
+void Watch::look() {
+  const Clock::time_point now = Clock::now();
+  if (now < next_) return;
+  next_ = now + kPatience;
+  const auto fn = interrupted.load();
+  if (fn && fn()) stop();
+}
+
+}  // namespace sdtw
