@@ -37,6 +37,7 @@ struct Input {
   double gamma = 1;
 
   bool fused() const { return cost != kGivenCost; }
+  bool tangent() const { return direction != kNoDirection; }
 };
 
 // Columns of row i of a table of n columns, in whose last cell a pair ends

@@ -1,5 +1,6 @@
-// What the plan of a batch (batch.cpp, built once) and the sweeps (kernels.cpp,
-// built once per instruction set) know of each other. Plain data only.
+// What the plan of a batch (batch.cpp, built once) and the sweeps
+// (kernels.cpp, built once per instruction set) know of each other. Plain data
+// only.
 //
 // The table of one pair is cut into strips of rows. A strip is swept in steps:
 // its row r is at column t - r * (steps between rows) at step t, so that a

@@ -1,0 +1,236 @@
+#include "plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace sdtw {
+
+namespace {
+
+// Table cells along and across cost about the same per vector; the limit
+// keeps the scratch memory of a block within a core's cache.
+constexpr int kAcrossColumns = 1024;
+constexpr size_t kBlockBytes = 1 << 20;
+constexpr int kSegment = 128;
+
+double unbanded_steps(const Geometry& geometry, int m, int n) {
+  return (double)((m + geometry.rows - 1) / geometry.rows) *
+         (n + geometry.lag);
+}
+
+}  // namespace
+
+template <class T>
+FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
+                          Minimum minimum, bool capped, bool keep_tape,
+                          std::vector<Pair> pairs, int nthreads)
+    : in(input),
+      sweeps(kernels),
+      keep(keep_tape),
+      scale_(make_scale<T>(minimum, input.gamma)),
+      capped_(capped) {
+  std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
+    return a.n != b.n ? a.n > b.n : a.m != b.m ? a.m > b.m : a.index < b.index;
+  });
+  const size_t lanes = sweeps.across.lanes;
+  for (size_t i = 0; i < pairs.size(); i += lanes) {
+    const size_t end = std::min(pairs.size(), i + lanes);
+    double alone = 0;
+    for (size_t k = i; k < end; ++k)
+      alone += steps(sweeps.along, pairs[k]) * sweeps.along.rows /
+               sweeps.along.lanes;
+    // Pairs left alone spread over threads that would otherwise be idle.
+    const size_t count = (pairs.size() + lanes - 1) / lanes;
+    if (count < (size_t)nthreads)
+      alone *= (double)count / std::min<double>(nthreads, pairs.size());
+    Planned all = across(&pairs[i], (int)(end - i));
+    if (all && all->work < alone) {
+      groups.push_back(std::move(all));
+    } else {
+      for (size_t k = i; k < end; ++k) groups.push_back(along(pairs[k]));
+    }
+  }
+  std::stable_sort(
+      groups.begin(), groups.end(),
+      [](const Planned& a, const Planned& b) { return a->work > b->work; });
+}
+
+template <class T>
+double FormatPlan<T>::work() const {
+  double w = 0;
+  for (auto& group : groups) w += group->work;
+  return w * sweeps.along.lanes;
+}
+
+template <class T>
+size_t FormatPlan<T>::tape_bytes() const {
+  size_t n = 0;
+  if (!keep) return n;
+  for (auto& group : groups) n += group->tape.numbers();
+  return n * sizeof(T);
+}
+
+// Steps that a pair takes alone.
+template <class T>
+double FormatPlan<T>::steps(const Geometry& geometry, const Pair& p) const {
+  if (!in.band) return unbanded_steps(geometry, p.m, p.n);
+  double sum = 0;
+  for (int i = 0; i < p.m; i += geometry.rows) {
+    const int last = std::min(i + geometry.rows, p.m) - 1;
+    sum += columns(in, p.index, 0, 0, p.n, last).end + last - i -
+           columns(in, p.index, 0, 0, p.n, i).begin;
+  }
+  return sum;
+}
+
+template <class T>
+typename FormatPlan<T>::Planned FormatPlan<T>::along(const Pair& pair) const {
+  return make(&pair, 1, pair.m, pair.n, false);
+}
+
+// Null if these pairs cannot be swept together.
+template <class T>
+typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
+                                                      int count) const {
+  if (scale_.minimum == Minimum::kLogSpace) return nullptr;
+  int m = 0, n = 0;
+  double most = 0, reach = 0;
+  for (int l = 0; l < count; ++l) {
+    m = std::max(m, pairs[l].m);
+    most = std::max(most, pairs[l].most);
+    reach = std::max(reach, pairs[l].reach);
+  }
+  for (int l = 0; l < count; ++l) n = std::max(n, pairs[l].n + m - pairs[l].m);
+  if (!in.band && n > kAcrossColumns) return nullptr;
+  Planned group = make(pairs, count, m, n, true);
+  if (group->g.width > kAcrossColumns + sweeps.across.lag) return nullptr;
+  if (group->g.capped && in.fused()) {
+    const bool hard = scale_.minimum == Minimum::kHard;
+    // Padding must cost more than any path of the pairs' own cells.
+    const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
+    if (!(cost < Range<double>::kHuge)) return nullptr;
+    const bool square = in.cost == kSqEuclideanCost;
+    group->pad = std::ldexp(
+        1.0,
+        std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) + 1);
+    if (hard) group->g.limit = std::min(group->g.limit, cost / 2);
+    if (!(group->pad * (m + n) < Range<T>::kHuge)) return nullptr;
+  }
+  return group;
+}
+
+template <class T>
+typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
+                                                    int count, int m, int n,
+                                                    bool across) const {
+  Planned group(new PlannedGroup<T>());
+  Group<T>& g = group->g;
+  g = Group<T>();
+  g.m = m;
+  g.n = n;
+  g.d = (int)in.d;
+  g.pairs = count;
+  g.across = across;
+  g.scale = scale_;
+  g.capped = capped_;
+  set_costs(g);
+  // The costs as a direction are given, if they are.
+  const bool same = in.direction == kAlongCost && !in.fused();
+  const char* z = same ? in.c : in.z;
+  const ptrdiff_t* z_stride = same ? in.c_stride : in.z_stride;
+  g.z_row = z_stride[1];
+  g.z_col = z_stride[2];
+  for (int l = 0; l < count; ++l) {
+    group->index[l] = pairs[l].index;
+    g.row0[l] = m - pairs[l].m;
+    g.col0[l] = n - pairs[l].n;
+    g.capped |= g.row0[l] || g.col0[l];
+    if (!in.fused()) g.c[l] = in.c + pairs[l].index * in.c_stride[0];
+    if (z) g.z[l] = z + pairs[l].index * z_stride[0];
+  }
+  StripPlan& strips = group->strips;
+  const Geometry& geometry = strips.geometry =
+      across ? sweeps.across : sweeps.along;
+  set_steps(*group);
+  g.steps = strips.steps.data();
+  const int total = in.band ? strips.longest() : n + geometry.lag;
+  if (across) {
+    strips.width = total;
+    const size_t strip = (size_t)total * geometry.rows * geometry.lanes *
+                         sizeof(T) * (in.tangent() ? 6 : 3);
+    strips.block =
+        (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
+  } else {
+    const int segments = std::max(1, (total + kSegment / 2) / kSegment);
+    strips.width = (total + segments - 1) / segments;
+    strips.block = 1;
+  }
+  g.width = strips.width;
+  g.block = strips.block;
+  double all = 0;
+  for (const Span& s : strips.steps) all += s.end - s.begin;
+  group->work = all * geometry.rows * geometry.entry / geometry.lanes;
+  group->tape.plan(strips, scale_.minimum == Minimum::kHard ? 1 : 2,
+                   in.tangent());
+  return group;
+}
+
+template <class T>
+void FormatPlan<T>::set_costs(Group<T>& g) const {
+  g.cost = kernel_cost();
+  g.direction = kernel_direction();
+  g.c_row = in.c_stride[1];
+  g.c_col = in.c_stride[2];
+  const double most = scale_.forbidden;
+  g.cut = g.cost == Cost::kSqEuclidean ? std::min(std::sqrt(most), kTooFar<T>)
+          : g.cost == Cost::kEuclidean ? std::min(most, kMostRoot<T>)
+                                       : most;
+  g.limit = (g.cost == Cost::kEuclidean ? g.cut : most) / 2;
+}
+
+// Find the steps of the strips: all that a row of a pair has cells at.
+template <class T>
+void FormatPlan<T>::set_steps(PlannedGroup<T>& group) const {
+  const Group<T>& g = group.g;
+  const int rows = group.strips.geometry.rows;
+  std::vector<Span>& steps = group.strips.steps;
+  steps.resize((g.m + rows - 1) / rows);
+  for (size_t s = 0; s < steps.size(); ++s) {
+    const int i = (int)s * rows;
+    const int last = std::min(i + rows, g.m) - 1;
+    Span& at = steps[s] = {0, g.n + last - i};
+    if (!in.band) continue;
+    at = {g.n, 0};
+    for (int l = 0; l < g.pairs; ++l) {
+      at.begin = std::min(at.begin, group.row(in, l, i).begin);
+      at.end = std::max(at.end, group.row(in, l, last).end + last - i);
+    }
+  }
+}
+
+template <class T>
+Cost FormatPlan<T>::kernel_cost() const {
+  switch (in.cost) {
+    case kSqEuclideanCost:
+      return Cost::kSqEuclidean;
+    case kEuclideanCost:  // of single numbers they are the same
+      return in.d == 1 ? Cost::kManhattan : Cost::kEuclidean;
+    case kManhattanCost:
+      return Cost::kManhattan;
+  }
+  return in.is_double ? Cost::kExplicitF64 : Cost::kExplicitF32;
+}
+
+template <class T>
+Direction FormatPlan<T>::kernel_direction() const {
+  if (in.direction == kNoDirection) return Direction::kNone;
+  if (in.direction == kAlongSeries) return Direction::kSeries;
+  if (in.direction == kAlongCost && in.fused()) return Direction::kCost;
+  return in.is_double ? Direction::kExplicitF64 : Direction::kExplicitF32;
+}
+
+template class FormatPlan<float>;
+template class FormatPlan<double>;
+
+}  // namespace sdtw

@@ -1,0 +1,69 @@
+// Which pairs of a format are swept together, and how.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "format.hpp"
+#include "input.hpp"
+#include "kernels.hpp"
+#include "strip_plan.hpp"
+#include "tape.hpp"
+
+namespace sdtw {
+
+template <class T>
+struct PlannedGroup {
+  Group<T> g;
+  StripPlan strips;
+  Tape<T> tape;
+  int64_t index[kMaxLanes];  // of the pairs
+  double pad = 0;            // step between padding values
+  double work = 0;
+
+  // Columns of row i of the table in lane l.
+  Span row(const Input& in, int l, int i) const {
+    return columns(in, index[l], g.row0[l], g.col0[l], g.n, i);
+  }
+
+  // Whether threads can share it.
+  bool can_split() const {
+    return !g.across && strips.count() > 1 && g.width < strips.longest();
+  }
+};
+
+template <class T>
+class FormatPlan {
+ public:
+  // Split pairs into groups, across the batch where that takes fewer steps.
+  FormatPlan(const Input& input, const Sweeps<T>& kernels, Minimum minimum,
+             bool capped, bool keep_tape, std::vector<Pair> pairs,
+             int nthreads);
+
+  double work() const;
+  size_t tape_bytes() const;
+
+  const Input& in;
+  const Sweeps<T>& sweeps;
+  const bool keep;  // the tape
+  std::vector<std::unique_ptr<PlannedGroup<T>>> groups;
+
+ private:
+  using Planned = std::unique_ptr<PlannedGroup<T>>;
+
+  double steps(const Geometry& geometry, const Pair& p) const;
+  Planned along(const Pair& pair) const;
+  Planned across(const Pair* pairs, int count) const;
+  Planned make(const Pair* pairs, int count, int m, int n, bool across) const;
+  void set_costs(Group<T>& g) const;
+  void set_steps(PlannedGroup<T>& group) const;
+  Cost kernel_cost() const;
+  Direction kernel_direction() const;
+
+  const Scale scale_;
+  const bool capped_;
+};
+
+}  // namespace sdtw

@@ -1,0 +1,187 @@
+#include "run.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+namespace sdtw {
+
+namespace {
+
+// An edge in a buffer, with margins of a strip's rows on both sides.
+template <class T>
+Edge<T> edge_in(Buffer<T>& buffer, const PlannedGroup<T>& group) {
+  const Geometry& geo = group.strips.geometry;
+  const size_t size = ((size_t)group.g.n + 2 * geo.rows) * geo.entry;
+  T* p = buffer.get(3 * size) + geo.rows * geo.entry;
+  return {p, p + size, p + 2 * size};
+}
+
+// How many segments of each strip or block are done.
+class Progress {
+  std::vector<std::atomic<int>> done_;
+
+ public:
+  explicit Progress(int count) : done_(count) {
+    for (auto& d : done_) d = 0;
+  }
+  void set(int i, int segments) {
+    done_[i].store(segments, std::memory_order_release);
+  }
+  void wait(Watch& watch, int i, int segments) const {
+    watch.wait(
+        [&] { return done_[i].load(std::memory_order_acquire) >= segments; });
+  }
+};
+
+// Two seeds as masses that are at most 1 and the factor on what comes of
+// them, so that neither small nor large ones leave the range of T.
+template <class T>
+void set_seeds(Group<T>& g, int l, double seed, double tangent) {
+  const double sum = std::abs(seed) + std::abs(tangent);
+  const bool none = sum == 0 || std::isinf(g.value[l]);
+  // A direction with NaN: NaN for all of the pair.
+  g.seed[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
+  g.mass[l] = (T)(none ? 0 : seed / sum);
+  g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
+}
+
+}  // namespace
+
+template <class T>
+void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
+  Group<T>& g = group.g;
+  const StripPlan& strips = group.strips;
+  begin(group, false, false);
+  if (plan_.keep) group.tape.allocate();
+  Progress done(strips.count());
+  const auto sweep = [&](const Scratch<T>& own, int s) {
+    const Edge<T> above = edge_above(group, own.edge, s);
+    const Edge<T> below = edge_below(group, own.edge, s);
+    const int count = strips.segments(s);
+    for (int q = 0; q < count; ++q) {
+      watch_.check();
+      if (s > 0 && nthreads > 1) done.wait(watch_, s - 1, strips.needed(s, q));
+      const bool stored = plan_.keep && q + 1 < count;
+      plan_.sweeps.value(g, own, s, q, above, below,
+                         plan_.keep && q ? group.tape.state(s, q) : own.state,
+                         stored ? group.tape.state(s, q + 1) : own.state);
+      done.set(s, q + 1);
+    }
+  };
+  in_order(group, nthreads, strips.count(), false, sweep);
+}
+
+template <class T>
+void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
+                         const double* seed, const double* seed_tangent,
+                         void* gx, void* gy, void* e) {
+  Group<T>& g = group.g;
+  const StripPlan& strips = group.strips;
+  begin(group, gx != nullptr, gy != nullptr);
+  const Geometry& geo = strips.geometry;
+  const size_t margin = (size_t)geo.rows * geo.entry;
+  const size_t edge_size = (size_t)g.n * geo.entry + 2 * margin;
+  g.mass_edge =
+      buffers_.mass.zeros((in_.tangent() ? 2 : 1) * edge_size) + margin;
+  g.mass_edge_tangent = g.mass_edge + edge_size;
+  for (T& mass : g.mass) mass = 1;
+  const ptrdiff_t size = in_.is_double ? 8 : 4;
+  for (int l = 0; l < g.pairs; ++l) {
+    const int64_t b = group.index[l];
+    g.seed[l] = std::isinf(g.value[l]) ? 0 : seed[b];
+    if (in_.tangent()) set_seeds(g, l, seed[b], seed_tangent[b]);
+    g.e[l] = (char*)e + b * in_.m * in_.n * size;
+  }
+  g.e_row = in_.n * size;
+  g.e_col = size;
+  const int blocks = group.tape.slots() + 1;
+  Progress done(blocks);
+  const auto sweep = [&](const Scratch<T>& own, int b) {
+    const Edge<T> above = b == 0 ? g.top : group.tape.slot(b - 1);
+    // More than one segment goes with one strip per block.
+    const int count =
+        strips.segments(std::min(b * g.block, strips.count() - 1));
+    for (int q = count - 1; q >= 0; --q) {
+      watch_.check();
+      if (b + 1 < blocks && nthreads > 1)
+        done.wait(watch_, b + 1, strips.needed_back(b, q));
+      plan_.sweeps.adjoint(g, own, b, q, above,
+                           q ? group.tape.state(b, q) : nullptr);
+      done.set(b, count - q);
+    }
+  };
+  in_order(group, nthreads, blocks, true, sweep);
+  unpack(in_, group, gx, gy);
+}
+
+// Pack a group and make the edge above its first strip.
+template <class T>
+void Sweeper<T>::begin(PlannedGroup<T>& group, bool want_gx, bool want_gy) {
+  pack(in_, group, buffers_, want_gx, want_gy);
+  group.g.top = edge_in(buffers_.top, group);
+  plan_.sweeps.begin(group.g, group.g.top);
+}
+
+template <class T>
+void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
+                         ThreadScratch<T>& own) const {
+  const Group<T>& g = group.g;
+  const size_t tile = group.strips.tile();
+  const size_t segment = g.width * tile;
+  Scratch<T>& s = own.scratch;
+  s.fraction = own.fraction.get(segment);
+  s.exponent = own.exponent.get(segment);
+  s.state = own.state.get(6 * tile);
+  s.edge = edge_in(own.edge, group);
+  if (in_.tangent()) s.direction = own.direction.get(segment);
+  if (g.cost == Cost::kEuclidean) s.distance = own.distance.get(segment);
+  const size_t choices = g.block * 3 * segment;
+  if (back || in_.tangent()) s.choice = own.choice.get(choices);
+  if (!back) return;
+  if (in_.tangent()) s.change = own.change.get(choices);
+  s.mass = own.mass.get(6 * tile);
+  s.grad = own.grad.get(tile * g.d);
+}
+
+// The edge that a strip reads. Without a tape one edge serves all strips, each
+// overwriting what it has read.
+template <class T>
+Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, Edge<T> within,
+                               int strip) const {
+  const int block = group.strips.block;
+  if (!plan_.keep || strip == 0) return group.g.top;
+  return strip % block == 0 ? group.tape.slot(strip / block - 1) : within;
+}
+
+// The edge that a strip writes.
+template <class T>
+Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> within,
+                               int strip) const {
+  const int block = group.strips.block;
+  if (!plan_.keep) return group.g.top;
+  const int b = (strip + 1) / block - 1;
+  return (strip + 1) % block == 0 && b < group.tape.slots()
+             ? group.tape.slot(b)
+             : within;
+}
+
+// fn(scratch, i) for all strips or blocks, from the first to the last or back:
+// each goes to the next thread that is free.
+template <class T>
+template <class Fn>
+void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
+                          int count, bool back, Fn fn) {
+  std::atomic<int> next{0};
+  run_threads(watch_, nthreads, [&](int w) {
+    prepare(group, back, scratch_[w]);
+    const Scratch<T>& own = scratch_[w].scratch;
+    plan_.sweeps.begin(group.g, own.edge);
+    for (int i; (i = next++) < count;) fn(own, back ? count - 1 - i : i);
+  });
+}
+
+template class Sweeper<float>;
+template class Sweeper<double>;
+
+}  // namespace sdtw
