@@ -27,10 +27,10 @@ KEY := $(shell { $(PYTHON) -c \
 	echo '$(NUMPY)'; } | cksum | cut -d ' ' -f 1)
 CREATED = $(VENV)/created-$(KEY)
 INSTALLED = $(VENV)/installed
-NATIVE = $(wildcard sdtw_cpu/*.pyx sdtw_cpu/*.pxd \
-	sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp sdtw_cpu/src/simd/*.hpp)
-CXX_FILES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
-	sdtw_cpu/src/simd/*.hpp \
+CXX_SOURCES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
+	sdtw_cpu/src/simd/*.hpp)
+NATIVE = $(wildcard sdtw_cpu/*.pyx) $(CXX_SOURCES)
+CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/cuda_on_cpu/*.hpp tests/tools_tests/*.cuh)
 
@@ -113,7 +113,7 @@ $(CREATED):
 # source builds the extension again.
 $(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
 	@echo 'Installing in $(VENV) what is needed to build ...'
-	@$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11' '$(NUMPY)'
+	@$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11'
 	@echo '... then Chainer, chainer-sdtw, whose C++ is compiled, and the' \
 		'rest. This takes two to five minutes and prints nothing ...'
 	@$(INSTALL) --no-build-isolation -e '.[dev]' '$(NUMPY)'

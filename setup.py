@@ -66,9 +66,7 @@ class BuildExt(build_ext):
     def build_extension(self, ext):
         if not self._out_of_date(ext):
             return
-        import numpy
-
-        ext.include_dirs.extend(["sdtw_cpu", SOURCE, numpy.get_include()])
+        ext.include_dirs.append(SOURCE)
         ext.cython_c_in_temp = True
         msvc = self.compiler.compiler_type == "msvc"
         if msvc:
@@ -154,7 +152,6 @@ setup(
                 KERNELS,
                 *SHARED,
                 *sorted(glob(f"{SOURCE}/**/*.hpp", recursive=True)),
-                *sorted(glob("sdtw_cpu/*.pxd")),
             ],
             language="c++",
         )
