@@ -203,8 +203,8 @@ def tangent(
     gamma,
     x_length=None,
     y_length=None,
-    seed=1.0,
-    seed_tangent=0.0,
+    grad=1.0,
+    grad_tangent=0.0,
 ):
     """Values, tangents along directions, and tangents of the adjoint.
 
@@ -216,8 +216,8 @@ def tangent(
     size, m, n = cost.shape
     rows = np.broadcast_to(m if x_length is None else x_length, size)
     columns = np.broadcast_to(n if y_length is None else y_length, size)
-    seed = np.broadcast_to(seed, size)
-    seed_tangent = np.broadcast_to(seed_tangent, size)
+    grad = np.broadcast_to(grad, size)
+    grad_tangent = np.broadcast_to(grad_tangent, size)
     values, tangents = np.zeros(size), np.zeros(size)
     et = np.zeros(cost.shape)
     for b in range(size):
@@ -226,7 +226,7 @@ def tangent(
             direction[b, : rows[b], : columns[b]],
             gamma,
         )
-        et[b, : rows[b], : columns[b]] = seed[b] * change + seed_tangent[b] * e
+        et[b, : rows[b], : columns[b]] = grad[b] * change + grad_tangent[b] * e
     return values, tangents, et
 
 
@@ -277,7 +277,15 @@ def _tangent(c, z, gamma):
 
 
 def tangents(
-    x, y, direction, gamma, cost, x_length, y_length, seed, seed_tangent
+    x,
+    y,
+    direction,
+    gamma,
+    cost,
+    x_length=None,
+    y_length=None,
+    grad=1.0,
+    grad_tangent=0.0,
 ):
     """Values, tangents, and tangents of both gradients, under a cost by name.
 
@@ -285,7 +293,7 @@ def tangents(
     """
     x, y = masked(x, x_length), masked(y, y_length)
     c, slopes = cost_and_slopes(x, y, cost)
-    seed = np.asarray(seed)[:, None, None]
+    grad = np.reshape(grad, (-1, 1, 1))
     _, e = soft_dtw(c, gamma, x_length, y_length)
     changes = 0
     if isinstance(direction, tuple):
@@ -303,14 +311,14 @@ def tangents(
             / np.where(c == 0, np.inf, c)[..., None],
             "manhattan": 0 * moves,
         }
-        changes = bends[cost] * (seed * e)[..., None]
+        changes = bends[cost] * (grad * e)[..., None]
     elif isinstance(direction, str):
         z = c
-        changes = slopes * (seed * e)[..., None]
+        changes = slopes * (grad * e)[..., None]
     else:
         z = direction
-    lengths = x_length, y_length
-    seeds = seed.ravel(), seed_tangent
-    value, t, et = tangent(c, z, gamma, *lengths, *seeds)
+    value, t, et = tangent(
+        c, z, gamma, x_length, y_length, grad.ravel(), grad_tangent
+    )
     each = et[..., None] * slopes + changes
     return value, t, each.sum(axis=-2), -each.sum(axis=-3)

@@ -549,9 +549,9 @@ def test_only_ratios_of_weights_matter(walks, weight):
         np.broadcast_to(actual, walks.shape), walks, 0.5, reduce="no"
     )
     np.testing.assert_allclose(values[-1] / weight, share @ loss.array)
-    seed = sdtw_barycenter(walks, walks[0], 0.5, weight * share, tol=1e-9)
+    mean = sdtw_barycenter(walks, walks[0], 0.5, weight * share, tol=1e-9)
     wanted = sdtw_barycenter(walks, walks[0], 0.5, share, tol=1e-9)
-    assert_same(seed, wanted)
+    assert_same(mean, wanted)
     models = [
         estimators.SoftDTWKMeans(2, init=walks[:2], gamma=0.5).fit(
             walks, sample_weight=w
@@ -590,9 +590,9 @@ def test_units_of_series_do_not_matter(walks, scale, cost, power):
 def test_units_of_series_do_not_matter_elsewhere(walks, scale):
     gamma = 0.5 * scale**2
     unit = sdtw_barycenter(walks, walks[0], 0.5)
-    seed = sdtw_barycenter(scale * walks, scale * walks[0], gamma) / scale
-    np.testing.assert_allclose(seed, unit, rtol=1e-6, atol=1e-6)
-    assert abs(seed - walks[0]).max() > 0.1
+    mean = sdtw_barycenter(scale * walks, scale * walks[0], gamma) / scale
+    np.testing.assert_allclose(mean, unit, rtol=1e-6, atol=1e-6)
+    assert abs(mean - walks[0]).max() > 0.1
     labels = [0, 0, 0, 1, 1, 1]
     centers = [
         estimators.SoftDTWNearestCentroid(gamma=0.5 * s**2)

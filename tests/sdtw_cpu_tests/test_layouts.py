@@ -211,21 +211,21 @@ class TestAdjoint:
         assert sdtw_cpu.adjoint(tape, x=False, y=False) == (None, None)
 
     def test_grad(self, tape, rng, shape, dtype):
-        seed = rng.standard_normal(shape[0])
-        seed[0] = 0
+        grad = rng.standard_normal(shape[0])
+        grad[0] = 0
         unit = sdtw_cpu.adjoint(tape)
-        for actual, one in zip(sdtw_cpu.adjoint(tape, seed), unit):
-            expected = one * seed[:, None, None]
+        for actual, one in zip(sdtw_cpu.adjoint(tape, grad), unit):
+            expected = one * grad[:, None, None]
             np.testing.assert_allclose(
                 actual, expected, rtol=4 * np.finfo(dtype).eps
             )
             assert not actual[0].any()
 
     def test_nan_grad_stays_in_its_pair(self, tape, shape):
-        seed = np.ones(shape[0])
-        seed[-1] = np.nan
+        grad = np.ones(shape[0])
+        grad[-1] = np.nan
         unit = sdtw_cpu.adjoint(tape)
-        for actual, one in zip(sdtw_cpu.adjoint(tape, seed), unit):
+        for actual, one in zip(sdtw_cpu.adjoint(tape, grad), unit):
             np.testing.assert_array_equal(actual[:-1], one[:-1])
             assert np.isnan(actual[-1]).all()
 
@@ -237,13 +237,13 @@ class TestAdjoint:
 
 def test_grad_of_costs(isa, rng):
     cost = rng.standard_normal((20, 6, 7))
-    seed = rng.standard_normal(20)
-    seed[:2] = 0, np.nan
+    grad = rng.standard_normal(20)
+    grad[:2] = 0, np.nan
     _, tape = sdtw_cpu.value_from_cost(cost, 0.5, tape=True)
     e = sdtw_cpu.adjoint(tape)
-    actual = sdtw_cpu.adjoint(tape, seed.astype(np.float32))
+    actual = sdtw_cpu.adjoint(tape, grad.astype(np.float32))
     assert not actual[0].any() and np.isnan(actual[1]).all()
-    expected = e * seed.astype(np.float32)[:, None, None]
+    expected = e * grad.astype(np.float32)[:, None, None]
     np.testing.assert_allclose(actual[2:], expected[2:], rtol=1e-15)
 
 

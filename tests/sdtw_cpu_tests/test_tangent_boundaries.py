@@ -82,7 +82,7 @@ def test_euclidean_costs_of_long_padding(isa, rng, direction):
 
 @pytest.mark.parametrize(("batch", "m"), LAYOUTS)
 def test_what_other_sweeps_give(isa, rng, batch, m):
-    """The same values, and the gradient as the part of a seed's tangent."""
+    """The same values, and the gradient where only grad_tangent is not 0."""
     x, y = reference.make(rng, "series", batch, m, m, 3, np.float64)
     for cost in ("sqeuclidean", "euclidean", "manhattan"):
         value, tape = sdtw_cpu.value(x, y, 0.2, cost=cost, tape=True)

@@ -30,11 +30,11 @@ def make_direction(rng, kind, x, y):
     }[kind]
 
 
-def swept(x, y, direction, gamma, cost, seeds, **options):
+def swept(x, y, direction, gamma, cost, grads, **options):
     value, tangent, tape = sdtw_cpu.tangent(
         x, y, direction, gamma, cost=cost, tape=True, **options
     )
-    return value, tangent, *sdtw_cpu.adjoint_tangent(tape, *seeds)
+    return value, tangent, *sdtw_cpu.adjoint_tangent(tape, *grads)
 
 
 def close(actual, expected, gamma, tolerance):
@@ -58,11 +58,17 @@ def test_against_the_recursions(isa, cost, kind, dtype):
         if number % 2:
             lengths["x_length"] = rng.integers(1, m + 1, batch)
             lengths["y_length"] = rng.integers(1, n + 1, batch)
-        seeds = rng.standard_normal((2, batch))
-        actual = swept(x, y, direction, gamma, cost, seeds, **lengths)
+        grads = rng.standard_normal((2, batch))
+        actual = swept(x, y, direction, gamma, cost, grads, **lengths)
         expected = reference.tangents(
-            *(x, y, direction, gamma, cost),
-            *(lengths.get("x_length"), lengths.get("y_length"), *seeds),
+            x,
+            y,
+            direction,
+            gamma,
+            cost,
+            grad=grads[0],
+            grad_tangent=grads[1],
+            **lengths,
         )
         tolerance = 1e-9 if dtype is np.float64 else 1e-4
         for a, b in zip(actual, expected):
@@ -110,7 +116,7 @@ def test_costs_that_forbid_cells(isa, dtype):
         assert np.isnan(product[1]).all()
         z = cost if isinstance(given, str) else given
         expected = reference.tangent(
-            cost[2:], z[2:], 0.5, seed_tangent=np.full(4, 0.5)
+            cost[2:], z[2:], 0.5, grad_tangent=np.full(4, 0.5)
         )
         tolerance = 1e-12 if dtype is np.float64 else 1e-5
         for a, b in zip((value, tangent, product), expected):
@@ -151,8 +157,8 @@ def test_threads_share_one_pair():
     try:
         for count in (1, 3):
             sdtw_cpu.set_num_threads(count)
-            seeds = ([1.5], [0.5])
-            found.append(swept(x, y, direction, 0.1, "sqeuclidean", seeds))
+            grads = ([1.5], [0.5])
+            found.append(swept(x, y, direction, 0.1, "sqeuclidean", grads))
     finally:
         sdtw_cpu.set_num_threads(before)
     for a, b in zip(*found):
@@ -225,7 +231,7 @@ def test_bad_directions(direction, error, message):
         sdtw_cpu.tangent(x, y, direction)
 
 
-def test_bad_seeds_and_costs():
+def test_bad_grads_and_costs():
     x = np.zeros((2, 3, 1))
     *_, tape = sdtw_cpu.tangent(x, x, "cost", tape=True)
     with pytest.raises(ValueError, match=r"grad_tangent must have shape"):

@@ -176,7 +176,7 @@ def test_one_sweep_and_back(pair):
 
 
 def test_tangent_alone(pair):
-    """For the seed there is nothing to go back for."""
+    """An incoming gradient that is needed by nothing is not computed."""
     scale = Variable(np.array(2.0))
     x = Variable(pair[0])
     value = scale * soft_dtw(x, pair[1])

@@ -1,4 +1,4 @@
-"""The names of the package that this one succeeds."""
+"""The interface of mblondel/soft-dtw, which sdtw_cpu keeps."""
 
 import re
 
