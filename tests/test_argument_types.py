@@ -150,8 +150,8 @@ def sweep(function, adjoint, **more):
 
     def run(grad, grad_tangent=None, **arguments):
         *values, tape = function(tape=True, **arguments)
-        seeds = (grad,) if grad_tangent is None else (grad, grad_tangent)
-        return values, adjoint(tape, *seeds)
+        grads = (grad,) if grad_tangent is None else (grad, grad_tangent)
+        return values, adjoint(tape, *grads)
 
     arguments = {**GAMMA, **LENGTHS, "band": integer(BAND)}
     arguments["grad"] = number([1, 2], [0.5, -1])
@@ -190,7 +190,7 @@ def batches(**options):
     return [next(iterator) for _ in range(4)]
 
 
-def seed_class(D, gamma):
+def soft_dtw_class(D, gamma):
     made = sdtw_cpu.SoftDTW(D, gamma)
     return made.compute(), made.grad()
 
@@ -369,7 +369,9 @@ CASES = {
     ),
     "estimators.SoftDTWKMeans": estimator(
         estimators.SoftDTWKMeans,
-        *("cluster_centers_", "inertia_", "labels_"),
+        "cluster_centers_",
+        "inertia_",
+        "labels_",
         **FITTING,
         n_clusters=integer(2),
         n_init=integer(1, 2),
@@ -435,7 +437,9 @@ CASES = {
         run=threads,
     ),
     "sdtw_cpu.SoftDTW": Case(
-        sdtw_cpu.SoftDTW, {"D": number(MATRICES[0]), **GAMMA}, run=seed_class
+        sdtw_cpu.SoftDTW,
+        {"D": number(MATRICES[0]), **GAMMA},
+        run=soft_dtw_class,
     ),
     "sdtw_cpu.distance.SquaredEuclidean": Case(
         SquaredEuclidean,

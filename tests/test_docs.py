@@ -147,10 +147,8 @@ def test_the_reference_has_every_public_name():
     reason="needs Sphinx, MyST and scikit-learn",
 )
 def test_pages_build_without_warnings(tmp_path):
-    build = [
-        *(sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q"),
-        *("-d", tmp_path / "doctrees", DOCS, tmp_path / "html"),
-    ]
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q"]
+    build += ["-d", tmp_path / "doctrees", DOCS, tmp_path / "html"]
     done = subprocess.run(build, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr

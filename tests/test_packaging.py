@@ -59,15 +59,9 @@ def test_unbuilt_source_says_so(name, tmp_path):
 )
 def test_sdist_carries_every_tracked_file(tmp_path):
     # The sources need no NumPy 2, which only an extension is built with.
-    build = [
-        *(sys.executable, "-m", "build", "--sdist"),
-        *("--no-isolation", "--skip-dependency-check"),
-    ]
-    subprocess.run(
-        [*build, "--outdir", str(tmp_path), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation"]
+    build += ["--skip-dependency-check", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
     (sdist,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}

@@ -65,12 +65,11 @@ def python(tmp_path_factory):
 def mypy(python, path):
     """What mypy says, errors and revealed types, each with its line."""
     pytest.importorskip("mypy", reason="needs mypy")
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
+    command += ["--python-executable", str(python), "--config-file", ""]
+    command += ["--cache-dir", str(python.parent / "cache"), path.name]
     run = subprocess.run(
-        [
-            *(sys.executable, "-m", "mypy", "--strict", "--no-error-summary"),
-            *("--python-executable", str(python), "--config-file", ""),
-            *("--cache-dir", str(python.parent / "cache"), path.name),
-        ],
+        command,
         cwd=path.parent,
         capture_output=True,
         text=True,
@@ -92,11 +91,10 @@ def pyright(python, path):
     }
     config = path.with_name("pyrightconfig.json")
     config.write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "pyright", "--outputjson"]
+    command += ["--project", str(config), "--pythonpath", str(python)]
     run = subprocess.run(
-        [
-            *(sys.executable, "-m", "pyright", "--outputjson"),
-            *("--project", str(config), "--pythonpath", str(python)),
-        ],
+        command,
         cwd=path.parent,
         capture_output=True,
         text=True,

@@ -26,7 +26,9 @@ def test_what_is_drawn(figure, series):
     e = chainer_sdtw.soft_alignment(x[None], y[None])[0]
     (path,) = chainer_sdtw.alignment_path(x[None], y[None])
     fig, axes = chainer_sdtw.plot_alignment(
-        *(chainer.Variable(x), y, e),
+        chainer.Variable(x),
+        y,
+        e,
         path=path,
         x_label="left",
         y_label="top",

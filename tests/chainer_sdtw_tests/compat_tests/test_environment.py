@@ -110,7 +110,9 @@ def test_chainer_fails_where_it_is_not_enabled(environment):
 def test_chainer_alone(options, enabled):
     out = enabled.check(
         *options,
-        *("-W", "error::UserWarning", "-c"),
+        "-W",
+        "error::UserWarning",
+        "-c",
         "import sys, chainer\n" + AS_STRIDED + "print(*sys.modules)",
     )
     assert "chainer_sdtw.compat" in out.split()
@@ -252,10 +254,8 @@ def test_chainer_sdtw_is_uninstalled_afterwards(environment):
     environment.packages.unlink()
     for options in [], ["-S"], ["-I"]:
         result = environment.run(*options, "-c", "import json; print(1)")
-        assert (result.returncode, result.stdout, result.stderr) == (
-            *(0, "1\n"),
-            "",
-        )
+        assert result.returncode == 0
+        assert (result.stdout, result.stderr) == ("1\n", "")
     # Neither is Chainer there ...
     source = "import importlib.util as u; print(u.find_spec('chainer'))"
     assert environment.check("-c", source) == "None\n"

@@ -49,7 +49,12 @@ def check_state(model, X):
 def test_waves_get_separated(blobs, loss, init):
     X, groups = blobs
     model = SoftDTWKMeans(
-        *(3,), gamma=0.1, loss=loss, init=init, n_init=4, random_state=0
+        n_clusters=3,
+        gamma=0.1,
+        loss=loss,
+        init=init,
+        n_init=4,
+        random_state=0,
     )
     assert model.fit(X) is model
     assert model.cluster_centers_.shape == (3, 20, 1)
@@ -63,7 +68,7 @@ def test_waves_get_separated(blobs, loss, init):
 def test_different_lengths(ragged_blobs, loss):
     X, groups = ragged_blobs
     model = SoftDTWKMeans(
-        *(3,), gamma=0.1, loss=loss, n_init=3, random_state=0
+        n_clusters=3, gamma=0.1, loss=loss, n_init=3, random_state=0
     )
     labels = model.fit_predict(X)
     assert adjusted_rand_score(groups, labels) == 1

@@ -41,7 +41,7 @@ def test_from_corner_to_corner(m, n):
 
 def test_lengths():
     prior = chainer_sdtw.diagonal_prior(
-        *(8, 6, 5), x_length=[8, 3, 5], y_length=np.array([6, 6, 1])
+        8, 6, 5, x_length=[8, 3, 5], y_length=np.array([6, 6, 1])
     )
     assert prior.shape == (3, 8, 6)
     for p, m, n in zip(prior, [8, 3, 5], [6, 6, 1]):

@@ -53,8 +53,7 @@ def test_several_at_once(rng, series, loss):
         if len(own) == 0:
             assert values[k] == 0 and not gradient[k].any()
             continue
-        value, g = total(
-            *(z[k], [series[i] for i in own], weights[own], loss, 0.3)
-        )
+        cluster = [series[i] for i in own]
+        value, g = total(z[k], cluster, weights[own], loss, 0.3)
         np.testing.assert_allclose(values[k], value, rtol=1e-12)
         np.testing.assert_allclose(gradient[k], g, rtol=1e-9, atol=1e-10)

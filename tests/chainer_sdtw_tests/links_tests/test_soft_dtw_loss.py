@@ -147,7 +147,8 @@ def test_alignment(series):
     link = SoftDTWLoss(0.5, prior=3, nu=2, bandwidth=0, reduce="sum")
     e = link.alignment(*series).array
     expected = chainer_sdtw.soft_alignment(
-        *(*series, 0.5),
+        *series,
+        gamma=0.5,
         cost=lambda x, y: chainer_sdtw.cost_matrix(x, y) + 3 * PRIOR[None],
         bandwidth=0,
     ).array
