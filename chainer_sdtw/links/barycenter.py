@@ -134,8 +134,9 @@ class Barycenter(Link):
                 univariate series, or a list of series of different lengths,
                 of the type of ``init`` and where it is.
             weights (:ref:`ndarray`): ``(B,)``, >= 0, what each loss is
-                multiplied with before the mean; None means 1. On a GPU only
-                their shape is checked, as more would mean to wait for it.
+                multiplied with before the mean; None means 1. Of those on a
+                GPU only the shape is checked, as more would mean to wait for
+                it, unless Chainer is in debug mode.
             y_term (str): For divergences: None takes off the series' terms
                 with themselves too, ``'skip'`` leaves these constants where
                 they are, for a third less work.
@@ -194,7 +195,7 @@ class Barycenter(Link):
 
 def _weights(value: Any, weights: Any) -> Any:
     weights = array_of(weights)
-    if not isinstance(value.array, cuda.ndarray):
+    if not isinstance(value.array, cuda.ndarray) or chainer.is_debug():
         weights = on_host(weights)
     if isinstance(weights, cuda.ndarray):
         check_kind("weights", weights, "iufb", "real numbers")

@@ -160,6 +160,8 @@ def test_bad_options(args, options, message):
         (np.zeros((2, 3, 2), "f"), {}, "series must be float64.*float32"),
         ([], {}, "series must not be an empty list"),
         (np.zeros((2, 3, 2)), {"weights": [1]}, r"weights must have shape"),
+        (np.zeros((2, 3, 2)), {"weights": [1, -1]}, "weights must be >= 0"),
+        (np.zeros((2, 3, 2)), {"weights": [1, np.nan]}, "and finite, got nan"),
         (np.zeros((2, 3, 2)), {"y_term": "no"}, "y_term must be"),
     ],
 )
@@ -185,7 +187,13 @@ def test_on_a_gpu(series, loss):
     expected = link.barycenter.grad
     link.cleargrads()
     link.to_device("@cupy:0")
-    there = link([cupy.asarray(s) for s in series], [1, 2, 0.5])
+    series = [cupy.asarray(s) for s in series]
+    there = link(series, [1, 2, 0.5])
     there.backward()
     np.testing.assert_allclose(there.array.get(), value.array, rtol=1e-9)
     np.testing.assert_allclose(link.barycenter.grad.get(), expected, atol=1e-9)
+    negative = cupy.asarray([1, -1, 0])
+    assert np.isfinite(link(series, negative).array.get())
+    refused = pytest.raises(ValueError, match="weights must be >= 0")
+    with chainer.using_config("debug", True), refused:
+        link(series, negative)
