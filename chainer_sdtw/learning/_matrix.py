@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,9 @@ from chainer_sdtw._engine.series_set import Batch
 from sdtw_cpu.types import Integer
 
 MAX_BYTES = 2**25
-"""What the series of one sweep take."""
+"""Bytes of the series of one sweep."""
 
-# What is lost when a call is interrupted should not take much longer than a
-# second.
+# An interrupted call loses one slab, which should be about a second's work.
 _MAX_CELLS = 2**29
 
 
@@ -61,7 +61,7 @@ def fill(
         max_bytes: Bytes of a slab.
         bar: Told the number of pairs done.
     """
-    # A cost that is the caller's need not be symmetric.
+    # A caller's cost need not be symmetric.
     symmetric = y is None and not callable(loss.cost)
     same, y = y is None, x if y is None else y
     with chainer.using_device(backend.get_device_from_array(x.array)):
@@ -91,7 +91,7 @@ def fill(
 
 
 def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
-    """The loss ``(N,)`` of series with themselves."""
+    """Return the loss ``(N,)`` of each series with itself."""
     count = _pairs_per_slab(x, x, loss, max_bytes)
     terms = x.xp.empty(len(x), x.array.dtype)
     order = _by_length(x)
@@ -107,22 +107,21 @@ def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
 def _between(
     x: Batch, i: np.ndarray, y: Batch, j: np.ndarray, loss: Loss
 ) -> Any:
-    """The loss of the pairs of indexes, without terms of one series."""
-    one, other = x.take(i), y.take(j)
+    """Return the loss of pairs of series, without self-terms."""
+    x, y = x.take(i), y.take(j)
     with chainer.no_backprop_mode():
-        pairs = paired(one.array, other.array, one.length, other.length)
+        pairs = paired(x.array, y.array, x.length, y.length)
         return loss.between(pairs).array
 
 
 def _as_type(batch: Batch, dtype: np.dtype) -> Batch:
     if batch.array.dtype == dtype:
         return batch
-    array = batch.array.astype(dtype)
-    return Batch(array, batch.length, batch.univariate, batch.dtype)
+    return dataclasses.replace(batch, array=batch.array.astype(dtype))
 
 
 def _by_length(batch: Batch) -> np.ndarray:
-    """Indexes that sort the series by length."""
+    """Return indexes that sort the series by length."""
     if batch.length is None:
         return np.arange(len(batch))
     return np.argsort(batch.length, kind="stable")
@@ -134,16 +133,16 @@ def _pairs_per_slab(x: Batch, y: Batch, loss: Loss, max_bytes: Integer) -> int:
     if callable(loss.cost):
         size += m * n
     if loss.bandwidth is not None:
-        # Pairs of integers for each row.
+        # The bounds of each row.
         size += 4 * m
-    most = max_bytes // (size * x.array.dtype.itemsize)
-    return int(max(1, min(most, _MAX_CELLS // (m * n))))
+    count = max_bytes // (size * x.array.dtype.itemsize)
+    return int(max(1, min(count, _MAX_CELLS // (m * n))))
 
 
 def _slabs(
     n: int, m: int, count: int, symmetric: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and columns of the pairs of each slab, ``count`` or fewer.
+    """Yield rows and columns of the pairs of each slab, at most ``count``.
 
     A slab is a tile of the matrix, so that the lengths of series which are
     sorted by them differ little in it.
@@ -165,6 +164,6 @@ def _slabs(
 
 
 def _edges(total: int, step: int) -> np.ndarray:
-    """Bounds of parts of about the same size, at most ``step``."""
+    """Return the bounds of parts of nearly one size, at most ``step``."""
     parts = -(-total // step)
     return np.arange(parts + 1) * total // parts

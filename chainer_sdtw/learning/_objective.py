@@ -49,7 +49,7 @@ class Objective:
         if weights is None:
             weights = np.ones(len(batch))
         if count > 1:
-            # Those of one barycenter side by side.
+            # Sorted, the series of one barycenter are a slice.
             order = np.argsort(labels, kind="stable")
             batch, labels = batch.take(order), labels[order]
             weights = weights[order]
@@ -68,10 +68,10 @@ class Objective:
         return len(self._slices)
 
     def units(self, barycenters: Any) -> list[Units]:
-        """What the search for each of the barycenters measures in."""
+        """Return the units of the search for each of the barycenters."""
         matrices, cost = None, self.loss.cost
         if callable(cost):
-            # How large its costs are, only the costs themselves can tell.
+            # The scale of a caller's cost is that of its values.
             x, y, y_length = self._pairs(barycenters)
             with chainer.no_backprop_mode():
                 problem = self.loss.problem(paired(x, y, None, y_length))
@@ -86,10 +86,12 @@ class Objective:
                 objective = series ** _DEGREES[cost]
             else:
                 xp = self.batch.xp
-                size = xp.absolute(matrices[part])
-                size = size[xp.isfinite(size)]
-                mean = float(size.mean(dtype=np.float64)) if size.size else 1.0
-                objective = power_of_two(mean)
+                costs = xp.absolute(matrices[part])
+                costs = costs[xp.isfinite(costs)]
+                objective = 1.0
+                if costs.size:
+                    mean = float(costs.mean(dtype=np.float64))
+                    objective = power_of_two(mean)
             weight = float(self.weights[part].max()) or 1.0
             units.append(Units(series, objective * weight))
         return units
@@ -100,34 +102,36 @@ class Objective:
         if self.count > 1:
             batch = batch.take(np.arange(part.start, part.stop))
         elements = batch.elements()
-        if self.loss.cost == "cosine":  # which does not forgive an offset
+        if self.loss.cost == "cosine":
+            # An offset changes it, so it is part of the scale.
             square = xp.square(elements, dtype=np.float64).mean()
         else:
             square = elements.var(dtype=np.float64)
         return power_of_two(math.sqrt(float(square)))
 
-    def part(self, members: list[int]) -> Objective:
-        """The objective of some of the barycenters, in their order."""
-        if len(members) == self.count:
+    def part(self, indexes: list[int]) -> Objective:
+        """Return the objective of some of the barycenters, in their order."""
+        if len(indexes) == self.count:
             return self
-        indexes = np.concatenate(
-            [
-                np.arange(*self._slices[k].indices(len(self.batch)))
-                for k in members
-            ]
-        )
-        sizes = [self._slices[k].stop - self._slices[k].start for k in members]
-        labels = np.repeat(np.arange(len(members)), sizes)
+        slices = [self._slices[k] for k in indexes]
+        series = np.concatenate([np.arange(s.start, s.stop) for s in slices])
+        sizes = [s.stop - s.start for s in slices]
         return Objective(
-            *(self.batch.take(indexes), self.loss, self.weights[indexes]),
-            *(labels, len(members)),
+            batch=self.batch.take(series),
+            loss=self.loss,
+            weights=self.weights[series],
+            labels=np.repeat(np.arange(len(indexes)), sizes),
+            count=len(indexes),
         )
 
     def __call__(self, barycenters: Any) -> tuple[np.ndarray, Any]:
-        """Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
+        """Evaluate the objectives and their gradients.
 
         Args:
             barycenters: ``(K, length, d)``, where the series are.
+
+        Returns:
+            Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
         """
         x, y, y_length = self._pairs(barycenters)
         if self._problem is None:
@@ -140,7 +144,7 @@ class Objective:
         value, size = as_float64(value), len(self.batch)
         weighted = self.weights * value[:size]
         values = np.array([weighted[part].sum() for part in self._slices])
-        # Not by BLAS, whose threads keep spinning where the sweeps' are.
+        # Not by BLAS: its threads go on spinning and slow down the sweeps.
         xp = self.batch.xp
         gradient = xp.stack(
             [
@@ -151,14 +155,12 @@ class Objective:
         if self.loss.kind.is_divergence:
             weights = [self.weights[part].sum() for part in self._slices]
             values = less_half(values, weights * value[size:])
-            # The other half of the gradient is the same, except with a
-            # caller's cost, which need not be symmetric.
-            own = gx[size:]
-            other = own if gy is None else gy[size:, : own.shape[1]]
+            # The gradients with respect to both series of such a pair are
+            # equal, unless a caller's cost is not symmetric.
+            gx = gx[size:]
+            gy = gx if gy is None else gy[size:, : gx.shape[1]]
             weight = xp.asarray(np.array(weights, gradient.dtype))
-            gradient = less_half(
-                gradient, weight[:, None, None] * (own + other)
-            )
+            gradient = less_half(gradient, weight[:, None, None] * (gx + gy))
         return values, gradient
 
     def on_host(self, barycenters: np.ndarray) -> tuple:
@@ -182,8 +184,9 @@ class Objective:
 
     def _composed(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The same for costs that are not fused, by Chainer."""
-        lopsided = self.loss.kind.is_divergence and callable(self.loss.cost)
-        x, y = Variable(x), Variable(y, requires_grad=lopsided)
+        # A caller's cost need not be symmetric: see where it is used.
+        needs_gy = self.loss.kind.is_divergence and callable(self.loss.cost)
+        x, y = Variable(x), Variable(y, requires_grad=needs_gy)
         with chainer.using_config("enable_backprop", True):
             value: Any = self.loss.between(paired(x, y, None, y_length))
             value.grad = value.xp.ones_like(value.array)
@@ -191,22 +194,26 @@ class Objective:
         return value.array, x.grad, y.grad
 
     def _pairs(self, z: Any) -> tuple:
+        """Barycenters, series and the lengths of these, for each pair.
+
+        For a divergence, pairs of each barycenter with itself follow.
+        """
         xp, batch = self.batch.xp, self.batch
-        more = z[:0]
         y, y_length = batch.array, batch.length
-        if self.loss.kind.is_divergence:
-            # The barycenters follow the series, to be paired with themselves.
-            more = z
+        with_themselves = self.loss.kind.is_divergence
+        if with_themselves:
             longest = max(y.shape[1], z.shape[1])
             y = xp.zeros((len(batch) + len(z), longest, z.shape[2]), z.dtype)
             y[: len(batch), : batch.array.shape[1]] = batch.array
             y[len(batch) :, : z.shape[1]] = z
-            own = np.full(len(z), z.shape[1])
-            y_length = np.concatenate([batch.lengths, own])
+            z_length = np.full(len(z), z.shape[1])
+            y_length = np.concatenate([batch.lengths, z_length])
         if len(z) == 1:
             x = xp.broadcast_to(z, (len(y), *z.shape[1:]))
+        elif with_themselves:
+            x = xp.concatenate([z[self._labels], z])
         else:
-            x = xp.concatenate([z[self._labels], more])
+            x = z[self._labels]
         return x, y, y_length
 
 

@@ -8,7 +8,7 @@ from chainer_sdtw._engine.optional import import_error
 
 
 class _Quiet:
-    """What a bar that nobody asked for does."""
+    """A bar that shows nothing."""
 
     disable = True
 
@@ -29,15 +29,15 @@ def progress(
     enabled: bool,
     total: Any = None,
     desc: str | None = None,
-    **more: Any,
+    **options: Any,
 ) -> Any:
-    """A bar of tqdm, or something that takes its calls and shows nothing.
+    """Return a bar of tqdm, or one that shows nothing.
 
     Args:
         enabled: Whether to show it.
         total: Number of steps.
         desc: What is being done.
-        more: More for tqdm.
+        options: Other arguments of tqdm.
 
     Raises:
         ImportError: If it is to be shown and tqdm cannot be imported.
@@ -48,22 +48,22 @@ def progress(
         from tqdm.auto import tqdm
     except Exception as e:
         raise import_error("a progress bar", "tqdm", "tqdm", "learn", e) from e
-    return tqdm(total=total, desc=desc, **more)
+    return tqdm(total=total, desc=desc, **options)
 
 
-def converged(bar: Any, left: int = 0) -> None:
-    """Complete the part of a bar that a search had no need of.
+def converged(bar: Any, remaining: int = 0) -> None:
+    """Let a bar end where a search has ended before its last iteration.
 
     Args:
-        bar: A bar, told of each of the search's iterations. Nothing is done
-            if they were as many as its total allows.
-        left: The steps of other searches to come.
+        bar: A bar that has been told of each of the search's iterations.
+            Nothing is done if they were as many as its total allows.
+        remaining: The steps of other searches to come.
     """
-    if bar.disable or bar.total == bar.n + left:
+    if bar.disable or bar.total == bar.n + remaining:
         return
-    done, begun, text = bar.n, bar.start_t, bar.postfix
-    # Not by setting the total, which notebooks would not show.
-    bar.reset(total=done + left)
-    bar.start_t = begun
+    done, start, text = bar.n, bar.start_t, bar.postfix
+    # Notebooks would not show a total that is set as an attribute.
+    bar.reset(total=done + remaining)
+    bar.start_t = start
     bar.set_postfix_str(f"{text}, converged" if text else "converged", False)
     bar.update(done)

@@ -11,17 +11,17 @@ from sdtw_cpu.checks import as_integer
 
 
 def resampled(batch: Batch, length: int) -> Any:
-    """The series ``(N, length, d)``, by linear interpolation."""
+    """Return the series ``(N, length, d)``, interpolated linearly."""
     xp, last = batch.xp, batch.lengths - 1
     if batch.length is None and length == batch.array.shape[1]:
         return batch.array
-    at = last[:, None] * np.linspace(0, 1, length)
-    before = np.minimum(at.astype(int), np.maximum(last - 1, 0)[:, None])
+    time = last[:, None] * np.linspace(0, 1, length)
+    before = np.minimum(time.astype(int), np.maximum(last - 1, 0)[:, None])
     after = np.minimum(before + 1, last[:, None])
     rows = xp.arange(len(batch))[:, None]
-    share = xp.asarray((at - before)[:, :, None].astype(batch.array.dtype))
+    fraction = (time - before)[:, :, None].astype(batch.array.dtype)
     low, high = (batch.array[rows, xp.asarray(i)] for i in (before, after))
-    return low + share * (high - low)
+    return low + xp.asarray(fraction) * (high - low)
 
 
 def checked_length(length: Any) -> int | None:
@@ -35,5 +35,5 @@ def checked_length(length: Any) -> int | None:
 
 
 def usual_length(batch: Batch) -> int:
-    """The mean length of the series, rounded."""
+    """Return the mean length of the series, rounded."""
     return int(np.rint(batch.lengths.mean()))

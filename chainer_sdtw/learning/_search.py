@@ -27,7 +27,7 @@ def minimize(
 ) -> tuple[Any, np.ndarray]:
     """Minimise the objectives.
 
-    Each barycenter has a search of its own by one of scipy's methods, which
+    Each barycenter has a search of its own by one of SciPy's methods, which
     ends by itself; all of them share the sweeps. A Chainer optimizer has all
     barycenters in one parameter.
 
@@ -96,7 +96,7 @@ def _updated(
     optimizer: Any,
     callback: Callback,
 ) -> tuple[Any, np.ndarray]:
-    """Search with a Chainer optimizer; the best update counts."""
+    """Search with a Chainer optimizer, and return the best update."""
     if not isinstance(optimizer, chainer.GradientMethod):
         raise TypeError(
             "optimizer must be 'l-bfgs', a method of scipy.optimize.minimize "

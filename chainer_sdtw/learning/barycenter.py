@@ -90,7 +90,7 @@ def barycenter(
             method of :func:`scipy.optimize.minimize` that takes gradients,
             such as ``'cg'``; or a Chainer optimizer, which makes ``max_iter``
             updates, of which the best counts.
-        tol (float): Tolerance of scipy's methods, as they define it: for
+        tol (float): Tolerance of SciPy's methods, as they define it: for
             L-BFGS, the least relative decrease in an iteration and the least
             entry of the gradient worth going on for. They see the objective
             of series scaled to a standard deviation of about 1, with a
@@ -159,12 +159,12 @@ def _initial(
     length: Any,
     random_state: Any,
 ) -> Any:
-    """The initial guess ``(length, d)``, where the series are."""
+    """Return the initial guess ``(length, d)``, where the series are."""
     length = checked_length(length)
     if not (random_state is None or hasattr(random_state, "standard_normal")):
         random_state = as_integer("random_state", random_state, 0, 2**32 - 1)
     if not (init is None or isinstance(init, str)):
-        return _given(batch, init, length)
+        return _init_array(batch, init, length)
     if init is not None and init not in _INITS:
         names = ", ".join(map(repr, _INITS))
         raise ValueError(f"init must be {names} or an array, got {init!r}")
@@ -176,31 +176,33 @@ def _initial(
         objectives = cuda.to_cpu(matrix(batch, None, loss)) @ weights
         batch = batch.take(np.array([objectives.argmin()]))
         return resampled(batch, length)[0]
-    share = xp.asarray((weights / weights.sum()).astype(batch.array.dtype))
+    weights = (weights / weights.sum()).astype(batch.array.dtype)
     series = resampled(batch, length)
-    return xp.einsum("i,ijk->jk", share, series)
+    return xp.einsum("i,ijk->jk", xp.asarray(weights), series)
 
 
-def _given(batch: Batch, init: Any, length: int | None) -> Any:
-    given = as_one_series("init", init)
-    if given.univariate != batch.univariate:
-        wanted = "(length,)" if batch.univariate else "(length, features)"
+def _init_array(batch: Batch, init: Any, length: int | None) -> Any:
+    """Check that an array fits the series, and copy it to their device."""
+    guess = as_one_series("init", init)
+    if guess.univariate != batch.univariate:
+        expected = "(length,)" if batch.univariate else "(length, features)"
         shape = np.shape(array_of(init))
-        raise ValueError(f"init must have shape {wanted}, got {shape}")
-    if given.features != batch.features:
+        raise ValueError(f"init must have shape {expected}, got {shape}")
+    if guess.features != batch.features:
         raise ValueError(
             f"init must have {batch.features} features like the series, got "
-            f"{given.features}"
+            f"{guess.features}"
         )
-    given_length = given.array.shape[1]
-    if length not in (None, given_length):
-        raise ValueError(f"init has length {given_length}, not {length}")
-    check_finite("init", given)
-    # A copy, which a search without an improvement can return.
-    return batch.xp.array(given.array[0], batch.array.dtype)
+    guess_length = guess.array.shape[1]
+    if length not in (None, guess_length):
+        raise ValueError(f"init has length {guess_length}, not {length}")
+    check_finite("init", guess)
+    # A search that finds nothing better returns it: not the caller's array.
+    return batch.xp.array(guess.array[0], batch.array.dtype)
 
 
 def _random(batch: Batch, length: int, random_state: Any) -> Any:
+    """Noise with the mean and the standard deviation of the series."""
     if not hasattr(random_state, "standard_normal"):
         random_state = np.random.RandomState(random_state)
     elements = batch.elements()

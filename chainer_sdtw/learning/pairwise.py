@@ -126,7 +126,7 @@ def _result(x: Batch, y: Batch, out: Any) -> Any:
 
 
 def _apart(batch: Batch, out: Any) -> Batch:
-    """The series, copied if what is written to ``out`` would change them."""
+    """Copy the series if writing to ``out`` would change them."""
     if not batch.xp.may_share_memory(batch.array, out):
         return batch
     return dataclasses.replace(batch, array=batch.array.copy())
