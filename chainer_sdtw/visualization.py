@@ -64,11 +64,11 @@ def plot_alignment(
     cmap: str | Colormap = "Greys",
     figure: Any = None,
 ) -> tuple[Any, dict[str, Axes]]:
-    """Draw an alignment of two series as a matrix with these at its sides.
+    """Draw an alignment as a matrix with the two series at its sides.
 
-    ``x`` is on the left and its time runs down, ``y`` is on top. The darkness
-    of a cell goes with the root of what is in it, so that the wide alignments
-    of a large smoothing do not vanish beside those of a small one.
+    ``x`` is on the left and its time runs down, ``y`` is on top. A cell is as
+    dark as the square root of its entry, so that the wide alignments of a
+    large smoothing can still be seen.
 
     Needs matplotlib: ``pip install matplotlib``.
 
@@ -88,8 +88,8 @@ def plot_alignment(
         title (str): Title of the picture.
         cmap: Colours, of matplotlib.
         figure (matplotlib.figure.Figure or matplotlib.figure.SubFigure):
-            Empty figure to draw into. By default a new one is made with
-            :mod:`matplotlib.pyplot`, which then shows and closes it.
+            Empty figure to draw into. By default a new one of
+            :mod:`matplotlib.pyplot`, which shows and closes it.
 
     Returns:
         tuple: The figure, and a dict of its axes ``'alignment'``, ``'x'`` and
@@ -127,7 +127,7 @@ def plot_alignment(
     if figure is None:
         import matplotlib.pyplot as plt
 
-        # One cell about as high as it is wide, within reason.
+        # Cells are nearly square, unless that makes it too high or low.
         height = min(max(5.2 * len(x) / len(y), 3.5), 10)
         figure = plt.figure(figsize=(5.5, height), layout="constrained")
 

@@ -26,9 +26,9 @@ class UCRDataset(TupleDataset):
         split (str): ``'TRAIN'`` or ``'TEST'``.
         classes (tuple): The archive's own labels, sorted: the example with
             label ``k`` is of the class that the archive calls
-            ``classes[k]``.  Integers where the archive writes integers,
-            floats or strings, as they are written, otherwise.  The same for
-            both halves, also if a class is absent from one of them.  Empty
+            ``classes[k]``. Integers where the archive writes integers,
+            floats or strings, as they are written, otherwise. The same for
+            both halves, also if a class is absent from one of them. Empty
             if the data set is one for regression.
         series: Array of shape ``(N, length, d)``, or a list of ``N`` arrays
             of shape ``(length, d)`` if their lengths differ.
@@ -79,7 +79,7 @@ class UCRDataset(TupleDataset):
         )
 
     def _repr_html_(self) -> str:
-        """The same and a picture, for notebooks."""
+        """Return the same with pictures of series, for notebooks."""
         chosen = np.arange(len(self))
         if self.classes:
             _, chosen = np.unique(self.labels, return_index=True)
@@ -95,7 +95,7 @@ class UCRDataset(TupleDataset):
 
 
 def _draw(series: np.ndarray, name: str) -> str:
-    """A picture of a series with all its channels, as SVG."""
+    """Draw a series with all its channels, as SVG."""
     width, height = 150, 60
     y = series[:: max(len(series) // width, 1)].astype(np.float64)
     x = np.linspace(0, width, len(y))

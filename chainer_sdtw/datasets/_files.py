@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import os
-import typing as tp
+from typing import Callable
 
 import numpy as np
 from scipy.io import arff
@@ -25,7 +25,7 @@ from chainer_sdtw.datasets._ts import read_ts
 
 
 def read(path: str, encoding: str, missing: str) -> Split:
-    """Reads a file in the layout that the end of its name stands for.
+    """Read a file in the layout that the end of its name stands for.
 
     Args:
         path: The file.
@@ -47,7 +47,7 @@ def read(path: str, encoding: str, missing: str) -> Split:
 
 
 def _read_table(path: str, encoding: str, missing: str) -> Split:
-    """Reads a file of values between tabs, commas or blanks."""
+    """Read a file of values between tabs, commas or blanks."""
     series: list[np.ndarray] = []
     labels: list[Label] = []
     columns = 0
@@ -77,7 +77,7 @@ def _read_table(path: str, encoding: str, missing: str) -> Split:
 
 
 def _read_arff(path: str, encoding: str, missing: str) -> Split:
-    """Reads a .arff file: a relation per series if it has several channels.
+    """Read a .arff file: a relation per series if it has several channels.
 
     SciPy has labels as bytes of ASCII, so it is given references to other
     characters.
@@ -139,11 +139,11 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
     return Split(series, labels, kind == "numeric")
 
 
-READERS: dict[str, tp.Callable[[str, str, str], Split]] = {
+READERS: dict[str, Callable[[str, str, str], Split]] = {
     ".tsv": _read_table,
     "": _read_table,
     ".ts": read_ts,
     ".txt": _read_table,
     ".arff": _read_arff,
 }
-"""What reads which file, in the order in which they are looked for."""
+"""The reader of each suffix, in the order in which files are looked for."""

@@ -1,24 +1,25 @@
-"""Lines, series and labels: what the layouts of the archive share."""
+"""Lines, series and labels, which all layouts of the archive have."""
 
 from __future__ import annotations
 
 import codecs
 import re
-import typing as tp
+from collections.abc import Iterable
+from typing import NamedTuple, Union
 
 import numpy as np
 
-Label = tp.Union[int, float, str]
+Label = Union[int, float, str]
 Lines = list[tuple[int, str]]  # with their numbers, from 1
 
 _GAPS = ("", "?")
-# What open() makes of a byte that is not of the encoding.
+# What open() turns a byte into that is not of the encoding.
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
-class Split(tp.NamedTuple):
+class Split(NamedTuple):
     """One half of a data set."""
 
     series: list[np.ndarray]
@@ -28,17 +29,17 @@ class Split(tp.NamedTuple):
     regression: bool
 
 
-class Values(tp.NamedTuple):
+class Values(NamedTuple):
     """A series as it is in the file, both ``(length, d)``."""
 
     values: np.ndarray
     """NaN where they are missing."""
     gaps: np.ndarray
-    """Where they are missing and the file says so in other words than NaN."""
+    """Where they are missing and the file has no NaN, but a gap."""
 
 
 def read_lines(path: str, encoding: str, comment: tuple[str, ...]) -> Lines:
-    """Reads the lines of a file, but for comments and empty ones at its end.
+    """Read the lines of a file, but for comments and empty ones at its end.
 
     A comment may be in any encoding. A file that begins with the mark of
     UTF-8 is in that.
@@ -82,7 +83,7 @@ def plural(number: int, thing: str) -> str:
 
 
 def parse(channels: list[list[str]], where: str) -> Values:
-    """Makes numbers of the cells of each channel."""
+    """Make numbers of the cells of each channel."""
     length = len(channels[0])
     values = np.empty((length, len(channels)))
     gaps = np.empty((length, len(channels)), dtype=bool)
@@ -109,13 +110,13 @@ def parse(channels: list[list[str]], where: str) -> Values:
 
 
 def _to_float(text: str) -> float:
-    if "_" in text:  # which is Python's, between digits
+    if "_" in text:  # which Python allows between digits
         raise ValueError
     return float(text)
 
 
 def finish(read: Values, where: str, missing: str) -> np.ndarray:
-    """Cuts off padding and fills in what is missing; shortens the series."""
+    """Cut off padding at the end, and fill in missing values."""
     absent = np.isnan(read.values)
     if absent.all():
         raise ValueError(f"{where}: the series has no values")
@@ -145,7 +146,7 @@ def finish(read: Values, where: str, missing: str) -> np.ndarray:
 
 
 def to_label(text: str, where: str) -> Label:
-    """Makes '1', '1.0' and '1.0000e+00' the same label."""
+    """Make '1', '1.0' and '1.0000e+00' the same label."""
     text = text.strip()
     if text.lower() in (*_GAPS, "nan"):
         raise ValueError(f"{where}: the class label is missing")
@@ -172,8 +173,8 @@ def to_target(text: str, where: str) -> float:
     return value
 
 
-def sort_labels(labels: tp.Iterable[Label]) -> tuple[Label, ...]:
-    """Sorts labels: numbers, then strings if there are any."""
+def sort_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """Sort labels: numbers, then strings if there are any."""
     return tuple(
         sorted(
             labels,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import typing as tp
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,9 +24,9 @@ _BETWEEN_STAMPS = re.compile(r"\)\s*,\s*\(")
 
 
 class _Header:
-    """What a .ts file says about itself, and whether a series is so."""
+    """The header of a .ts file, and checks that series agree with it."""
 
-    def __init__(self, path: str, lines: tp.Iterator[tuple[int, str]]) -> None:
+    def __init__(self, path: str, lines: Iterator[tuple[int, str]]) -> None:
         self.path = path
         self._tags: dict[str, tuple[int, list[str]]] = {}
         for number, line in lines:
@@ -127,10 +127,10 @@ class _Header:
 
 
 def read_ts(path: str, encoding: str, missing: str) -> Split:
-    """Reads a .ts file.
+    """Read a .ts file.
 
-    Not with aeon, which makes labels lower case, drops the signs of values
-    with time stamps, and takes a file whose header says something else.
+    Not by aeon, which makes labels lower case, drops the signs of values
+    with time stamps, and does not compare series with the header.
 
     """
     lines = iter(read_lines(path, encoding, comment=("#", "%")))
@@ -182,7 +182,7 @@ def read_ts(path: str, encoding: str, missing: str) -> Split:
 
 
 def _drop_stamps(text: str, where: str) -> list[str]:
-    """The cells of a channel of pairs (time stamp, value)."""
+    """Return the values of a channel of pairs (time stamp, value)."""
     text = text.strip()
     pairs = [
         pair.rpartition(",") for pair in _BETWEEN_STAMPS.split(text[1:-1])

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import re
 import tempfile
-import typing as tp
+from collections.abc import Iterable
+from typing import Literal, get_args
 
 import chainer
 import numpy as np
@@ -18,13 +19,13 @@ from chainer_sdtw.datasets import _files, _text
 from chainer_sdtw.datasets._dataset import UCRDataset
 
 ROOT_VARIABLE = "CHAINER_SDTW_UCR_ROOT"
-"""Environment variable that stands in for the argument ``root``."""
+"""Environment variable that is read where ``root`` is not given."""
 
 CACHE_NAME = "chainer_sdtw/ucr"
 """Where downloads go, below Chainer's own dataset directory."""
 
 _SPLITS = ("TRAIN", "TEST")
-_Missing = tp.Literal["raise", "interpolate"]
+_Missing = Literal["raise", "interpolate"]
 
 
 def get_ucr(
@@ -36,11 +37,11 @@ def get_ucr(
     missing: _Missing = "raise",
     encoding: str = "utf-8",
 ) -> tuple[UCRDataset, UCRDataset]:
-    """Gets a data set of the UCR/UEA time series classification archive.
+    """Get a data set of the UCR/UEA time series classification archive.
 
     With ``root``, or the environment variable ``CHAINER_SDTW_UCR_ROOT`` in
     its place, the data set is read from a local copy of the archive, and
-    nowhere else.  The files are looked for in this order:
+    nowhere else. The files are looked for in this order:
 
     =============================  ========================================
     ``ROOT/NAME/NAME_TRAIN.tsv``   layout of 2018: tabs, label first
@@ -50,7 +51,7 @@ def get_ucr(
     ``ROOT/NAME/NAME_TRAIN.arff``  layout of Weka, also for several channels
     =============================  ========================================
 
-    (and the same for ``TEST``).  Where the label is first, tabs, commas or
+    (and the same for ``TEST``). Where the label is first, tabs, commas or
     blanks separate it and the values, whatever the file is called.
 
     Without ``root``, GunPoint, ItalyPowerDemand, ArrowHead, OSULeaf, ACSF1,
@@ -58,40 +59,40 @@ def get_ucr(
     CardanoSentiment come with aeon; all others are downloaded by aeon once
     into Chainer's dataset directory
     (``$CHAINER_DATASET_ROOT/chainer_sdtw/ucr``, by default
-    ``~/.chainer/dataset/chainer_sdtw/ucr``).  A data set appears there only
+    ``~/.chainer/dataset/chainer_sdtw/ucr``). A data set appears there only
     once it is complete.
 
-    aeon is an optional dependency: ``pip install aeon``.  It works with some
+    aeon is an optional dependency: ``pip install aeon``. It works with some
     releases of NumPy only, so that pip may replace the one that is there by
-    an older or a newer one.  ``pip install --no-deps aeon`` leaves NumPy as
+    an older or a newer one. ``pip install --no-deps aeon`` leaves NumPy as
     it is, and is enough for the sets that come with aeon; to download others,
-    aeon must be importable.  Local files do without it.
+    aeon must be importable. Local files do without it.
 
     A series always has the shape ``(length, d)``; a univariate one has
-    ``d == 1``.  A batch of equal length, stacked, is thus what
+    ``d == 1``. A batch of equal length, stacked, is thus what
     :func:`chainer_sdtw.soft_dtw` takes as ``(B, m, d)``, and series of
     different lengths are what it takes as a list.
 
     Labels are as the file writes them, but ``1``, ``1.0`` and ``1.0e+00``
-    are the same integer.  A data set for regression (``@targetLabel true``
+    are the same integer. A data set for regression (``@targetLabel true``
     in a ``.ts`` file, a numeric last attribute in an ``.arff`` file) has
-    targets in float64 in their place, and no classes.  A loss such as
+    targets in float64 in their place, and no classes. A loss such as
     :func:`chainer.functions.mean_squared_error` wants targets in the data
     type of the prediction: ``t.astype(y.dtype)``.
 
-    The layout of 2018 pads shorter series with NaN at the end.  In all
+    The layout of 2018 pads shorter series with NaN at the end. In all
     layouts, NaN in all channels at the end of a series is taken for such
     padding and cut off, and so is ``?`` in an ``.arff`` file, which has no
-    NaN.  NaN anywhere else, and everywhere in other layouts a ``?`` or an
+    NaN. NaN anywhere else, and everywhere in other layouts a ``?`` or an
     empty cell, is a missing value, and an error unless ``missing`` says what
     to do.
 
     The time stamps of a ``.ts`` file must be evenly spaced and are dropped.
-    Comments of ``.ts`` and ``.arff`` files may be in any encoding.  A file
+    Comments of ``.ts`` and ``.arff`` files may be in any encoding. A file
     that was cut off is found out by its last line, so not if the cut is
     between two lines or within the last number of one.
 
-    Values come in the units of the archive.  Most univariate sets there are
+    Values come in the units of the archive. Most univariate sets there are
     z-normalized, many newer and most multivariate ones are not.
 
     Args:
@@ -100,20 +101,20 @@ def get_ucr(
         normalize (bool): If ``True``, every channel of every series is
             shifted and scaled to mean 0 and standard deviation 1 (a constant
             channel to 0).
-        dtype: Data type of the series.  ``chainer.config.dtype`` (float32,
+        dtype: Data type of the series. ``chainer.config.dtype`` (float32,
             unless changed; float32 for ``mixed16`` too) by default.
         missing (str): What to do about missing values: ``'raise'`` an error,
             or ``'interpolate'`` linearly between the values before and after
-            in the same channel.  Before the first value of a channel and
+            in the same channel. Before the first value of a channel and
             after its last one, that value is repeated.
-        encoding (str): Encoding of the files.  A byte order mark is never
+        encoding (str): Encoding of the files. A byte order mark is never
             read as part of a label.
 
     Returns:
-        A pair of datasets, training and test.  Each is a
+        A pair of datasets, training and test. Each is a
         :class:`chainer.datasets.TupleDataset` of ``(series, label)``:
         ``series`` of shape ``(length, d)``, ``label`` an int32 from ``0`` to
-        ``K - 1``, or for regression the target in float64.  Attribute
+        ``K - 1``, or for regression the target in float64. Attribute
         ``classes`` of either maps the labels back to the archive's own; see
         :class:`UCRDataset`.
 
@@ -150,7 +151,7 @@ def get_ucr(
     floats = np.dtype(chainer.get_dtype(dtype, map_mixed16=np.float32))
     if floats.kind != "f":
         raise ValueError(f"dtype must be a floating-point type: {floats}")
-    if missing not in tp.get_args(_Missing):
+    if missing not in get_args(_Missing):
         raise ValueError(
             f"missing must be 'raise' or 'interpolate': {missing!r}"
         )
@@ -215,7 +216,7 @@ def _z_normalize(series: np.ndarray) -> np.ndarray:
     return series / np.where(constant, 1, series.std(axis=0))
 
 
-def _near(name: str, names: tp.Iterable[str]) -> str:
+def _near(name: str, names: Iterable[str]) -> str:
     # The archive has GunPoint, its version of 2015 has Gun_Point.
     def plain(s: str) -> str:
         return re.sub(r"[\W_]", "", s).lower()
@@ -280,7 +281,7 @@ def _load(
 
 
 def _find(name: str, encoding: str, missing: str) -> list[_text.Split]:
-    """Looks for a data set in aeon, among the downloads, and on the web."""
+    """Look for a data set in aeon, among the downloads, and on the web."""
     bundle = _bundle()
     if bundle and name in _complete_in(bundle):
         return _load(bundle, name, encoding, missing)
@@ -293,7 +294,7 @@ def _find(name: str, encoding: str, missing: str) -> list[_text.Split]:
 
 
 def _bundle() -> str | None:
-    # Without importing aeon, which may want another NumPy than is here.
+    # Without importing aeon, which may need another NumPy.
     spec = importlib.util.find_spec("aeon")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -304,7 +305,7 @@ def _bundle() -> str | None:
 
 
 def _complete_in(root: str) -> set[str]:
-    """The names of the data sets in a folder that have both .ts files."""
+    """Return the data sets in a folder that have both .ts files."""
     return {
         name
         for name in os.listdir(root)
@@ -366,7 +367,7 @@ def _download(name: str, cache: str) -> None:
                     f"{ROOT_VARIABLE}"
                 ) from e
         try:
-            # All or nothing, and whoever comes first.
+            # At once, and once: another process may have been faster.
             os.rename(os.path.join(folder, name), os.path.join(cache, name))
         except OSError:
             if not os.path.isdir(os.path.join(cache, name)):

@@ -1,4 +1,4 @@
-"""What the estimators share."""
+"""The base classes of the estimators."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SeriesEstimator(BaseEstimator):
 
     @contextmanager
     def _computing(self, batch: Batch) -> Iterator[None]:
-        """The number of threads that is asked for, and the series' device."""
+        """Use the threads that are asked for, and the device of the series."""
         before = sdtw_cpu.get_num_threads()
         if self.n_jobs is not None:
             n_jobs = as_integer("n_jobs", self.n_jobs, None)
@@ -65,12 +65,12 @@ class SeriesEstimator(BaseEstimator):
                 sdtw_cpu.set_num_threads(before)
 
     def _series(self, X: Any, *, reset: bool) -> Batch:
-        """Series in any of their forms, checked, where they were.
+        """Check series in any of their forms, and leave them where they are.
 
         Args:
             X: ``(N, L)``, ``(N, L, d)`` or a list of series.
-            reset: Whether they are to be fitted, otherwise they must go with
-                what has been.
+            reset: Whether they are fitted; otherwise they must have the
+                features of those that were.
         """
         X = array_of(X)
         check_unmasked("X", X)
@@ -89,7 +89,7 @@ class SeriesEstimator(BaseEstimator):
                 dtype=(np.float64, np.float32),
                 ensure_2d=False,
                 allow_nd=True,
-                ensure_all_finite=False,  # below, for series
+                ensure_all_finite=False,  # checked below, series by series
             )
             if X.ndim == 1:
                 raise ValueError(
@@ -121,25 +121,25 @@ class SeriesEstimator(BaseEstimator):
         return batch
 
     def _sent(self, batch: Batch) -> Batch:
-        """The series on the device that is asked for."""
+        """Send the series to the device that is asked for."""
         if self.device is None:
             return batch
         array = chainer.get_device(self.device).send(batch.array)
         return dataclasses.replace(batch, array=array)
 
     def _losses(self, x: Batch, y: Batch | None, **options: Any) -> np.ndarray:
-        """The loss ``(N, M)`` between series, on the host."""
+        """Return the loss ``(N, M)`` between series, on the host."""
         return cuda.to_cpu(matrix(x, y, self._loss(), **options))
 
     def _centers(self, centers: np.ndarray, like: Batch) -> Batch:
-        """Centers ``(K, length, d)`` as series on the device of others."""
+        """Return centers ``(K, length, d)`` where other series are."""
         device = backend.get_device_from_array(like.array)
         array = device.send(centers.astype(like.array.dtype, copy=False))
         return Batch(array, None, False, array.dtype)
 
 
 class SeriesClassifier(SeriesEstimator):
-    """An estimator that is given classes."""
+    """An estimator that is fitted to series and their classes."""
 
     classes_: NDArray[np.generic]
 

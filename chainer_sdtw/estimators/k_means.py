@@ -44,9 +44,8 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
     that has lost its series gets the one that is the farthest from its
     center.
 
-    If :meth:`fit` is interrupted by Ctrl-C, the attributes are those of the
-    best of what its complete iterations led to, if there were any, and the
-    interrupt goes on.
+    If :meth:`fit` is interrupted by Ctrl-C, it keeps the best result of its
+    complete iterations, if there were any, and raises the interrupt again.
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
     for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, section
@@ -59,12 +58,12 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         loss (str or callable): A loss by its name, or its function, of those
             in the :ref:`table of losses <loss-names>`.
         init (str or numpy.ndarray): ``'k-means++'``: series that are far
-            from each other, under the loss' divergence, as losses themselves
-            can be negative or are not least for equal series; the best of a
-            few draws for each center. ``'random'``: any series. An array
-            ``(K, length, d)``, or ``(K, length)`` for univariate series, is
-            taken as it is. Series become centers by linear interpolation
-            where their length is another.
+            from each other, the best of a few draws for each center. How far
+            is measured by the divergence of the loss, as a loss itself can
+            be negative, or not least for equal series. ``'random'``: any
+            series. Series of another length are interpolated linearly. An
+            array ``(K, length, d)``, or ``(K, length)`` for univariate
+            series, is taken as it is.
         n_init (int): The number of starts, of which the best counts; one if
             ``init`` is an array.
         length (int): The length of centers; by default that of ``init``, or
@@ -197,7 +196,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             numpy.ndarray: ``(N,)`` indexes of centers.
 
         """
-        # A divergence's terms of the series make no difference.
+        # A divergence's terms of the series change nothing here.
         return self._to_centers(X, terms=False).argmin(axis=1)
 
     def fit_predict(
@@ -261,7 +260,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 for all series; None means 1.
 
         Returns:
-            float: The more, the better.
+            float: Larger is better.
 
         """
         least = self._to_centers(X).min(axis=1)

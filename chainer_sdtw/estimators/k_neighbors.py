@@ -26,7 +26,7 @@ from chainer_sdtw.learning._progress import progress
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Reals
 
-# Bytes of the losses that are there at a time.
+# Bytes of the losses that are kept at a time.
 _BLOCK = 2**26
 
 
@@ -184,20 +184,17 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         check_is_fitted(self, "classes_")
         count = self.n_neighbors if n_neighbors is None else n_neighbors
         count = as_integer("n_neighbors", count, 1)
-        most = self.n_samples_fit_ - (X is None)
-        if count > most:
+        limit = self.n_samples_fit_ - (X is None)
+        if count > limit:
             raise ValueError(
-                f"n_neighbors must be <= {most}, the number of series, got "
+                f"n_neighbors must be <= {limit}, the number of series, got "
                 f"n_neighbors={count}, n_samples_fit={self.n_samples_fit_}"
             )
         y = self._sent(self._fitted)
-        if X is None:
-            x, own = y, True
-        else:
-            x, own = self._sent(self._series(X, reset=False)), False
+        x = y if X is None else self._sent(self._series(X, reset=False))
         with self._computing(x):
             y = self._beside(y, x)
-            losses, indexes = self._nearest(x, y, count, own)
+            losses, indexes = self._nearest(x, y, count, X is None)
         return (losses, indexes) if return_distance else indexes
 
     if TYPE_CHECKING:
@@ -207,7 +204,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         ) -> float: ...
 
     def predict(self, X: Series) -> NDArray[np.generic]:
-        """The classes of series; of several as good, the first.
+        """The classes of series; of equal ones, the first.
 
         Args:
             X (list or :ref:`ndarray`): ``N`` series in a form that
@@ -222,7 +219,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         return self.classes_[shares.argmax(axis=1)]
 
     def predict_proba(self, X: Series) -> FloatArray:
-        """Each class' share of the votes.
+        """The share of the votes for each class.
 
         Args:
             X (list or :ref:`ndarray`): ``N`` series in a form that
@@ -236,37 +233,38 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         losses, indexes = self.kneighbors(X)
         votes = self._votes(losses)
         labels = self._fitted_labels[indexes]
-        shares = np.zeros((len(labels), len(self.classes_)), votes.dtype)
-        np.add.at(shares, (np.arange(len(labels))[:, None], labels), votes)
-        return shares / shares.sum(axis=1, keepdims=True)
+        sums = np.zeros((len(labels), len(self.classes_)), votes.dtype)
+        np.add.at(sums, (np.arange(len(labels))[:, None], labels), votes)
+        return sums / sums.sum(axis=1, keepdims=True)
 
     def _beside(self, y: Batch, x: Batch) -> Batch:
-        """The series fitted on the device of others."""
+        """Return the series fitted on the device of others."""
         if isinstance(y.array, type(x.array)):
             return y
         like = self._centers(cuda.to_cpu(y.array), x)
         return dataclasses.replace(y, array=like.array)
 
     def _nearest(
-        self, x: Batch, y: Batch, count: int, own: bool
+        self, x: Batch, y: Batch, count: int, same: bool
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Return losses and indexes; of the same series, not with itself."""
         loss = self._loss()
         y_term = self_terms(y, loss) if loss.kind.is_divergence else None
         size = max(1, _BLOCK // (8 * len(y)))
-        found = []
+        parts = []
         with progress(
             self.verbose, len(x) * len(y), "neighbors", unit="pair"
         ) as bar:
             for start in range(0, len(x), size):
                 rows = np.arange(start, min(start + size, len(x)))
                 losses = self._losses(x.take(rows), y, y_term=y_term, bar=bar)
-                if own:
+                if same:
                     losses[rows - start, rows] = np.inf
-                # Of equal losses the first counts.
+                # Stable: the first of equal losses counts.
                 order = np.argsort(losses, axis=1, kind="stable")[:, :count]
                 losses = np.take_along_axis(losses, order, axis=1)
-                found.append([losses, order])
-        losses, indexes = (np.concatenate(parts) for parts in zip(*found))
+                parts.append([losses, order])
+        losses, indexes = map(np.concatenate, zip(*parts))
         return losses, indexes
 
     def _votes(self, losses: np.ndarray) -> np.ndarray:
@@ -281,7 +279,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         zero = losses == 0
         with np.errstate(divide="ignore", over="ignore"):
             votes = 1 / losses.astype(np.float64)
-        # Not even subnormal losses have votes beyond the range.
+        # The inverse of a subnormal loss would be beyond the range.
         votes = np.minimum(votes, np.finfo(np.float64).max / losses.shape[1])
         return np.where(zero.any(axis=1, keepdims=True), zero, votes)
 

@@ -164,7 +164,7 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         check_is_fitted(self, "centroids_")
         x = self._sent(self._series(X, reset=False))
         with self._computing(x):
-            # A divergence's terms of the series make no difference.
+            # A divergence's terms of the series change nothing here.
             term = x.xp.zeros(len(x), x.array.dtype)
             centroids = self._centers(self.centroids_, x)
             losses = self._losses(x, centroids, x_term=term)

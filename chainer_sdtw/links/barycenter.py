@@ -30,10 +30,10 @@ from sdtw_cpu.types import Integer, Real
 class Barycenter(Link):
     """Barycenter of time series that any optimizer can train.
 
-    For more series than fit in memory, or than are worth a sweep each before
-    every step: a call with a minibatch returns a loss whose expectation is
-    the objective of :func:`~chainer_sdtw.barycenter` over the number of
-    series. Smoothing is in snapshots, and
+    For more series than fit in memory, or where steps of minibatches are
+    faster: a call with a minibatch returns a loss whose expectation is the
+    objective of :func:`~chainer_sdtw.barycenter` divided by the number of
+    series. ``gamma`` is saved in snapshots, and
     :class:`~chainer_sdtw.training.AttributeShift` can schedule it.
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
@@ -88,20 +88,20 @@ class Barycenter(Link):
         bandwidth: Integer | None = None,
     ) -> None:
         super().__init__()
-        as_one_series("init", init)  # for its errors
+        as_one_series("init", init)  # checks it
         start: Any = array_of(init)
         if not hasattr(start, "dtype") or start.dtype.kind != "f":
             start = np.asarray(start, chainer.get_dtype())
         start = start.astype(start.dtype.newbyteorder("="))
         self.loss, self.cost, self.bandwidth = loss, cost, bandwidth
-        self.gamma = cast(float, gamma)  # one when set
-        self._options()  # for its errors
+        self.gamma = cast(float, gamma)  # which assigning makes it
+        self._options()  # checks them
         self.register_persistent("gamma")
         with self.init_scope():
             self.barycenter = Parameter(start)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A number of Python: it can be loaded from any snapshot.
+        # Snapshots are loaded into a number of Python without fail.
         if name == "gamma":
             value = sdtw_cpu.check_gamma(value)
         super().__setattr__(name, value)
@@ -127,7 +127,7 @@ class Barycenter(Link):
     ) -> Variable:
         """The mean loss of a minibatch of series to the barycenter.
 
-        Reported as ``'loss'`` too, where a trainer finds it.
+        It is reported to the trainer as ``'loss'``.
 
         Args:
             series (list or :ref:`ndarray`): ``(B, n, d)``, ``(B, n)`` for
@@ -137,9 +137,9 @@ class Barycenter(Link):
                 multiplied with before the mean; None means 1. Of those on a
                 GPU only the shape is checked, as more would mean to wait for
                 it, unless Chainer is in debug mode.
-            y_term (str): For divergences: None takes off the series' terms
-                with themselves too, ``'skip'`` leaves these constants where
-                they are, for a third less work.
+            y_term (str): For divergences: None takes off the terms of the
+                series with themselves; ``'skip'`` leaves out these
+                constants, which saves a third of the work.
 
         Returns:
             ~chainer.Variable: A scalar.

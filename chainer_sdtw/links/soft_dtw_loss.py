@@ -32,14 +32,14 @@ class SoftDTWLoss(Link):
     """A loss between series, with its smoothing and other options.
 
     A link without parameters. Its ``gamma`` and the weight of its diagonal
-    prior are persistent values: they are in what
-    :mod:`chainer.serializers` save, so that a training which changes them
-    (:class:`~chainer_sdtw.training.AttributeShift`) and is interrupted goes
-    on with those it had. Set both by assignment.
+    prior are persistent values, which :mod:`chainer.serializers` save: a
+    training that changes them (by
+    :class:`~chainer_sdtw.training.AttributeShift`) and is interrupted goes on
+    with the values that it had. Set both by assignment.
 
-    With a weight other than 0, the costs are those of ``cost`` plus the
-    weight times :func:`~chainer_sdtw.diagonal_prior`, and a matrix of them is
-    made; with 0 nothing of the prior is computed.
+    Unless the weight is 0, the weight times
+    :func:`~chainer_sdtw.diagonal_prior` is added to the costs, of which a
+    matrix is made.
 
     Args:
         gamma (float): Smoothing, >= 0, in units of the cost.
@@ -94,7 +94,7 @@ class SoftDTWLoss(Link):
         **options: object,
     ) -> None:
         super().__init__()
-        # Floats, and a function, when set.
+        # Assigning makes them floats, and a function.
         self.gamma = cast(float, gamma)
         self.prior = cast(float, prior)
         self.register_persistent("gamma")
@@ -110,7 +110,7 @@ class SoftDTWLoss(Link):
                 check_reduce(options["reduce"])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Numbers become Python's: these can be loaded from any snapshot.
+        # Snapshots are loaded into numbers of Python without fail.
         if name == "gamma":
             value = sdtw_cpu.check_gamma(value)
         elif name == "prior":

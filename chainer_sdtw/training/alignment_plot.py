@@ -29,10 +29,10 @@ class AlignmentPlot(Extension):
     Args:
         examples (sequence of tuples): A few examples of a data set, such as
             ``dataset[:4]``. The last item of each is its target.
-        predict (callable): A model, or another function, of the batches of
-            all other items, which returns predictions ``(1, m, d)`` or
-            ``(1, m)``, or a list of one. It is called with one example at a
-            time, in test mode.
+        predict (callable): A model or a function. It takes batches of all
+            other items and returns predictions ``(1, m, d)`` or ``(1, m)``,
+            or a list of one. It is called with one example at a time, in
+            test mode.
         loss (~chainer_sdtw.links.SoftDTWLoss): What aligns them.
         converter (callable): Makes arrays of a list of examples.
         device: Where to send the arrays.
@@ -58,7 +58,7 @@ class AlignmentPlot(Extension):
         device: DeviceSpec | None = None,
         filename: str = "alignment_epoch_{.updater.epoch}.png",
     ) -> None:
-        self.available()  # for its warning
+        self.available()  # warns
         self.examples = list(examples)
         if not self.examples:
             raise ValueError("examples must not be empty")
@@ -82,7 +82,7 @@ class AlignmentPlot(Extension):
     def __call__(self, trainer: Trainer) -> None:
         if not self.available():
             return
-        # Without pyplot there is nothing to close, nor a display to find.
+        # Not by pyplot: it needs a display, and its figures must be closed.
         from matplotlib.figure import Figure
 
         n_columns = min(len(self.examples), 4)

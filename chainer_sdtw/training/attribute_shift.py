@@ -16,22 +16,23 @@ from sdtw_cpu.checks import as_number
 class AttributeShift(LinearShift):
     """Trainer extension to shift an attribute of a link.
 
-    What :class:`chainer.training.extensions.LinearShift` does to an
-    optimizer, for links such as :class:`~chainer_sdtw.links.SoftDTWLoss`: the
-    attribute keeps the first value up to the first time, goes over to the
-    last value, which it has from the last time on. Times count the calls of
-    the extension: epochs, unless another trigger is given. It is called after
-    the extensions that evaluate, report and draw, so that these still see the
-    value of the epoch that has ended, and before snapshots are taken.
+    It does for links such as :class:`~chainer_sdtw.links.SoftDTWLoss` what
+    :class:`chainer.training.extensions.LinearShift` does for an optimizer.
+    The attribute has the first value up to the first time, the last value
+    from the last time on, and values between these in between. Times count
+    the calls of the extension: epochs, unless another trigger is given. It is
+    called after the extensions that evaluate, report and draw, so that these
+    still see the value of the epoch that has ended, and before snapshots are
+    taken.
 
-    The value of the moment goes into snapshots, whether or not the attribute
-    is a persistent value of the link, and is set when one is loaded: by
-    ``snapshot(autoload=True)`` or :func:`chainer.serializers.load_npz`. To
-    make that possible, the attribute and the given numbers become floats.
+    The current value is saved in snapshots, whether or not the attribute is a
+    persistent value of the link, and set when one is loaded by
+    ``snapshot(autoload=True)`` or :func:`chainer.serializers.load_npz`. For
+    that the attribute and the numbers become floats.
 
-    With a large ``gamma`` early in a training all alignments count, and with
-    the diagonal prior (``prior``) those near the diagonal, before alignments
-    depend on what a model that has learnt nothing puts out.
+    Early in a training, alignments would follow the output of a model that
+    has learnt nothing. With a large ``gamma`` all alignments count then, and
+    with the diagonal prior (``prior``) those near the diagonal.
 
     See: J. Zeitler, S. Deniffel, M. Krause and M. Müller, `Stabilizing
     Training with Soft Dynamic Time Warping: A Case Study for Pitch Class

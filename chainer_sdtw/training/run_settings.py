@@ -1,4 +1,4 @@
-"""Snapshots that know what run they belong to."""
+"""Snapshots that say to which run they belong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chainer.training.trainer import Trainer
 
 
 class RunSettings(Extension):
-    """Trainer extension to write into snapshots what run they belong to.
+    """Trainer extension to save in snapshots to which run they belong.
 
     A snapshot of a run with other settings is not loaded, neither by
     ``snapshot(autoload=True)`` nor by :func:`chainer.serializers.load_npz`,
@@ -25,7 +25,7 @@ class RunSettings(Extension):
     :meth:`find_snapshot`.
 
     Args:
-        settings (dict): Whatever tells runs apart, such as the name of the
+        settings (dict): What makes runs different, such as the name of the
             data set, the size of the model and the seed; by name, values
             that JSON can hold.
 
@@ -79,12 +79,12 @@ class RunSettings(Extension):
             if damaged:
                 raise ValueError(f"not a complete snapshot ({damaged})")
             with np.load(path) as file:
-                found = str(file[f"extensions/{self.name}/settings"])
+                text = str(file[f"extensions/{self.name}/settings"])
         except (zipfile.BadZipFile, zlib.error, EOFError) as e:
             raise ValueError(f"not a complete snapshot ({e})") from e
         except KeyError as e:
             raise ValueError("not a snapshot with settings of a run") from e
-        self._compare(found)
+        self._compare(text)
 
     def find_snapshot(
         self, folder: str, prefix: str = "snapshot_iter_"
@@ -116,11 +116,12 @@ class RunSettings(Extension):
 
     def _compare(self, text: str) -> None:
         """Raise ``ValueError`` unless these are the settings of this run."""
-        found, wanted = json.loads(text), json.loads(self._text)
+        saved, expected = json.loads(text), json.loads(self._text)
         different = [
-            f"{key} {found[key]}" if key in found else f"no {key}"
-            for key in sorted({*found, *wanted})
-            if (key in found) != (key in wanted) or found[key] != wanted[key]
+            f"{key} {saved[key]}" if key in saved else f"no {key}"
+            for key in sorted({*saved, *expected})
+            if (key in saved) != (key in expected)
+            or saved[key] != expected[key]
         ]
         if different:
             raise ValueError(

@@ -23,8 +23,8 @@ class SeededIterator(SerialIterator):
     seed draw the same batches. Chainer's iterators save the order of the
     present epoch only.
 
-    What else is random in a training, such as dropout, does not come from
-    this random state. Examples are loaded in the process of the training, as
+    Dropout and whatever else is random in a training does not come from this
+    random state. Examples are loaded in the process of the training, as
     iterators that load ahead draw the order of an epoch before it begins.
 
     Args:
