@@ -8,34 +8,29 @@ and ``estimators`` are imported when they are first used.
 import importlib
 import importlib.util
 import typing
-import warnings
 
-from chainer_sdtw import compat  # must come before chainer
+# Of these compat is first, as it must come before Chainer.
+from chainer_sdtw import compat, links, training
+from chainer_sdtw.functions import (
+    alignment_path,
+    cost_matrix,
+    diagonal_prior,
+    dilate_loss,
+    itakura_mask,
+    mean_cost,
+    mean_cost_divergence,
+    sharp_soft_dtw,
+    sharp_soft_dtw_divergence,
+    soft_alignment,
+    soft_dtw,
+    soft_dtw_divergence,
+    soft_dtw_from_cost,
+    temporal_distortion_index,
+)
+from chainer_sdtw.learning.barycenter import barycenter
+from chainer_sdtw.learning.pairwise import pairwise_soft_dtw
+from chainer_sdtw.visualization import plot_alignment
 from sdtw_cpu import __version__
-
-with warnings.catch_warnings():
-    # Chainer asks it for versions; with setuptools 80 it warns of its end.
-    warnings.filterwarnings("ignore", "pkg_resources is deprecated")
-    from chainer_sdtw.functions import (
-        alignment_path,
-        cost_matrix,
-        diagonal_prior,
-        dilate_loss,
-        itakura_mask,
-        mean_cost,
-        mean_cost_divergence,
-        sharp_soft_dtw,
-        sharp_soft_dtw_divergence,
-        soft_alignment,
-        soft_dtw,
-        soft_dtw_divergence,
-        soft_dtw_from_cost,
-        temporal_distortion_index,
-    )
-    from chainer_sdtw import links, training  # isort: skip
-    from chainer_sdtw.learning.barycenter import barycenter
-    from chainer_sdtw.learning.pairwise import pairwise_soft_dtw
-    from chainer_sdtw.visualization import plot_alignment
 
 _LAZY = ("cuda", "datasets", "estimators")
 
