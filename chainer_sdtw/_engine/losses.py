@@ -62,7 +62,7 @@ class LossKind:
         return _FUNCTIONS[self.name]
 
     def smoothing(self, gamma: Any) -> float:
-        """Check the smoothing; that of the loss itself if it has one."""
+        """Check the smoothing; return the loss' own one if it has one."""
         gamma = sdtw_cpu.check_gamma(gamma)
         return gamma if self.gamma is None else self.gamma
 
@@ -118,7 +118,7 @@ def public_loss(function: Function) -> Function:
 
 
 def find_kind(loss: Any) -> LossKind | None:
-    """Return the loss of a public name, an alias or a public function."""
+    """Return the same as :func:`kind_of`, or None for all others."""
     for kind in LOSSES.values():
         if loss is kind.function or (
             isinstance(loss, str) and loss in (kind.name, kind.alias)
@@ -128,7 +128,7 @@ def find_kind(loss: Any) -> LossKind | None:
 
 
 def kind_of(loss: Any) -> LossKind:
-    """Return the same, or raise an error.
+    """Return the loss of a public name, an alias or a public function.
 
     Raises:
         TypeError: If it is neither a name nor a function.
@@ -164,15 +164,15 @@ class Loss(NamedTuple):
         return self._replace(kind=LOSSES[self.kind.divergence])
 
     def between(self, pairs: Pairs) -> Variable:
-        """The loss ``(B,)`` of pairs, a divergence with its terms to come."""
+        """Return the loss ``(B,)`` of pairs, a divergence less no terms."""
         return self.kind.value(self.problem(pairs))
 
     def self_terms(self, pairs: Pairs) -> Variable:
-        """The same of the first series of each pair with itself."""
+        """Return the same of the first series of each pair with itself."""
         return self.kind.value(self.problem(pairs.of_x(), symmetric=True))
 
     def problem(self, pairs: Pairs, *, symmetric: bool = False) -> Table:
-        """The problem that pairs pose."""
+        """Return the problem that pairs pose."""
         return series_table(
             self.kind.name,
             pairs,
@@ -211,10 +211,10 @@ def as_loss(
 
 
 def less_half(value: Any, *self_terms: Any) -> Any:
-    """Take half of each term of series with themselves off a loss.
+    """Return a loss less half of each term of series with themselves.
 
-    That makes a divergence of the loss, or of its gradient that of the
-    divergence.
+    That is the divergence; of the gradients of the loss and the terms, it is
+    the gradient of the divergence.
     """
     for term in self_terms:
         value = value - term / 2
@@ -224,7 +224,7 @@ def less_half(value: Any, *self_terms: Any) -> Any:
 def paired(
     x: Any, y: Any, x_length: Any = None, y_length: Any = None
 ) -> Pairs:
-    """Pairs of padded batches ``(B, m, d)`` and ``(B, n, d)``, not checked."""
+    """Return pairs of padded batches of series, which are not checked."""
     x, y = as_variable(x), as_variable(y)
     return Pairs(x, y, x_length, y_length, True, x.dtype)
 
@@ -266,7 +266,7 @@ def compute(
 
 
 def _checked_y_term(y_term: Any, pairs: Pairs) -> Any:
-    """The values ``(B,)`` of the term of y, None if none come from outside."""
+    """Return the values ``(B,)`` of the term of y if they are given."""
     if y_term is None or (isinstance(y_term, str) and y_term == "skip"):
         return None
     if isinstance(y_term, str):

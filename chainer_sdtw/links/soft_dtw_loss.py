@@ -164,7 +164,7 @@ class SoftDTWLoss(Link):
         ) -> Variable: ...
 
     def alignment(self, x: Series, y: Series, **options: object) -> Variable:
-        """The expected alignments for the present smoothing and prior.
+        """The expected alignments for the current smoothing and prior.
 
         Args:
             x (:class:`~chainer.Variable` or :ref:`ndarray`, or a list of \
@@ -181,7 +181,9 @@ class SoftDTWLoss(Link):
         known: dict[str, Any] = {
             k: v for k, v in options.items() if k in _OF_ALIGNMENTS
         }
-        return soft_alignment(x, y, self.gamma, **known)
+        kind = find_kind(self.loss)
+        gamma = self.gamma if kind is None else kind.smoothing(self.gamma)
+        return soft_alignment(x, y, gamma, **known)
 
     def _with_prior(self, options: dict) -> dict:
         if self.prior == 0:

@@ -241,6 +241,10 @@ def test_a_loss_by_its_name(series):
     assert link.loss is chainer_sdtw.mean_cost
     expected = chainer_sdtw.mean_cost(*series)
     np.testing.assert_array_equal(value(link, *series), expected.array)
+    # All alignments of two series of length 2 weigh the same.
+    pair = [a[:1, :2] for a in series]
+    alignment = link.alignment(*pair).array[0]
+    np.testing.assert_allclose(alignment, [[1, 1 / 3], [1 / 3, 1]])
     link.loss = chainer_sdtw.dilate_loss
     expected = chainer_sdtw.dilate_loss(*series, gamma=0.3)
     np.testing.assert_array_equal(value(link, *series), expected.array)
