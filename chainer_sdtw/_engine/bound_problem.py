@@ -21,12 +21,14 @@ from sdtw_cpu.checks import as_array
 class Table:
     """A problem, the variables it is about, and what its costs stand for.
 
-    The loss' costs are ``scale`` times those of the problem.
+    The loss' costs are ``scale`` times those of the problem. It is ``fused``
+    if the variables are the series themselves: the sweeps compute costs.
     """
 
     problem: nodes.Problem
     inputs: tuple[Variable, ...]
     scale: float = 1.0
+    fused: bool = False
 
     def values(self) -> Variable:
         """Soft-DTW of every pair."""
@@ -107,8 +109,8 @@ def series_table(
             matrices = _masked(costs.matrix(x, y, cost), mask)
         problem = nodes.Problem(label, gamma, None, *lengths, band)
         return Table(problem, (matrices,))
-    scale = 1.0
-    if cost == "cosine":
+    scale, fused = 1.0, cost != "cosine"
+    if not fused:
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
         with chainer.using_device(x.device):
@@ -117,7 +119,7 @@ def series_table(
             units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
         x, y = units[0], units[-1]
     problem = nodes.Problem(label, gamma, cost, *lengths, band, symmetric)
-    return Table(problem, (x,) if symmetric else (x, y), scale)
+    return Table(problem, (x,) if symmetric else (x, y), scale, fused)
 
 
 def cost_table(

@@ -8,7 +8,8 @@ is the gradient of the same thing written in Chainer's functions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 import chainer
 import numpy as np
@@ -61,16 +62,37 @@ class Problem:
             *(x, y, direction, self.gamma), cost=self.cost, **options
         )
 
-    def gradients(self, adjoint: Any, *args: Any, indexes: tuple) -> tuple:
-        """What an adjoint sweep gives for the arrays of these indexes."""
+    def adjoint(
+        self, arrays: tuple, tape: Any, grad: Any = None, *, indexes: tuple
+    ) -> tuple:
+        """Gradients of the values for the arrays of these indexes."""
+        sweep = partial(sweeps_for(arrays).adjoint, tape, grad)
+        return self._gradients(sweep, indexes)
+
+    def adjoint_tangent(
+        self,
+        arrays: tuple,
+        tape: Any,
+        grad: Any = None,
+        grad_tangent: Any = None,
+        *,
+        indexes: tuple,
+    ) -> tuple:
+        """Gradients of tangents, and of values, for the same."""
+        sweep = partial(
+            sweeps_for(arrays).adjoint_tangent, tape, grad, grad_tangent
+        )
+        return self._gradients(sweep, indexes)
+
+    def _gradients(self, sweep: Callable, indexes: tuple) -> tuple:
         if self.cost is None:
-            return (adjoint(*args),)
+            return (sweep(),)
         if self.symmetric:
             # The other gradient is the same.
-            gx, _ = adjoint(*args, x=True, y=False)
+            gx, _ = sweep(x=True, y=False)
             gx *= 2
             return (gx,)
-        both = adjoint(*args, x=0 in indexes, y=1 in indexes)
+        both = sweep(x=0 in indexes, y=1 in indexes)
         return tuple(both[i] for i in indexes)
 
     def series(self, arrays: Any) -> Any:
@@ -145,9 +167,8 @@ class Gradient(FunctionNode):
         tape = self.tape
         if tape is None:
             _, tape = self.problem.value(tuple(arrays), True)
-        adjoint = sweeps_for(inputs).adjoint
-        return self.problem.gradients(
-            adjoint, tape, seed, indexes=self.indexes
+        return self.problem.adjoint(
+            tuple(arrays), tape, seed, indexes=self.indexes
         )
 
     def backward(
@@ -195,9 +216,8 @@ class HessianProduct(graph.Composed):
         outputs: tuple = ()
         if arrays_wanted:
             _, tangent, tape = problem.tangent(arrays, direction, True)
-            adjoint = sweeps_for(inputs).adjoint_tangent
-            outputs = problem.gradients(
-                adjoint, tape, seed, indexes=arrays_wanted
+            outputs = problem.adjoint_tangent(
+                arrays, tape, seed, indexes=arrays_wanted
             )
         else:
             _, tangent = problem.tangent(arrays, direction, False)
@@ -302,9 +322,8 @@ class TangentGradient(graph.Composed):
             # The direction changes with the cost as the cost itself does.
             more = 0 if seed_tangent is None else seed_tangent
             seed_tangent = seed + more
-        adjoint = sweeps_for(inputs).adjoint_tangent
-        return problem.gradients(
-            adjoint, tape, seed, seed_tangent, indexes=self.indexes
+        return problem.adjoint_tangent(
+            arrays, tape, seed, seed_tangent, indexes=self.indexes
         )
 
     def expression(self, inputs: list) -> list:

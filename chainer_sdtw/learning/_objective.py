@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Callable, Literal
 
 import chainer
 import numpy as np
 from chainer.backends import cuda
 
-from chainer_sdtw._engine import nodes
 from chainer_sdtw._engine.bound_problem import Table
 from chainer_sdtw._engine.losses import Loss, less_half, paired
+from chainer_sdtw._engine.nodes import Problem
 from chainer_sdtw._engine.series_set import Batch
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.search import Units, power_of_two
@@ -60,7 +60,8 @@ class Objective:
         self._slices = [slice(*ends) for ends in zip(bounds, bounds[1:])]
         self._labels = batch.xp.asarray(labels)
         self._weights = batch.xp.asarray(weights.astype(batch.array.dtype))
-        self._problem: Any = None
+        # What the sweeps are told; False if they do not compute it alone.
+        self._problem: Problem | Literal[False] | None = None
 
     @property
     def count(self) -> int:
@@ -135,12 +136,14 @@ class Objective:
         """
         x, y, y_length = self._pairs(barycenters)
         if self._problem is None:
-            table = self.loss.problem(paired(x, y, None, y_length))
-            # A cost that is not fused is in the way from series to sweeps.
-            fused = table.inputs[0].array is x
-            self._problem = table.problem if fused else False
-        sweep = self._swept if self._problem else self._composed
-        value, gx, gy = sweep(x, y, y_length)
+            bound = self.loss.problem(paired(x, y, None, y_length))
+            by_sweeps = bound.fused and self.loss.kind.value in _SWEEPS
+            self._problem = bound.problem if by_sweeps else False
+        if self._problem:
+            sweep = _SWEEPS[self.loss.kind.value]
+            (value, gx), gy = sweep(self._problem, (x, y)), None
+        else:
+            value, gx, gy = self._by_graph(x, y, y_length)
         value, size = as_float64(value), len(self.batch)
         weighted = self.weights * value[:size]
         values = np.array([weighted[part].sum() for part in self._slices])
@@ -170,20 +173,8 @@ class Objective:
         values, gradient = self(z)
         return values, as_float64(gradient)
 
-    def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
-        """The loss of the pairs and its gradient, by sweeps alone."""
-        problem, sweeps = self._problem, nodes.sweeps_for((x,))
-        if self.loss.kind.value is Table.expected_costs:
-            _, value, tape = problem.tangent((x, y), "cost", True)
-            adjoint = sweeps.adjoint_tangent
-        else:
-            value, tape = problem.value((x, y), True)
-            adjoint = sweeps.adjoint
-        (gx,) = problem.gradients(adjoint, tape, indexes=(0,))
-        return value, gx, None
-
-    def _composed(self, x: Any, y: Any, y_length: Any) -> tuple:
-        """The same for costs that are not fused, by Chainer."""
+    def _by_graph(self, x: Any, y: Any, y_length: Any) -> tuple:
+        """The loss of the pairs and its gradients, by a graph of Chainer."""
         # A caller's cost need not be symmetric: see where it is used.
         needs_gy = self.loss.kind.is_divergence and callable(self.loss.cost)
         x, y = Variable(x), Variable(y, requires_grad=needs_gy)
@@ -215,6 +206,27 @@ class Objective:
         else:
             x = z[self._labels]
         return x, y, y_length
+
+
+def _sweep_values(problem: Problem, arrays: tuple) -> tuple:
+    """Soft-DTW of the pairs, and its gradient with respect to the first."""
+    value, tape = problem.value(arrays, True)
+    (gx,) = problem.adjoint(arrays, tape, indexes=(0,))
+    return value, gx
+
+
+def _sweep_expected_costs(problem: Problem, arrays: tuple) -> tuple:
+    """Expected costs of the pairs, and the same gradient of them."""
+    _, value, tape = problem.tangent(arrays, "cost", True)
+    (gx,) = problem.adjoint_tangent(arrays, tape, indexes=(0,))
+    return value, gx
+
+
+# What is computed without a graph if the sweeps compute the costs.
+_SWEEPS: dict[Callable, Callable[[Problem, tuple], tuple]] = {
+    Table.values: _sweep_values,
+    Table.expected_costs: _sweep_expected_costs,
+}
 
 
 def as_float64(a: Any) -> np.ndarray:

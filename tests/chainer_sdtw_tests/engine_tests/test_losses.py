@@ -167,6 +167,15 @@ def test_a_new_loss_is_a_line_and_a_function(monkeypatch):
     monkeypatch.setattr(losses, "_FUNCTIONS", dict(losses._FUNCTIONS))
     monkeypatch.setitem(losses.LOSSES, "doubled", line)
     assert losses.public_loss(doubled) is doubled
+
+    def objective(loss):
+        seen = []
+        chainer_sdtw.barycenter(
+            SERIES, loss=loss, callback=lambda _, value: seen.append(value)
+        )
+        return seen[0]
+
+    assert objective("doubled") == 2 * objective("soft_dtw")
     for door, compute in DOORS.items():
         np.testing.assert_array_equal(compute("doubled"), compute(doubled))
         if door in ("links.SoftDTWLoss", "pairwise_soft_dtw"):
