@@ -70,10 +70,19 @@ def test_printed_figures(run, example, figures, monkeypatch, capsys):
         plot(path, model, train, series, args)
 
     monkeypatch.setattr(example, "plot", spy)
-    run("-k", "4", "--length", "6", "--loss", "divergence", "--starts", "1")
+    run(
+        "-k",
+        "4",
+        "--length",
+        "6",
+        "--loss",
+        "soft_dtw_divergence",
+        "--starts",
+        "1",
+    )
     out = capsys.readouterr().out
     (model, train, series), (figure,) = made[0], figures
-    assert model.loss == "divergence"
+    assert model.loss == "soft_dtw_divergence"
     assert model.cluster_centers_.shape == (4, 6, 1)
     assert len(figure.axes) == 4
     rows = [line.split() for line in out.splitlines()[3:7]]
@@ -130,6 +139,7 @@ def test_targets_instead_of_classes(example, run, monkeypatch):
         (["--clusters", "10"], "n_samples=9 should be >= n_clusters=10"),
         (["--feature", "1"], "no feature 1 among 1"),
         (["--dataset", "Toys"], "--dataset Toys"),
+        (["--loss", "dtw"], "loss must be one of .soft_dtw., .*got .dtw."),
         (["-d", "nothing"], "--device nothing"),
     ],
 )

@@ -29,7 +29,7 @@ def printed(out):
     return {line[:20].rstrip(): float(line[20:30]) for line in lines}
 
 
-@pytest.mark.parametrize("args", [[], ["--loss", "divergence"]])
+@pytest.mark.parametrize("args", [[], ["--loss", "soft_dtw_divergence"]])
 def test_picture(run, example, figures, tmp_path, capsys, args):
     run("--gamma", "0.1", "1", "--length", "7", "-o", "out", *args)
     picture = tmp_path / "out" / "barycenters.png"
@@ -131,6 +131,7 @@ def test_targets_instead_of_classes(example, run, monkeypatch):
         (["--count", "5"], "--count 5: class 1 has 4 series"),
         (["--class", "3"], "no class 3 among 1, 2"),
         (["--dataset", "Toys"], "--dataset Toys"),
+        (["--loss", "dtw"], "loss must be one of .soft_dtw., .*got .dtw."),
         (["-d", "nothing"], "--device nothing"),
     ],
 )

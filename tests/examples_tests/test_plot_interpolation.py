@@ -70,7 +70,7 @@ def test_between_equal_series(run, example, figures, monkeypatch):
 def test_several_features(run, example, figures, monkeypatch, rng):
     series = [rng.standard_normal((n, 5)) for n in (6, 4)]
     monkeypatch.setattr(example, "load", lambda args: series)
-    run("-s", "0", "1", "--count", "1", "--loss", "divergence")
+    run("-s", "0", "1", "--count", "1", "--loss", "soft_dtw_divergence")
     axes = np.reshape(figures[0].axes, (3, 2))
     for k, row in enumerate(axes):
         assert row[0].get_ylabel() == f"feature {k}"
@@ -98,6 +98,7 @@ def test_the_seed_chooses(example, run):
     [
         (["--series", "0", "3"], "no training series 3 among 3"),
         (["--dataset", "Toys"], "--dataset Toys"),
+        (["--loss", "dtw"], "loss must be one of .soft_dtw., .*got .dtw."),
         (["-d", "nothing"], "--device nothing"),
     ],
 )
