@@ -1,13 +1,10 @@
 import chainer_sdtw  # noqa: F401  isort: skip  (before chainer)
 
-import sys
-
 import chainer
 import numpy as np
 import pytest
 
 from chainer_sdtw._engine import series_set
-from chainer_sdtw.learning import _progress
 
 
 def test_arrays():
@@ -143,25 +140,3 @@ def test_check_fits():
     series_set.check_fits("a", a, "b", a)
     with pytest.raises(ValueError, match="a and b must have the same number"):
         series_set.check_fits("a", a, "b", b)
-
-
-def test_progress_is_quiet(capsys):
-    with _progress.progress(False, 3, "work") as bar:
-        bar.update()
-        bar.set_postfix_str("x", refresh=False)
-    out = capsys.readouterr()
-    assert out.out == out.err == ""
-
-
-def test_progress_shows_on_demand(capsys):
-    pytest.importorskip("tqdm")
-    with _progress.progress(True, 3, "work") as bar:
-        bar.update(3)
-    assert "work" in capsys.readouterr().err
-
-
-def test_progress_says_what_is_missing(monkeypatch):
-    monkeypatch.delitem(sys.modules, "tqdm.auto", raising=False)
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(ImportError, match="pip install tqdm"):
-        _progress.progress(True, 3)
