@@ -10,6 +10,7 @@ from sdtw_cpu.checks import as_band, as_lengths, check_unmasked
 
 
 def as_native(name: str, a: Any) -> np.ndarray:
+    """Return an array that is aligned and in the machine's byte order."""
     check_unmasked(name, a)
     a = np.asarray(a)
     if not (a.flags.aligned and a.dtype.isnative):
@@ -20,7 +21,7 @@ def as_native(name: str, a: Any) -> np.ndarray:
 def as_limits(
     x: Any, y: Any, x_length: Any, y_length: Any, band: Any
 ) -> tuple[Any, Any, Any]:
-    """The lengths and the band, checked."""
+    """Return the lengths and the band in the form that sweeps read."""
     batch, m = x.shape[:2]
     n = x.shape[2] if y is None else y.shape[1]
     x_length = as_lengths("x_length", x_length, batch, m)
@@ -29,5 +30,6 @@ def as_limits(
 
 
 def rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    with np.errstate(over="ignore"):  # beyond float32: inf
+    """Return numbers in another type, those beyond its range as inf."""
+    with np.errstate(over="ignore"):
         return a.astype(dtype, copy=False)

@@ -58,7 +58,7 @@ def sakoe_chiba_band(
         )
     if radius.size == 0 or radius.min() < 0:
         raise ValueError(f"bandwidth must be >= 0, got {radius.tolist()}")
-    # More than the table has is no different from all of it.
+    # A radius beyond the table has the same effect as one of its size.
     radius = np.minimum(radius.astype(np.uint64), np.uint64(m + n))
     radius = radius.astype(np.int64)
     rows = _lengths("x_length", x_length, m)
@@ -74,9 +74,9 @@ def sakoe_chiba_band(
     )
     excess = columns - rows
     i = np.minimum(np.arange(m), rows - 1)
-    first = np.maximum(i - radius + np.minimum(excess, 0), 0)
-    stop = np.minimum(i + radius + np.maximum(excess, 0) + 1, columns)
-    return np.stack(np.broadcast_arrays(first, stop), -1).astype(np.int32)
+    begin = np.maximum(i - radius + np.minimum(excess, 0), 0)
+    end = np.minimum(i + radius + np.maximum(excess, 0) + 1, columns)
+    return np.stack(np.broadcast_arrays(begin, end), -1).astype(np.int32)
 
 
 def band_from_mask(
@@ -126,24 +126,24 @@ def band_from_mask(
     mask[beyond] = True
     if not mask.any(2).all():
         return None
-    first = mask.argmax(2)
-    stop = n - mask[:, :, ::-1].argmax(2)
-    # Rows beyond the last neither begin nor end anything.
-    first[beyond] = 0
-    first = np.maximum.accumulate(first, 1)
-    stop[beyond] = n
-    stop = np.minimum.accumulate(stop[:, ::-1], 1)[:, ::-1]
+    begin = mask.argmax(2)
+    end = n - mask[:, :, ::-1].argmax(2)
+    # Rows beyond the last bound no others.
+    begin[beyond] = 0
+    begin = np.maximum.accumulate(begin, 1)
+    end[beyond] = n
+    end = np.minimum.accumulate(end[:, ::-1], 1)[:, ::-1]
     last = np.arange(len(mask)), rows - 1
-    if (first[:, 0] > 0).any() or (stop[last] < columns).any():
+    if (begin[:, 0] > 0).any() or (end[last] < columns).any():
         return None
-    stop = np.minimum(stop, columns[:, None])
-    if (stop <= first).any() or (first[:, 1:] >= stop[:, :-1] + 1).any():
+    end = np.minimum(end, columns[:, None])
+    if (end <= begin).any() or (begin[:, 1:] >= end[:, :-1] + 1).any():
         return None
     j = np.arange(n)
-    inside = (first[..., None] <= j) & (j < stop[..., None])
+    inside = (begin[..., None] <= j) & (j < end[..., None])
     if not (mask | ~inside | beyond[..., None]).all():
         return None
-    return np.stack([first, stop], -1).astype(np.int32)
+    return np.stack([begin, end], -1).astype(np.int32)
 
 
 def _lengths(name: str, lengths: Any, longest: int) -> np.ndarray:

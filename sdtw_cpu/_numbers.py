@@ -12,7 +12,7 @@ from sdtw_cpu.types import DeviceArray
 
 
 def check_unmasked(name: str, a: object) -> None:
-    """Refuse masked arrays of which something is masked, in lists too.
+    """Refuse arrays with masked elements, in lists too.
 
     Raises:
         ValueError: If an element is masked.

@@ -198,6 +198,7 @@ def tangent_from_cost(
 
 
 def _direction(direction: Any, like: tuple, shape: tuple) -> Any:
+    """Return a direction in the form that sweeps read."""
     if isinstance(direction, tuple):
         direction = tuple(
             a if a is None else as_native("direction", a) for a in direction
@@ -221,7 +222,7 @@ def _tangent(
 ) -> Any:
     gamma = check_gamma(gamma)
     sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape, direction)
-    out, change = np.empty((2, x.shape[0]))
-    sweep.value(out, change)
-    values = rounded(out, x.dtype), rounded(change, x.dtype)
-    return (*values, make_tape(sweep)) if tape else values
+    values, tangents = np.empty((2, x.shape[0]))
+    sweep.value(values, tangents)
+    results = rounded(values, x.dtype), rounded(tangents, x.dtype)
+    return (*results, make_tape(sweep)) if tape else results

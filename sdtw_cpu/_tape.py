@@ -1,4 +1,4 @@
-"""What a sweep keeps for its adjoint."""
+"""The tapes that sweeps return."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from sdtw_cpu import _kernels
 
 
 class Tape:
-    """What a value or tangent sweep keeps for its adjoint. Opaque.
+    """What a value or tangent sweep keeps for its adjoint.
 
-    It refers to the arrays that it was made from, which must not change
-    before :func:`adjoint` or :func:`adjoint_tangent` has been called.
+    Its content is private. It refers to the arrays that it was made from,
+    which must not change before :func:`adjoint` or :func:`adjoint_tangent`
+    has been called.
     """
 
     def __init__(self, sweep: _kernels.Sweep) -> None:
@@ -33,4 +34,5 @@ class CostTape(Tape):
 
 
 def make_tape(sweep: _kernels.Sweep) -> Tape:
+    """Return the tape of a sweep."""
     return SeriesTape(sweep) if sweep.fused else CostTape(sweep)

@@ -183,5 +183,5 @@ def _value(
     sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape)
     out = np.empty(x.shape[0])
     sweep.value(out)
-    value = rounded(out, x.dtype)
-    return (value, make_tape(sweep)) if tape else value
+    values = rounded(out, x.dtype)
+    return (values, make_tape(sweep)) if tape else values

@@ -75,8 +75,8 @@ def sdtw_barycenter(
             )
     if not series:
         raise ValueError("X must not be empty")
-    shares = as_weights("weights", weights, len(series), some=True)
-    shares /= shares.max()
+    ratios = as_weights("weights", weights, len(series), nonzero=True)
+    ratios /= ratios.max()
     tol = as_nonnegative("tol", tol)
     max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
@@ -87,9 +87,9 @@ def sdtw_barycenter(
     def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
         x = np.broadcast_to(z, (len(y), *init.shape))
         values, tape = value(x, y, gamma, y_length=length, tape=True)
-        gx, _ = adjoint(tape, shares, y=False)
+        gx, _ = adjoint(tape, ratios, y=False)
         assert gx is not None
-        return float((shares * values).sum()), gx.sum(axis=0)
+        return float((ratios * values).sum()), gx.sum(axis=0)
 
     unit = power_of_two(float(np.concatenate(series).std()))
     units = Units(unit, unit**2)

@@ -180,18 +180,18 @@ def as_band(
             f"band must have shape {(batch, m, 2)} or {(1, m, 2)}, got "
             f"{a.shape}"
         )
-    # A whole band that never goes back has its extremes in its outer rows.
-    first, stop = a[..., 0], a[..., 1]
-    valid = not ((first >= stop).any() or (a[:, 1:] < a[:, :-1]).any())
-    if not valid or first[:, 0].min() < 0 or stop[:, -1].max() > n:
+    # Where no bound goes back, the outer rows have the extremes.
+    begin, end = a[..., 0], a[..., 1]
+    valid = not ((begin >= end).any() or (a[:, 1:] < a[:, :-1]).any())
+    if not valid or begin[:, 0].min() < 0 or end[:, -1].max() > n:
         _check_rows(a, n, x_length)
     return np.ascontiguousarray(a, dtype=np.int32)
 
 
 def _check_rows(a: np.ndarray, n: int, x_length: np.ndarray | None) -> None:
-    """Look for the row that makes a band invalid, not beyond the lengths."""
-    first, stop = a[..., 0], a[..., 1]
-    bad = (first < 0) | (first >= stop) | (stop > n)
+    """Refuse a band with an invalid row that is not beyond the lengths."""
+    begin, end = a[..., 0], a[..., 1]
+    bad = (begin < 0) | (begin >= end) | (end > n)
     back = (a[:, 1:] < a[:, :-1]).any(axis=2)
     if x_length is not None:
         m = a.shape[1]
@@ -290,14 +290,14 @@ def _check_same_dtype(direction: DeviceArray, series: DeviceArray) -> None:
 
 
 def as_weights(
-    name: str, weights: object, size: int, *, some: bool = False
+    name: str, weights: object, size: int, *, nonzero: bool = False
 ) -> np.ndarray:
     """Return the weights ``(size,)`` of series as float64, 1 for None.
 
     Raises:
         TypeError: If they are not real numbers.
         ValueError: If the shape is wrong or one is negative, NaN or infinite;
-            with ``some``, if all are 0.
+            with ``nonzero``, if all are 0.
     """
     if weights is None:
         return np.ones(size)
@@ -308,7 +308,7 @@ def as_weights(
     if bad.any():
         i = int(bad.argmax())
         raise ValueError(f"{name} must be >= 0 and finite, got {a[i]} at {i}")
-    if some and not a.any():
+    if nonzero and not a.any():
         raise ValueError(f"{name} must not all be zero")
     return a
 

@@ -1,4 +1,4 @@
-"""The search for one barycenter by one of SciPy's methods."""
+"""The search for a barycenter by one of SciPy's methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Point = tuple[Float64s, float, Float64s]
 
 
 class Units(NamedTuple):
-    """What the search measures in, so that its tolerances are relative.
+    """The units of a search, which make its tolerances relative.
 
     The tolerances of SciPy's methods are absolute. In these units the series
     have a standard deviation of about 1 and the largest weight is 1, whatever
@@ -47,15 +47,15 @@ def descend(
     units: Units,
     callback: Callable[[Float64s, float], object] | None = None,
 ) -> tuple[Float64s, float]:
-    """Search the least objective.
+    """Search for the least objective.
 
     Args:
         evaluate: Returns objective and gradient at a barycenter.
-        start: Where to begin, with what is known there.
+        start: Where to begin, with objective and gradient there.
         method: A method of :func:`scipy.optimize.minimize`.
         tol: Its tolerance, in ``units``.
         max_iter: The largest number of iterations.
-        units: What the search measures in.
+        units: The units of the search.
         callback: Called after each iteration with barycenter and objective.
 
     Returns:

@@ -176,7 +176,7 @@ def as_sample_weight(sample_weight: Any, size: int) -> np.ndarray:
         sample_weight = np.full(
             size, as_number("sample_weight", sample_weight)
         )
-    return as_weights("sample_weight", sample_weight, size, some=True)
+    return as_weights("sample_weight", sample_weight, size, nonzero=True)
 
 
 def _is_list(X: Any) -> bool:

@@ -131,7 +131,7 @@ def barycenter(
     stopping = as_stopping(tol, max_iter)
     batch = as_batch("series", series)
     weights = on_host(weights)
-    weights = as_weights("weights", weights, len(batch), some=True)
+    weights = as_weights("weights", weights, len(batch), nonzero=True)
     largest = float(weights.max())
     weights = weights / largest
     with chainer.using_device(get_device_from_array(batch.array)):
