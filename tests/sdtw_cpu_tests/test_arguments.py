@@ -145,6 +145,16 @@ BANDS = [
         "of pair 0",
     ),
     (
+        band([-1, 4], [0, 4], [0, 4], [0, 4], [0, 4]),
+        ValueError,
+        "got [-1, 4] in row 0 of pair 0",
+    ),
+    (
+        band([0, 1], [1, 1], [1, 3], [2, 4], [3, 4]),
+        ValueError,
+        "got [1, 1] in row 1 of pair 0",
+    ),
+    (
         band([0, 4], [0, 4], [2, 2], [2, 4], [2, 4]),
         ValueError,
         "got [2, 2] in row 2 of pair 0",
