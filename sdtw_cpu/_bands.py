@@ -74,9 +74,12 @@ def sakoe_chiba_band(
     )
     excess = columns - rows
     i = np.minimum(np.arange(m), rows - 1)
-    begin = np.maximum(i - radius + np.minimum(excess, 0), 0)
-    end = np.minimum(i + radius + np.maximum(excess, 0) + 1, columns)
-    return np.stack(np.broadcast_arrays(begin, end), -1).astype(np.int32)
+    band = np.empty((max(map(len, (radius, rows, columns))), m, 2), np.int32)
+    lower = np.minimum(excess, 0) - radius
+    upper = np.maximum(excess, 0) + radius + 1
+    band[..., 0] = np.maximum(i + lower, 0)
+    band[..., 1] = np.minimum(i + upper, columns)
+    return band
 
 
 def band_from_mask(
