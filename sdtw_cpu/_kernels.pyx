@@ -12,9 +12,16 @@ import threading
 
 
 cdef extern from "batch.hpp" namespace "sdtw" nogil:
+    enum class CostKind:
+        kExplicit, kSqEuclidean, kEuclidean, kManhattan
+
+    enum class Direction:
+        kNone, kExplicit, kCost, kSeries
+
     cdef cppclass Input:
         cbool is_double
-        int cost, direction
+        CostKind cost
+        Direction direction
         int64_t batch, m, n, d
         const char* x
         const char* y
@@ -33,10 +40,6 @@ cdef extern from "batch.hpp" namespace "sdtw" nogil:
         const int32_t* band
         ptrdiff_t band_stride
         double gamma
-
-    enum:
-        kGivenCost, kSqEuclideanCost, kEuclideanCost, kManhattanCost
-        kNoDirection, kGiven, kAlongCost, kAlongSeries
 
     cdef cppclass Batch:
         Batch(const Input&, cbool) except +
@@ -98,9 +101,9 @@ def set_num_threads(int n):
 
 
 COSTS = {
-    "sqeuclidean": kSqEuclideanCost,
-    "euclidean": kEuclideanCost,
-    "manhattan": kManhattanCost,
+    "sqeuclidean": <int>CostKind.kSqEuclidean,
+    "euclidean": <int>CostKind.kEuclidean,
+    "manhattan": <int>CostKind.kManhattan,
 }
 
 
@@ -145,24 +148,24 @@ cdef class Sweep:
         c.is_double = x.dtype.itemsize == 8
         c.batch, c.m = x.shape[0], x.shape[1]
         if self.fused:
-            c.cost = COSTS[cost]
+            c.cost = <CostKind><int>COSTS[cost]
             c.n, c.d = y.shape[1], x.shape[2]
             c.x = array(x, c.x_stride)
             c.y = array(y, c.y_stride)
         else:
-            c.cost = kGivenCost
+            c.cost = CostKind.kExplicit
             c.n, c.d = x.shape[2], 0
             c.c = array(x, c.c_stride)
         if direction is None:
-            c.direction = kNoDirection
+            c.direction = Direction.kNone
         elif isinstance(direction, str):
-            c.direction = kAlongCost
+            c.direction = Direction.kCost
         elif isinstance(direction, tuple):
-            c.direction = kAlongSeries
+            c.direction = Direction.kSeries
             c.dx = array(direction[0], c.dx_stride)
             c.dy = array(direction[1], c.dy_stride)
         else:
-            c.direction = kGiven
+            c.direction = Direction.kExplicit
             c.z = array(direction, c.z_stride)
         c.x_length = <const int64_t*>address(x_length)
         c.y_length = <const int64_t*>address(y_length)

@@ -154,24 +154,25 @@ struct Adjoint : Strips<F, G> {
       else
         back<false>(g, strip, t0, t1, last, scratch, choice, nullptr);
       const T* result = along ? scratch.direction : scratch.fraction;
-      if (g.cost == Cost::kExplicitF32) {
-        Gradients<F, G>::template alignment<float>(g, strip, t0, t1, result);
+      if (g.cost == CostKind::kExplicit) {
+        if (g.is_double)
+          Gradients<F, G>::template alignment<double>(g, strip, t0, t1,
+                                                      result);
+        else
+          Gradients<F, G>::template alignment<float>(g, strip, t0, t1, result);
         continue;
       }
-      if (g.cost == Cost::kExplicitF64) {
-        Gradients<F, G>::template alignment<double>(g, strip, t0, t1, result);
-        continue;
-      }
-      Gradients<F, G>::factors(g, strip, t0, t1, scratch);
-      if (g.cost == Cost::kManhattan)
-        Gradients<F, G>::template gradients<Absolutes, false>(g, strip, t0, t1,
-                                                              last, scratch);
-      else if (g.direction == Direction::kSeries)
-        Gradients<F, G>::template gradients<Squares, true>(g, strip, t0, t1,
-                                                           last, scratch);
-      else
-        Gradients<F, G>::template gradients<Squares, false>(g, strip, t0, t1,
-                                                            last, scratch);
+      with_cost(g.cost, [&](auto cost) {
+        using C = decltype(cost);
+        using N = typename C::template Term<F>;
+        using To = Gradients<F, G>;
+        To::template factors<C>(g, strip, t0, t1, scratch);
+        if (N::kCurved && g.direction == Direction::kSeries)
+          To::template gradients<N, N::kCurved>(g, strip, t0, t1, last,
+                                                scratch);
+        else
+          To::template gradients<N, false>(g, strip, t0, t1, last, scratch);
+      });
     }
   }
 };

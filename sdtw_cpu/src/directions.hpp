@@ -50,12 +50,12 @@ struct Directions : Strips<F, G> {
     }
   }
 
-  // Distances (of the Euclidean cost), and what the direction of the series
-  // or of the costs makes of the costs; zero in padding.
-  template <template <class> class N>
+  // What the direction of the series or of the costs makes of the costs, zero
+  // in padding; and the distances, if these are roots of sums.
+  template <class C>
   static void series_directions(const Group<T>& g, int row, int t0, int t1,
-                                const Scratch<T>& scratch) {
-    const bool euclidean = g.cost == Cost::kEuclidean;
+                                T* direction, T* distance) {
+    using N = typename C::template Term<F>;
     const bool series = g.direction == Direction::kSeries;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
@@ -64,9 +64,8 @@ struct Directions : Strips<F, G> {
     const V minus_cut = F::sub(F::set1(0), cut);
     const V zero = F::set1(0);
     const V limit = F::set1((T)g.limit);
-    const V factor = F::set1(N<F>::kSquare && !euclidean ? T(2) : T(1));
-    T* z = scratch.direction;
-    for (int t = t0; t < t1; ++t, z += kTile) {
+    const V factor = F::set1((T)C::kFactor);
+    for (int t = t0; t < t1; ++t, direction += kTile) {
       V sum[R], dot[R];
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) sum[r] = dot[r] = zero;
@@ -76,25 +75,25 @@ struct Directions : Strips<F, G> {
           V a = F::sub(F::load(g.x + k * xs + first + r * L),
                        F::load(G::columns(g.y + k * ys, g.n, t, r)));
           if (g.capped) a = F::max(F::min(a, cut), minus_cut);
-          sum[r] = N<F>::add(a, sum[r]);
+          sum[r] = N::add(a, sum[r]);
           if (!series) continue;
           const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
                              F::load(G::columns(g.dy + k * ys, g.n, t, r)));
-          dot[r] = F::fma(N<F>::slope(a), v, dot[r]);
+          dot[r] = F::fma(N::slope(a), v, dot[r]);
         }
       }
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
         V c = sum[r];
         V d = F::mul(dot[r], factor);
-        if (euclidean) {
+        if (C::kRoot) {
           c = F::sqrt(c);
-          F::store(scratch.distance + (ptrdiff_t)(t - t0) * kTile + r * L, c);
+          F::store(distance + (ptrdiff_t)(t - t0) * kTile + r * L, c);
           d = F::mul(d, inverse(c));
         }
         if (!series) d = c;
         if (g.capped) d = F::mul(d, F::leq(c, limit));
-        F::store(z + r * L, d);
+        F::store(direction + r * L, d);
       }
     }
   }
@@ -108,14 +107,16 @@ struct Directions : Strips<F, G> {
   static void directions(const Group<T>& g, int strip, int t0, int t1,
                          const Scratch<T>& scratch) {
     const int row = strip * G::kRows;
-    if (g.direction == Direction::kExplicitF32)
-      explicit_directions<float>(g, row, t0, t1, scratch.direction);
-    else if (g.direction == Direction::kExplicitF64)
-      explicit_directions<double>(g, row, t0, t1, scratch.direction);
-    else if (g.cost == Cost::kManhattan)
-      series_directions<Absolutes>(g, row, t0, t1, scratch);
+    T* to = scratch.direction;
+    if (g.direction != Direction::kExplicit)
+      with_cost(g.cost, [&](auto cost) {
+        series_directions<decltype(cost)>(g, row, t0, t1, to,
+                                          scratch.distance);
+      });
+    else if (g.is_double)
+      explicit_directions<double>(g, row, t0, t1, to);
     else
-      series_directions<Squares>(g, row, t0, t1, scratch);
+      explicit_directions<float>(g, row, t0, t1, to);
   }
 };
 

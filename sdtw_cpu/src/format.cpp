@@ -63,11 +63,13 @@ void scan(const Input& in, Pair& p, Watch& watch) {
     p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch, watch);
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
-      p.most += in.cost == kManhattanCost ? std::abs(a) : a * a;
+      with_cost(in.cost, [&](auto cost) {
+        p.most = decltype(cost)::template Term<Number>::add(a, p.most);
+      });
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
         p.reach = std::max(p.reach, std::abs((double)v));
     }
-    if (in.cost == kEuclideanCost) {
+    if (is_root(in.cost)) {
       p.squares = p.most;
       p.most = std::sqrt(p.most);
     }

@@ -6,44 +6,13 @@
 #include <cstdint>
 #include <limits>
 
+#include "costs.hpp"
 #include "input.hpp"
 #include "kernels.hpp"
+#include "limits.hpp"
 #include "threads.hpp"
 
 namespace sdtw {
-
-// Bits of exponent that the sums of a pair's costs may take in each format,
-// and that a forbidden cell takes, up to four times as many. With int32
-// exponents and a floor of -2**29 at every step none of them overflows;
-// integral doubles hold more, but cells must stay under 2**51 (see weight()
-// in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
-// from it is magnified by 1 / gamma, and above 2**13 would show in the
-// gradient. kFlattest is the largest gamma for which forbidden cells have a
-// cost. For a larger one the pair fits only if its costs are negligible beside
-// gamma.
-template <class T>
-struct Range;
-template <>
-struct Range<float> {
-  static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
-                          kFloor = -0x1p29;
-  static constexpr double kHuge = 1e37, kFlattest = 1e25;
-};
-template <>
-struct Range<double> {
-  static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
-                          kFloor = -0x1p52;
-  static constexpr double kHuge = 1e307, kFlattest = 1e290;
-};
-
-// A difference whose square is infinite.
-template <class T>
-const double kTooFar =
-    std::ldexp(1.0, std::numeric_limits<T>::max_exponent / 2);
-
-// What distances are cut at where they are roots of sums of squares.
-template <class T>
-const double kMostRoot = 0.1 * std::sqrt(Range<T>::kHuge);
 
 struct Pair {
   int64_t index;
@@ -78,7 +47,7 @@ template <class T>
 bool fits(const Pair& p, double gamma) {
   const double sum = p.most * ((double)p.m + p.n);
   if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge) ||
-      !(std::sqrt(p.squares) < kMostRoot<T> / 10))
+      !(std::sqrt(p.squares) < largest_root<T>() / 10))
     return false;
   if (gamma == 0) return true;
   const double rate = weight_rate<T>(gamma);
@@ -94,7 +63,7 @@ inline bool in_range(double value, double gamma) {
 // Whether squares of all differences that make up distances would underflow.
 template <class T>
 bool vanishes(const Input& in, const Pair& p) {
-  return in.cost == kEuclideanCost && p.most > 0 &&
+  return is_root(in.cost) && p.most > 0 &&
          p.most < 1e7 * std::sqrt(std::numeric_limits<T>::min());
 }
 

@@ -21,32 +21,30 @@ struct Gradients : Strips<F, G> {
   using typename Base::V;
 
   // From the alignment E and its tangent, in place, to the factors of the
-  // gradient's terms: of differences of the series (in the place of the
-  // tangent, if there is one), and of differences of their directions.
+  // gradient's terms: of slopes of the differences of the series (in the place
+  // of the tangent, if there is one), and of differences of their directions.
+  template <class C>
   static void factors(const Group<T>& g, int strip, int t0, int t1,
                       const Scratch<T>& scratch) {
-    const bool euclidean = g.cost == Cost::kEuclidean;
     const bool along = g.direction != Direction::kNone;
+    const bool series = g.direction == Direction::kSeries;
+    const bool cost = g.direction == Direction::kCost;
     const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
     T* e = scratch.fraction;
     T* et = scratch.direction;
-    if (!euclidean) {
-      if (g.direction == Direction::kCost)
+    if (!C::kRoot) {
+      if (cost)
         for (ptrdiff_t i = 0; i < size; i += L)
           F::store(et + i, F::add(F::load(et + i), F::load(e + i)));
       return;
     }
-    // The direction is made again, one segment's at a time.
-    Scratch<T> other = scratch;
-    other.direction = scratch.exponent;
-    Directions<F, G>::template series_directions<Squares>(g, strip * G::kRows,
-                                                          t0, t1, other);
-    const T* distance = scratch.distance;
-    const T* z = scratch.exponent;
-    const bool series = g.direction == Direction::kSeries;
-    const bool cost = g.direction == Direction::kCost;
+    // The alignment's tangent has taken the direction's place. Make it again,
+    // and the distances, in the memory of the exponents, which have served.
+    T* z = scratch.exponent;
+    Directions<F, G>::template series_directions<C>(g, strip * G::kRows, t0,
+                                                    t1, z, scratch.distance);
     for (ptrdiff_t i = 0; i < size; i += L) {
-      const V by = Directions<F, G>::inverse(F::load(distance + i));
+      const V by = Directions<F, G>::inverse(F::load(scratch.distance + i));
       const V mass = F::load(e + i);
       const V p = F::mul(mass, by);
       F::store(e + i, p);
@@ -59,10 +57,11 @@ struct Gradients : Strips<F, G> {
   }
 
   // Add one segment's sums of a factor times the slope of x - y to gx and
-  // subtract them from gy; with kSeries another factor times dx - dy as well.
+  // subtract them from gy; with kSeries another factor times the change of
+  // the slope along dx - dy as well.
   // The sums for a column travel with it from the strip's last row to its
   // first.
-  template <template <class> class N, bool kX, bool kY, bool kSeries>
+  template <class N, bool kX, bool kY, bool kSeries>
   static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
                                       bool first, const Scratch<T>& scratch) {
     const bool along = g.direction != Direction::kNone;
@@ -97,7 +96,7 @@ struct Gradients : Strips<F, G> {
         for (int r = 0; r < R; ++r) {
           const V a =
               F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
-          const V slope = N<F>::slope(a);
+          const V slope = N::slope(a);
           const V e = F::load(tile + r * L);
           if (kX) sx[r] = F::fma(e, slope, sx[r]);
           if (kY)
@@ -105,8 +104,9 @@ struct Gradients : Strips<F, G> {
                 e, slope,
                 G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : above));
           if (kSeries) {
-            const V v = F::sub(F::load(dx + r * L),
-                               F::load(G::columns(g.dy + k * ys, g.n, t, r)));
+            const V v = N::bend(
+                a, F::sub(F::load(dx + r * L),
+                          F::load(G::columns(g.dy + k * ys, g.n, t, r))));
             const V p = F::load(more + r * L);
             if (kX) sx[r] = F::fma(p, v, sx[r]);
             if (kY) sy[r] = F::fnma(p, v, sy[r]);
@@ -122,7 +122,7 @@ struct Gradients : Strips<F, G> {
     }
   }
 
-  template <template <class> class N, bool kSeries>
+  template <class N, bool kSeries>
   static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
                         const Scratch<T>& scratch) {
     if (g.gx && g.gy)

@@ -5,19 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "costs.hpp"
 #include "kernels.hpp"
 
 namespace sdtw {
 
-// The costs, in the order of sdtw_cpu/checks.py, and the directions.
-enum Costs { kGivenCost, kSqEuclideanCost, kEuclideanCost, kManhattanCost };
-enum Directions { kNoDirection, kGiven, kAlongCost, kAlongSeries };
-
 // The arrays of one call, with strides in bytes. They must outlive the Batch.
 struct Input {
   bool is_double = true;
-  int cost = kGivenCost;  // of c, else of x and y
-  int direction = kNoDirection;
+  CostKind cost = CostKind::kExplicit;  // of c, else of x and y
+  Direction direction = Direction::kNone;
   int64_t batch = 0, m = 0, n = 0, d = 0;
   const char* x = nullptr;  // (batch, m, d)
   const char* y = nullptr;  // (batch, n, d)
@@ -36,8 +33,8 @@ struct Input {
   ptrdiff_t band_stride = 0;
   double gamma = 1;
 
-  bool fused() const { return cost != kGivenCost; }
-  bool tangent() const { return direction != kNoDirection; }
+  bool fused() const { return cost != CostKind::kExplicit; }
+  bool tangent() const { return direction != Direction::kNone; }
 };
 
 // Columns of row i of a table of n columns, in whose last cell a pair ends

@@ -13,22 +13,16 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "costs.hpp"
+
 namespace sdtw {
 
 constexpr int kMaxLanes = 16;  // float32 lanes of AVX-512
 
-enum class Cost {
-  kExplicitF32,
-  kExplicitF64,
-  kSqEuclidean,
-  kEuclidean,
-  kManhattan
-};
-
 // Along what the tangent sweeps differentiate: nothing (there is none of
-// them), given changes of the costs, the costs themselves, or changes of the
-// series.
-enum class Direction { kNone, kExplicitF32, kExplicitF64, kCost, kSeries };
+// them), explicit changes of the costs, the costs themselves, or changes of
+// the series.
+enum class Direction { kNone, kExplicit, kCost, kSeries };
 
 // Numbers per vector, rows per strip, steps by which the last row of a strip
 // lags behind the first, and numbers per entry of a strip's edge.
@@ -92,7 +86,8 @@ struct Group {
   double value[kMaxLanes];    // out
   double tangent[kMaxLanes];  // out
 
-  Cost cost;
+  CostKind cost;
+  bool is_double;  // explicit costs, directions and alignments
   // Where `capped`, differences are cut here, so that no cost and no exponent
   // overflows. Costs above the limit are those of padding or forbid a cell.
   double cut, limit;

@@ -100,16 +100,14 @@ void pack_y(const PlannedGroup<T>& group, const char* y,
   }
 }
 
-// What the kernels leave out of the derivative of a cost.
-double slope(const Input& in) { return in.cost == kSqEuclideanCost ? 2 : 1; }
-
 template <class T, class C>
-void unpack_x(const Input& in, const PlannedGroup<T>& group, void* out) {
+void unpack_x(const Input& in, const PlannedGroup<T>& group,
+              double cost_factor, void* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const size_t xs = (size_t)group.strips.count() * geo.rows * geo.entry;
   for (int l = 0; l < g.pairs; ++l) {
-    const double factor = slope(in) * g.seed[l];
+    const double factor = cost_factor * g.seed[l];
     C* to = (C*)out + group.index[l] * in.m * in.d;
     const T* from = g.gx + (size_t)g.row0[l] * geo.entry + l;
     for (int i = g.row0[l]; i < g.m; ++i, from += geo.entry)
@@ -118,12 +116,13 @@ void unpack_x(const Input& in, const PlannedGroup<T>& group, void* out) {
 }
 
 template <class T, class C>
-void unpack_y(const Input& in, const PlannedGroup<T>& group, void* out) {
+void unpack_y(const Input& in, const PlannedGroup<T>& group,
+              double cost_factor, void* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
   for (int l = 0; l < g.pairs; ++l) {
-    const double factor = slope(in) * g.seed[l];
+    const double factor = cost_factor * g.seed[l];
     C* to = (C*)out + group.index[l] * in.n * in.d;
     const T* from = g.gy + (size_t)(g.col0[l] + geo.rows) * geo.entry + l;
     for (int j = g.col0[l]; j < g.n; ++j, from += geo.entry)
@@ -145,13 +144,20 @@ void pack_series(const Input& in, PlannedGroup<T>& group,
     limit_differences(x, xs);
     limit_differences(y, ys);
   }
-  if (in.direction != kAlongSeries) return;
+  if (in.direction != Direction::kSeries) return;
   T* dx = in.dx ? buffers.dx.get(xs) : buffers.dx.zeros(xs);
   T* dy = in.dy ? buffers.dy.get(ys) : buffers.dy.zeros(ys);
   g.dx = dx;
   g.dy = dy;
   if (in.dx) pack_x<T, C>(group, in.dx, in.dx_stride, 0, dx);
   if (in.dy) pack_y<T, C>(group, in.dy, in.dy_stride, 0, dy);
+}
+
+template <class T, class C>
+void unpack_as(const Input& in, const PlannedGroup<T>& group, double factor,
+               void* gx, void* gy) {
+  if (gx) unpack_x<T, C>(in, group, factor, gx);
+  if (gy) unpack_y<T, C>(in, group, factor, gy);
 }
 
 }  // namespace
@@ -177,12 +183,11 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
 template <class T>
 void unpack(const Input& in, const PlannedGroup<T>& group, void* gx,
             void* gy) {
-  if (gx)
-    in.is_double ? unpack_x<T, double>(in, group, gx)
-                 : unpack_x<T, float>(in, group, gx);
-  if (gy)
-    in.is_double ? unpack_y<T, double>(in, group, gy)
-                 : unpack_y<T, float>(in, group, gy);
+  if (!in.fused()) return;
+  const double factor =
+      with_cost(in.cost, [](auto cost) { return decltype(cost)::kFactor; });
+  in.is_double ? unpack_as<T, double>(in, group, factor, gx, gy)
+               : unpack_as<T, float>(in, group, factor, gx, gy);
 }
 
 template void pack(const Input&, PlannedGroup<float>&, GroupBuffers<float>&,

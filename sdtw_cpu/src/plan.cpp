@@ -110,10 +110,10 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
     // Padding must cost more than any path of the pairs' own cells.
     const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
     if (!(cost < Range<double>::kHuge)) return nullptr;
-    const bool square = in.cost == kSqEuclideanCost;
-    group->pad = std::ldexp(
-        1.0,
-        std::ilogb(std::max(4 * reach, square ? std::sqrt(cost) : cost)) + 1);
+    const double difference = with_cost(in.cost, [=](auto c) {
+      return std::max(4 * reach, decltype(c)::difference(cost));
+    });
+    group->pad = std::ldexp(1.0, std::ilogb(difference) + 1);
     if (hard) group->g.limit = std::min(group->g.limit, cost / 2);
     if (!(group->pad * (m + n) < Range<T>::kHuge)) return nullptr;
   }
@@ -136,7 +136,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
   g.capped = capped_;
   set_costs(g);
   // The costs as a direction are given, if they are.
-  const bool same = in.direction == kAlongCost && !in.fused();
+  const bool same = in.direction == Direction::kCost && !in.fused();
   const char* z = same ? in.c : in.z;
   const ptrdiff_t* z_stride = same ? in.c_stride : in.z_stride;
   g.z_row = z_stride[1];
@@ -178,15 +178,20 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
 
 template <class T>
 void FormatPlan<T>::set_costs(Group<T>& g) const {
-  g.cost = kernel_cost();
-  g.direction = kernel_direction();
+  g.cost = swept_as(in.cost, in.d);
+  g.direction = in.direction;
+  g.is_double = in.is_double;
   g.c_row = in.c_stride[1];
   g.c_col = in.c_stride[2];
-  const double most = scale_.forbidden;
-  g.cut = g.cost == Cost::kSqEuclidean ? std::min(std::sqrt(most), kTooFar<T>)
-          : g.cost == Cost::kEuclidean ? std::min(most, kMostRoot<T>)
-                                       : most;
-  g.limit = (g.cost == Cost::kEuclidean ? g.cut : most) / 2;
+  if (in.fused()) {
+    with_cost(g.cost, [&](auto cost) {
+      g.cut = decltype(cost)::template cut<T>(scale_.forbidden);
+      g.limit = decltype(cost)::template limit<T>(scale_.forbidden);
+    });
+    return;
+  }
+  g.limit = scale_.forbidden / 2;
+  if (in.tangent()) g.direction = Direction::kExplicit;
 }
 
 // Find the steps of the strips: all that a row of a pair has cells at.
@@ -207,27 +212,6 @@ void FormatPlan<T>::set_steps(PlannedGroup<T>& group) const {
       at.end = std::max(at.end, group.row(in, l, last).end + last - i);
     }
   }
-}
-
-template <class T>
-Cost FormatPlan<T>::kernel_cost() const {
-  switch (in.cost) {
-    case kSqEuclideanCost:
-      return Cost::kSqEuclidean;
-    case kEuclideanCost:  // of single numbers they are the same
-      return in.d == 1 ? Cost::kManhattan : Cost::kEuclidean;
-    case kManhattanCost:
-      return Cost::kManhattan;
-  }
-  return in.is_double ? Cost::kExplicitF64 : Cost::kExplicitF32;
-}
-
-template <class T>
-Direction FormatPlan<T>::kernel_direction() const {
-  if (in.direction == kNoDirection) return Direction::kNone;
-  if (in.direction == kAlongSeries) return Direction::kSeries;
-  if (in.direction == kAlongCost && in.fused()) return Direction::kCost;
-  return in.is_double ? Direction::kExplicitF64 : Direction::kExplicitF32;
 }
 
 template class FormatPlan<float>;

@@ -59,8 +59,6 @@ class FormatPlan {
   Planned make(const Pair* pairs, int count, int m, int n, bool across) const;
   void set_costs(Group<T>& g) const;
   void set_steps(PlannedGroup<T>& group) const;
-  Cost kernel_cost() const;
-  Direction kernel_direction() const;
 
   const Scale scale_;
   const bool capped_;

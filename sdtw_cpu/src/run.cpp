@@ -135,7 +135,7 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   s.state = own.state.get(6 * tile);
   s.edge = edge_in(own.edge, group);
   if (in_.tangent()) s.direction = own.direction.get(segment);
-  if (g.cost == Cost::kEuclidean) s.distance = own.distance.get(segment);
+  if (is_root(g.cost)) s.distance = own.distance.get(segment);
   const size_t choices = g.block * 3 * segment;
   if (back || in_.tangent()) s.choice = own.choice.get(choices);
   if (!back) return;

@@ -29,39 +29,6 @@ SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V lo,
   F32::xstore(n, exponent);
 }
 
-// What rounding left out of c = a * a: float32 needs it because c is magnified
-// by 1 / gamma.
-SDTW_INLINE F32::V square_rest(F32::V a, F32::V c) {
-  return F32::fused(a, a, F32::sub(F32::set1(0), c));
-}
-SDTW_INLINE F64::V square_rest(F64::V, F64::V c) { return c; }
-
-// --- Costs of series -------------------------------------------------------
-
-// Each is a sum over features of a function of the difference, and the root
-// of it or not; `slope` is the function's derivative, or half of it.
-
-template <class F>
-struct Squares {
-  using V = typename F::V;
-  static constexpr bool kSquare = true;
-  static SDTW_INLINE V add(V a, V sum) { return F::fma(a, a, sum); }
-  static SDTW_INLINE V slope(V a) { return a; }
-};
-
-template <class F>
-struct Absolutes {
-  using V = typename F::V;
-  static constexpr bool kSquare = false;
-  static SDTW_INLINE V add(V a, V sum) {
-    return F::add(sum, F::max(a, F::sub(F::set1(0), a)));
-  }
-  static SDTW_INLINE V slope(V a) {
-    const V zero = F::set1(0);
-    return F::sub(F::leq(zero, a), F::leq(a, zero));
-  }
-};
-
 template <class F, class G, class S>
 struct Weights : Strips<F, G> {
   using Base = Strips<F, G>;
@@ -104,12 +71,11 @@ struct Weights : Strips<F, G> {
   }
 
   // Weights of the costs of univariate series.
-  template <template <class> class N>
+  template <class N>
   static void univariate(const Group<T>& g, int row, int t0, int t1,
                          const Rate<F>& rate, T* f, T* n) {
     const V cut = F::set1((T)g.cut);
     const V minus_cut = F::sub(F::set1(0), cut);
-    const V zero = F::set1(0);
     V x[R];
     for (int r = 0; r < R; ++r)
       x[r] = F::load(g.x + (ptrdiff_t)row * G::kEntry + r * L);
@@ -118,21 +84,21 @@ struct Weights : Strips<F, G> {
       for (int r = 0; r < R; ++r, f += L, n += L) {
         V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
         if (g.capped) a = F::max(F::min(a, cut), minus_cut);
-        const V c = N<F>::kSquare ? F::mul(a, a) : N<F>::add(a, zero);
-        const V rest = N<F>::kSquare ? square_rest(a, c) : zero;
+        const V c = N::term(a);
         if (S::kCosts)
           F::store(f, c);
         else
-          put_weight(rate, c, rest, g.capped, f, n);
+          put_weight(rate, c, N::rest(a, c), g.capped, f, n);
       }
     }
   }
 
   // The same with features, a few at a time so that the elements of x stay in
   // registers while the columns pass.
-  template <template <class> class N>
+  template <class C>
   static void multivariate(const Group<T>& g, int row, int t0, int t1,
                            const Rate<F>& rate, T* f, T* n) {
+    using N = typename C::template Term<F>;
     constexpr int kFeatures = R < 16 ? 16 / R : 1;
     const V zero = F::set1(0);
     const V forbidden = F::set1((T)g.scale.forbidden);
@@ -157,16 +123,16 @@ struct Weights : Strips<F, G> {
             SDTW_UNROLL
             for (int i = 0; i < kFeatures; ++i) {
               const V a = F::sub(xr[i][r], F::load(yr + i * ys));
-              sum = N<F>::add(a, sum);
+              sum = N::add(a, sum);
             }
           } else {
             for (int i = 0; i < count; ++i) {
               const V a =
                   F::sub(F::load(x + i * xs + r * L), F::load(yr + i * ys));
-              sum = N<F>::add(a, sum);
+              sum = N::add(a, sum);
             }
           }
-          if (last && g.cost == Cost::kEuclidean) sum = F::sqrt(sum);
+          if (C::kRoot && last) sum = F::sqrt(sum);
           if (last && g.capped) sum = F::min(sum, forbidden);
           F::store(c, sum);
         }
@@ -186,24 +152,21 @@ struct Weights : Strips<F, G> {
     const V zero = F::set1(0);
     T* f = scratch.fraction;
     T* n = scratch.exponent;
-    if (g.cost == Cost::kManhattan) {
-      if (g.d == 1)
-        univariate<Absolutes>(g, row, t0, t1, rate, f, n);
-      else
-        multivariate<Absolutes>(g, row, t0, t1, rate, f, n);
+    if (g.cost != CostKind::kExplicit) {
+      with_cost(g.cost, [&](auto cost) {
+        using C = decltype(cost);
+        using N = typename C::template Term<F>;
+        if (!C::kRoot && g.d == 1)
+          univariate<N>(g, row, t0, t1, rate, f, n);
+        else
+          multivariate<C>(g, row, t0, t1, rate, f, n);
+      });
       return;
     }
-    if (g.cost == Cost::kSqEuclidean || g.cost == Cost::kEuclidean) {
-      if (g.d == 1)
-        univariate<Squares>(g, row, t0, t1, rate, f, n);
-      else
-        multivariate<Squares>(g, row, t0, t1, rate, f, n);
-      return;
-    }
-    if (g.cost == Cost::kExplicitF32)
-      explicit_costs<float>(g, row, t0, t1, f);
-    else
+    if (g.is_double)
       explicit_costs<double>(g, row, t0, t1, f);
+    else
+      explicit_costs<float>(g, row, t0, t1, f);
     if (S::kCosts) return;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
       put_weight(rate, F::load(f), zero, true, f, n);
