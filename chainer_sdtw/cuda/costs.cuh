@@ -1,0 +1,235 @@
+// Costs and their weights.
+#pragma once
+
+#include "strip.cuh"
+
+namespace {
+
+// Bring some elements of a series to shared memory, one warp's work: each lane
+// has one feature of every other element. Elements outside of the series are
+// those of the nearest inside, features outside are 0.
+template <int kCount>
+SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
+                       int k0, Shared<T> to, int element, int feature) {
+  const int k = threadIdx.x % kChunk;
+  const int i0 = threadIdx.x / kChunk % 2;
+  const bool inside = k0 + k < d;
+  // Several loads on their way at a time, but not so many that their numbers
+  // take the registers of everything else.
+  constexpr int kBatch = sizeof(T) == 8 ? 4 : kCount % 24 ? 16 : 12;
+  static_assert(kCount / 2 % kBatch == 0, "whole batches");
+  SDTW_UNROLL_BY(1)
+  for (int j0 = i0; j0 < kCount; j0 += 2 * kBatch) {
+    In v[kBatch];
+    SDTW_UNROLL
+    for (int j = 0; j < kBatch; ++j) {
+      const long long i = within(first + j0 + 2 * j, length);
+      v[j] = inside ? (In)series[i * d + k0 + k] : In(0);
+    }
+    SDTW_UNROLL
+    for (int j = 0; j < kBatch; ++j)
+      to[(j0 + 2 * j) * element + k * feature] = (T)v[j];
+  }
+}
+
+// A cost as it is weighed: at most that of a forbidden cell. Float sweeps take
+// no series whose costs come near it.
+template <class S>
+SDTW_DEVICE T capped(const Sweep& w, T c) {
+  if (S::kLogSpace || (sizeof(T) == 4 && !kExplicit)) return c;
+  const T forbidden = w.forbidden;
+  return c < forbidden ? c : forbidden;
+}
+
+// The gradient of a difference's part in the cost: of its square, by two; of
+// its absolute value, 0 at 0.
+SDTW_DEVICE T slope(T a) {
+  if (!kAbsolute) return a;
+  return a == 0 ? T(0) : copysign(T(1), a);
+}
+
+// The weights of a segment's cells: from the series, in shared memory, of this
+// lane's row and all columns (univariate), or two planes of fractions and
+// exponents. Cells outside of the table have the weights of the nearest inside
+// or, with explicit costs, of the cost 0.
+struct Costs {
+  Shared<T> series;
+  T x;  // univariate: this lane's
+  Shared<T> weights;
+
+  SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
+
+  // Euclidean: where the inverse of a distance is, for the adjoint sweep.
+  SDTW_DEVICE Shared<T> inverse(int step, int row) const {
+    const Shared<T> from = kSets == 2 ? weights + 2 * kPlane : series;
+    return from + (step * kStride + step / kHalf * kInverseGap + row);
+  }
+
+  // The weight of this lane's cell at a step of the segment; as a cost, in log
+  // space.
+  template <class S>
+  SDTW_DEVICE Weight<T> weight(const Sweep& w, const Rate<T>& rate,
+                               int step) const {
+    const int lane = threadIdx.x;
+    Weight<T> found = {};
+    if (kUnivariate) {
+      const T y = series[step + kRows - 1 - lane];
+      const T a = sum(x, -y);
+      const T c = kAbsolute ? fabs(a) : product(a, a);
+      if (S::kLogSpace) {
+        found.fraction = c;
+        return found;
+      }
+      // What rounding left out of the difference and of the square.
+      const T y_part = sum(a, -x);
+      const T x_part = sum(a, -y_part);
+      const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
+      const T c_rest = kAbsolute ? product(slope(a), a_rest)
+                                 : fused(a + a, a_rest, fused(a, a, -c));
+      weigh<false>(rate, capped<S>(w, c), c_rest, found.fraction,
+                   found.exponent);
+      return found;
+    }
+    const int at = step * kStride + lane;
+    found.fraction = weights[at];
+    if (!S::kLogSpace)
+      found.exponent = Format<T>::as_exponent(weights[kPlane + at]);
+    if (kDual) found.direction = weights[2 * kPlane + at];
+    return found;
+  }
+
+  // Univariate: the columns of a segment, by the warp that sweeps.
+  SDTW_DEVICE void load_series(const Strip& s, int q) {
+    const int column = s.column(q * kSteps) - (kRows - 1);
+    SDTW_UNROLL
+    for (int i = 0; i < kSpan; i += kRows)
+      series[i + threadIdx.x] = (T)s.y[within(column + i + threadIdx.x, s.n)];
+  }
+
+  // Otherwise: the planes of a segment, by the warps that help.
+  template <class S, bool kAdjoint>
+  SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
+                        Shared<T> planes) {
+    use(planes);
+    if (threadIdx.x / 32 > kFillers) return;
+    if (kExplicit)
+      explicit_costs<S>(w, s, q);
+    else
+      distances<S, kAdjoint>(w, s, q);
+  }
+
+ private:
+  template <class S, bool kLarge>
+  SDTW_DEVICE void put(const Rate<T>& rate, int at, T cost, T rest) {
+    if (S::kLogSpace) {
+      weights[at] = cost;
+      return;
+    }
+    T fraction;
+    Exponent exponent;
+    weigh<kLarge>(rate, cost, rest, fraction, exponent);
+    weights[at] = fraction;
+    weights[kPlane + at] = Format<T>::as_number(exponent);
+  }
+
+  template <class S>
+  SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int q) {
+    const Rate<T> rate(w.rate);
+    const int step = threadIdx.x % kSteps;
+    SDTW_UNROLL_BY(8)
+    for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
+      const int i = s.row + r;
+      const int j = s.column(q * kSteps + step) - r;
+      T c = 0;
+      T direction = 0;
+      if (i < s.m && j >= 0 && j < s.n) {
+        const long long from = (long long)i * w.n + j;
+        const T given = (T)s.x[from];
+        c = capped<S>(w, given);
+        // A capped cost has no part in the tangent, but a direction of any
+        // size.
+        if (kDual && c == given && c < infinity<T>())
+          direction = (T)s.direction[from];
+      }
+      const int at = step * kStride + r;
+      put<S, true>(rate, at, c, T(0));
+      if (kDual) weights[2 * kPlane + at] = direction;
+    }
+  }
+
+  // Each warp takes half of the steps, each lane four rows by four steps. Sums
+  // of the features of a chunk are added with what rounding takes from them.
+  template <class S, bool kAdjoint>
+  SDTW_DEVICE void distances(const Sweep& w, const Strip& s, int q) {
+    const int helper = threadIdx.x / 32 - 1;
+    const int lane = threadIdx.x % 32;
+    const int r0 = lane % 8 * 4;
+    const int t0 = lane / 8 * 4;
+    const int column = s.column(q * kSteps + helper * kHalf) - (kRows - 1);
+    const Shared<T> xs = series + helper * kStage;
+    const Shared<T> ys = xs + kChunk * kRowStride;
+    T high[4][4], low[4][4];
+    for (int k0 = 0; k0 < w.d; k0 += kChunk) {
+      const int count = w.d - k0 < kChunk ? w.d - k0 : kChunk;
+      __syncwarp();
+      stage<kRows>(s.x, s.row, s.m, w.d, k0, xs, 1, kRowStride);
+      stage<kHalfSpan>(s.y, column, s.n, w.d, k0, ys, 1, kColumnStride);
+      __syncwarp();
+      T part[4][4] = {};
+      constexpr int kTogether = kAbsolute && sizeof(T) == 8 ? 1 : 2;
+      SDTW_UNROLL_BY(kTogether)
+      for (int f = 0; f < count; ++f) {
+        T a[4], b[7];
+        load4(xs + (f * kRowStride + r0), a);
+        SDTW_UNROLL
+        for (int i = 0; i < 7; ++i)
+          b[i] = ys[f * kColumnStride + t0 - r0 + kRows - 4 + i];
+        SDTW_UNROLL
+        for (int i = 0; i < 4; ++i) {
+          SDTW_UNROLL
+          for (int j = 0; j < 4; ++j) {
+            const T c = a[i] - b[j - i + 3];
+            part[i][j] =
+                kAbsolute ? part[i][j] + fabs(c) : fused(c, c, part[i][j]);
+          }
+        }
+      }
+      SDTW_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        SDTW_UNROLL
+        for (int j = 0; j < 4; ++j) {
+          if (k0 == 0) {
+            high[i][j] = part[i][j];
+            low[i][j] = 0;
+          } else {
+            const T before = high[i][j];
+            high[i][j] = sum(before, part[i][j]);
+            const T part_in = sum(high[i][j], -before);
+            const T before_in = sum(high[i][j], -part_in);
+            low[i][j] +=
+                sum(sum(before, -before_in), sum(part[i][j], -part_in));
+          }
+        }
+      }
+    }
+    const Rate<T> rate(w.rate);
+    if (kEuclidean && kAdjoint) __syncwarp();
+    SDTW_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      const int step = helper * kHalf + t0 + j;
+      SDTW_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        T c = high[i][j];
+        T rest = low[i][j];
+        if (kEuclidean) {
+          T inverted;
+          root(c, rest, inverted);
+          if (kAdjoint) inverse(step, r0 + i)[0] = inverted;
+        }
+        put<S, false>(rate, step * kStride + r0 + i, capped<S>(w, c), rest);
+      }
+    }
+  }
+};
+
+}  // namespace
