@@ -1,7 +1,7 @@
 // Sweeping a segment forwards.
 #pragma once
 
-#include "costs.cuh"
+#include "weights.cuh"
 #include "tape.cuh"
 
 namespace {

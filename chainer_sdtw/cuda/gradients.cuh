@@ -1,7 +1,7 @@
 // The gradients that an alignment makes.
 #pragma once
 
-#include "costs.cuh"
+#include "weights.cuh"
 #include "tape.cuh"
 
 namespace {

@@ -1,4 +1,4 @@
-// Costs and their weights.
+// The weights of cells, or their costs.
 #pragma once
 
 #include "strip.cuh"
