@@ -26,9 +26,7 @@ _SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
 _C_TYPES = {4: "float", 8: "double"}
 # Bits of exponent of a forbidden cell, at least: kCell in numerics.cuh.
 _FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
-# SDTW_COST of soft_dtw.cu for series of one feature, and of more.
-_KINDS = {"sqeuclidean": (0, 1), "euclidean": (3, 4), "manhattan": (3, 5)}
-EXPLICIT = 2
+EXPLICIT = "explicit"
 # Turn in soft_dtw.cu.
 _FIRST, _AGAIN, _NOTED = range(3)
 
@@ -112,12 +110,12 @@ def value(
     device = device or cupy_device()
     checks.check_series(x, y)
     gamma = checks.check_gamma(gamma)
-    kind = _KINDS[checks.check_cost(cost)][x.shape[2] > 1]
+    cost = checks.check_cost(cost)
     check_same_device(x=x, y=y)
     with current(x):
         m, n = x.shape[1], y.shape[1]
         given = x, y, gamma, m, n, x_length, y_length, band
-        batch = Batch(device, kind, *given)
+        batch = Batch(device, cost, *given)
         return sweep_values(batch, tape)
 
 
@@ -218,7 +216,7 @@ class Batch:
     """The arguments of a sweep, on the device."""
 
     device: Device
-    kind: int  # of cost: SDTW_COST of soft_dtw.cu
+    cost: str  # its name, or EXPLICIT
     x: Any  # series, or cost matrices
     y: Any  # series, or None
     gamma: float
@@ -270,6 +268,18 @@ class Batch:
         return 1 if self.y is None else int(self.x.shape[2])
 
     @property
+    def univariate(self) -> bool:
+        return self.y is not None and self.features == 1
+
+    @property
+    def _struct(self) -> str:
+        """The cost's struct in costs.cuh."""
+        # The distance of two numbers is their absolute difference.
+        if self.cost == "euclidean" and self.univariate:
+            return "Manhattan"
+        return self.cost.capitalize()
+
+    @property
     def rate(self) -> float:
         return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
 
@@ -287,8 +297,10 @@ class Batch:
         options: tuple[str, ...] = (
             f"-DSDTW_IN={_C_TYPES[self.x.dtype.itemsize]}",
             f"-DSDTW_T={_C_TYPES[dtype.itemsize]}",
-            f"-DSDTW_COST={self.kind}",
+            f"-DSDTW_COST={self._struct}",
         )
+        if self.univariate:
+            options += ("-DSDTW_UNIVARIATE=1",)
         if self.direction is not None:
             options += ("-DSDTW_DUAL=1",)
         null = self.device.null

@@ -64,14 +64,14 @@ struct Mass {
         diagonal = product(across[i], e);
         if (kUnivariate) {
           const T y = costs.series[step + kRows - 1 - lane];
-          const T a = slope(sum(costs.x, -y));
+          const T a = PairCost::slope(sum(costs.x, -y));
           x_sum = fused(e, a, x_sum);
           T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
-        } else if (kEuclidean) {
+        } else if (PairCost::kFinish) {
           plane[step * kStride + lane] =
-              product(e, costs.inverse(step, lane)[0]);
+              product(e, costs.factor(step, lane)[0]);
         } else {
           plane[step * kStride + lane] = e;
         }
@@ -126,7 +126,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
       gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
-                       q, kFactor * seed);
+                       q, PairCost::kSlope * seed);
   } else if (g.y) {
     // Each column belongs to the second half of a segment and to the first
     // half of the next, which comes earlier. When a second half is done, so
@@ -141,7 +141,7 @@ SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
       __syncwarp();
       gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
                           series + (helper - 1) * kStage, plane, q, half,
-                          kFactor * seed);
+                          PairCost::kSlope * seed);
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0 && last && s.index > w.first)
@@ -221,7 +221,8 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
       }
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * w.n + j);
-        to[0] = load_fresh(to, 0) + (In)(kFactor * seed * y_sums[lane]);
+        to[0] =
+            load_fresh(to, 0) + (In)(PairCost::kSlope * seed * y_sums[lane]);
       }
       __syncwarp();
       if (lane == 0 && s.index > w.first)
@@ -246,7 +247,7 @@ SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
     publish(progress_of(w, s, s.index, true), s.segments() - s.start + 1);
   if (kUnivariate && g.x && s.row + lane < s.m)
     g.x[(long long)s.b * w.m + s.row + lane] =
-        (In)(kFactor * seed * mass.x_sum);
+        (In)(PairCost::kSlope * seed * mass.x_sum);
 }
 
 // Gradients of a pair whose value is NaN.

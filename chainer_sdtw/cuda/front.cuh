@@ -1,8 +1,8 @@
 // Sweeping a segment forwards.
 #pragma once
 
-#include "weights.cuh"
 #include "tape.cuh"
+#include "weights.cuh"
 
 namespace {
 

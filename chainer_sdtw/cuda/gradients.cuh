@@ -1,8 +1,8 @@
 // The gradients that an alignment makes.
 #pragma once
 
-#include "weights.cuh"
 #include "tape.cuh"
+#include "weights.cuh"
 
 namespace {
 
@@ -75,12 +75,7 @@ struct Tile {
         e = plane[t * kStride + row + i * row_step];
       SDTW_UNROLL
       for (int j = 0; j < 4; ++j)
-        if (kAbsolute) {
-          if (own[i][j] > y[j]) total[i][j] += e;
-          if (own[i][j] < y[j]) total[i][j] -= e;
-        } else {
-          total[i][j] = fused(e, own[i][j] - y[j], total[i][j]);
-        }
+        total[i][j] = PairCost::add_slope(total[i][j], e, own[i][j], y[j]);
     }
   }
 };

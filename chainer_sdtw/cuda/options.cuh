@@ -1,9 +1,12 @@
 // The types and the cost that the kernels are compiled for.
 #pragma once
 
-#include "numerics.cuh"
+#include "costs.cuh"
 #include "semiring.cuh"
 
+#ifndef SDTW_UNIVARIATE
+#define SDTW_UNIVARIATE 0
+#endif
 #ifndef SDTW_DUAL
 #define SDTW_DUAL 0
 #endif
@@ -19,13 +22,11 @@ using SoftMinimum = Choice<T, Soft, kDual>::Semiring;
 using LogSpaceMinimum = Choice<T, LogSpace, kDual>::Semiring;
 using Packed = SoftMinimum::Packed;
 
-constexpr bool kUnivariate = SDTW_COST == 0 || SDTW_COST == 3;
-constexpr bool kExplicit = SDTW_COST == 2;
+using PairCost = SDTW_COST<T>;
+constexpr bool kExplicit = PairCost::kExplicit;
 static_assert(kExplicit || !kDual, "tangents of explicit costs");
-constexpr bool kEuclidean = SDTW_COST == 4;
-// Sums of absolute differences, or of one of them.
-constexpr bool kAbsolute = SDTW_COST == 3 || SDTW_COST == 5;
-// The cost's gradient is so many times what slope() gives.
-constexpr int kFactor = kEuclidean || kAbsolute ? 1 : 2;
+constexpr bool kUnivariate = SDTW_UNIVARIATE;
+static_assert(!kUnivariate || !(kExplicit || PairCost::kFinish),
+              "one feature of a cost that is the function of a difference");
 
 }  // namespace

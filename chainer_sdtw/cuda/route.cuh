@@ -34,9 +34,8 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
   const double total = most * ((double)m + n);
   const double huge = Format<C>::kHuge;
   if (!(total < huge)) return false;
-  // Distances whose squares the format cannot hold.
-  constexpr double kRange = 1e15;
-  if (kEuclidean && sizeof(C) == 4 &&
+  constexpr double kRange = PairCost::kFloatRange;
+  if (kRange != 0 && sizeof(C) == 4 &&
       !(most > 1 / kRange && most < kRange && rate < kRange))
     return false;
   if (rate == 0) return true;
@@ -52,9 +51,7 @@ SDTW_DEVICE bool fits(double most, int m, int n, double rate) {
 // costs, negated, or 0.
 SDTW_DEVICE bool may_cap(double most, double lowest, int m, int n,
                          double rate) {
-  const double limit = kExplicit                 ? infinity<double>()
-                       : kEuclidean || kAbsolute ? 1e150
-                                                 : 1e300;
+  const double limit = kExplicit ? infinity<double>() : PairCost::kLargest;
   return most < limit &&
          lowest * ((double)m + n) * rate < Format<double>::kSum &&
          is_usual<double>(rate);

@@ -1,13 +1,13 @@
 // The value and adjoint sweeps of soft-DTW on a GPU, and their tangents.
 //
-// Options, required but for the last:
-//   SDTW_IN    type of the arrays: float or double
-//   SDTW_T     type that is computed in: float or double
-//   SDTW_COST  0: squared Euclidean, univariate; 1: the same with features;
-//              2: explicit cost matrices, in the place of x; 3: absolute
-//              differences; 4: Euclidean, 5: Manhattan, both with features
-//   SDTW_DUAL  1: sweep dual numbers, every one with its tangent along a
-//              direction, an array as the cost; with explicit costs only
+// Options, required but for the last two:
+//   SDTW_IN          type of the arrays: float or double
+//   SDTW_T           type that is computed in: float or double
+//   SDTW_COST        struct of the cost, see costs.cuh; Explicit: x is cost
+//                    matrices
+//   SDTW_UNIVARIATE  1: series have one feature
+//   SDTW_DUAL        1: sweep dual numbers, every one with its tangent along a
+//                    direction, an array as the cost; with Explicit only
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,

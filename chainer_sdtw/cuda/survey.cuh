@@ -93,7 +93,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       const double a = x_high - y_low;
       const double c = y_high - x_low;
       const double widest = a > c ? a : c;
-      total += kAbsolute ? widest : widest * widest;
+      total += PairCost::bound(widest);
     }
     __syncthreads();
   }
@@ -107,7 +107,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   }
   if (at == 0) {
     const double bound = totals[0];
-    most[2 * b] = kEuclidean ? sqrt(bound) : bound;
+    most[2 * b] = PairCost::finish_bound(bound);
   }
 }
 

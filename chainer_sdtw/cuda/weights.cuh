@@ -41,13 +41,6 @@ SDTW_DEVICE T capped(const Sweep& w, T c) {
   return c < forbidden ? c : forbidden;
 }
 
-// The gradient of a difference's part in the cost: of its square, by two; of
-// its absolute value, 0 at 0.
-SDTW_DEVICE T slope(T a) {
-  if (!kAbsolute) return a;
-  return a == 0 ? T(0) : copysign(T(1), a);
-}
-
 // The weights of a segment's cells: from the series, in shared memory, of this
 // lane's row and all columns (univariate), or two planes of fractions and
 // exponents. Cells outside of the table have the weights of the nearest inside
@@ -59,8 +52,8 @@ struct Costs {
 
   SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
 
-  // Euclidean: where the inverse of a distance is, for the adjoint sweep.
-  SDTW_DEVICE Shared<T> inverse(int step, int row) const {
+  // Where the factor of a cell's gradient is, for the adjoint sweep.
+  SDTW_DEVICE Shared<T> factor(int step, int row) const {
     const Shared<T> from = kSets == 2 ? weights + 2 * kPlane : series;
     return from + (step * kStride + step / kHalf * kInverseGap + row);
   }
@@ -75,7 +68,7 @@ struct Costs {
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
-      const T c = kAbsolute ? fabs(a) : product(a, a);
+      const T c = PairCost::of(a);
       if (S::kLogSpace) {
         found.fraction = c;
         return found;
@@ -84,8 +77,7 @@ struct Costs {
       const T y_part = sum(a, -x);
       const T x_part = sum(a, -y_part);
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
-      const T c_rest = kAbsolute ? product(slope(a), a_rest)
-                                 : fused(a + a, a_rest, fused(a, a, -c));
+      const T c_rest = PairCost::rest(a, a_rest, c);
       weigh<false>(rate, capped<S>(w, c), c_rest, found.fraction,
                    found.exponent);
       return found;
@@ -176,8 +168,8 @@ struct Costs {
       stage<kHalfSpan>(s.y, column, s.n, w.d, k0, ys, 1, kColumnStride);
       __syncwarp();
       T part[4][4] = {};
-      constexpr int kTogether = kAbsolute && sizeof(T) == 8 ? 1 : 2;
-      SDTW_UNROLL_BY(kTogether)
+      constexpr int kUnroll = PairCost::kUnroll;
+      SDTW_UNROLL_BY(kUnroll)
       for (int f = 0; f < count; ++f) {
         T a[4], b[7];
         load4(xs + (f * kRowStride + r0), a);
@@ -188,9 +180,7 @@ struct Costs {
         for (int i = 0; i < 4; ++i) {
           SDTW_UNROLL
           for (int j = 0; j < 4; ++j) {
-            const T c = a[i] - b[j - i + 3];
-            part[i][j] =
-                kAbsolute ? part[i][j] + fabs(c) : fused(c, c, part[i][j]);
+            part[i][j] = PairCost::add(part[i][j], a[i] - b[j - i + 3]);
           }
         }
       }
@@ -213,7 +203,7 @@ struct Costs {
       }
     }
     const Rate<T> rate(w.rate);
-    if (kEuclidean && kAdjoint) __syncwarp();
+    if (PairCost::kFinish && kAdjoint) __syncwarp();
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
       const int step = helper * kHalf + t0 + j;
@@ -221,10 +211,10 @@ struct Costs {
       for (int i = 0; i < 4; ++i) {
         T c = high[i][j];
         T rest = low[i][j];
-        if (kEuclidean) {
-          T inverted;
-          root(c, rest, inverted);
-          if (kAdjoint) inverse(step, r0 + i)[0] = inverted;
+        if (PairCost::kFinish) {
+          T cell_factor;
+          PairCost::finish(c, rest, cell_factor);
+          if (kAdjoint) factor(step, r0 + i)[0] = cell_factor;
         }
         put<S, false>(rate, step * kStride + r0 + i, capped<S>(w, c), rest);
       }

@@ -18,19 +18,27 @@ if not LIBRARIES:
 TYPES = [("float", "float"), ("float", "double"), ("double", "double")]
 
 
-def variants(types, costs):
+UNIVARIATE = "-DSDTW_UNIVARIATE=1"
+
+
+def variants(types, *costs):
     return [
-        (f"-DSDTW_IN={kind}", f"-DSDTW_T={computed}", f"-DSDTW_COST={cost}")
-        for (kind, computed), cost in product(types, costs)
+        (
+            f"-DSDTW_IN={kind}",
+            f"-DSDTW_T={computed}",
+            f"-DSDTW_COST={cost}",
+            *more,
+        )
+        for (kind, computed), (cost, *more) in product(types, costs)
     ]
 
 
-VARIANTS = variants(TYPES, range(3))
+VARIANTS = variants(
+    TYPES, ("Sqeuclidean", UNIVARIATE), ("Sqeuclidean",), ("Explicit",)
+)
 # Compiled for a few architectures only, as it takes long.
-MORE_VARIANTS = variants(TYPES[:2], (4, 5))
-MORE_VARIANTS += [
-    (*options, "-DSDTW_DUAL=1") for options in variants(TYPES, (2,))
-]
+MORE_VARIANTS = variants(TYPES[:2], ("Euclidean",), ("Manhattan",))
+MORE_VARIANTS += variants(TYPES, ("Explicit", "-DSDTW_DUAL=1"))
 # Every architecture by the newest compiler that knows it, and the most used
 # one by the others too.
 NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}

@@ -210,7 +210,7 @@ def test_gammas_as_large_as_numbers(device, rng, dtype, gamma):
         z = rng.standard_normal(cost.shape).astype(dtype)
         batch = _sweeps.Batch(
             device=device,
-            kind=_sweeps.EXPLICIT,
+            cost=_sweeps.EXPLICIT,
             x=cost,
             y=None,
             gamma=gamma,
