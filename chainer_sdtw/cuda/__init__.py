@@ -3,7 +3,8 @@
 ``soft_dtw.cu`` has the kernels. CuPy is imported with the first call.
 """
 
-from chainer_sdtw.cuda._sweeps import Tape, adjoint, value, value_from_cost
+from chainer_sdtw.cuda._launch import Tape
+from chainer_sdtw.cuda._sweeps import adjoint, value, value_from_cost
 from chainer_sdtw.cuda._tangents import (
     adjoint_tangent,
     tangent,

@@ -14,20 +14,22 @@ from typing import Any, Literal, Optional, Union
 import numpy as np
 
 from chainer_sdtw._engine.types import GpuArray
-from chainer_sdtw.cuda._modules import Device, cupy_device
-from chainer_sdtw.cuda._sweeps import (
-    EXPLICIT,
-    Batch,
-    Gradients,
-    Tape,
+from chainer_sdtw.cuda._arrays import (
     check_same_device,
     current,
     known_lengths,
     lengths_of,
     make_seed,
+)
+from chainer_sdtw.cuda._launch import (
+    EXPLICIT,
+    Batch,
+    Tape,
     sweep_back,
     sweep_values,
 )
+from chainer_sdtw.cuda._modules import Device, cupy_device
+from chainer_sdtw.cuda._sweeps import Gradients
 from sdtw_cpu import checks
 from sdtw_cpu.types import CostName, Integers, Real, Reals
 

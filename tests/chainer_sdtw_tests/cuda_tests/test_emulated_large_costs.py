@@ -8,7 +8,7 @@ import reference
 from reference import make
 
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _plan, _sweeps
+from chainer_sdtw.cuda import _launch, _plan
 
 if cuda_on_cpu.unsupported():
     pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
@@ -208,9 +208,9 @@ def test_gammas_as_large_as_numbers(device, rng, dtype, gamma):
     for scale in (1.0, 1e30):
         cost = (scale * rng.random((2, 5, 6))).astype(dtype)
         z = rng.standard_normal(cost.shape).astype(dtype)
-        batch = _sweeps.Batch(
+        batch = _launch.Batch(
             device=device,
-            cost=_sweeps.EXPLICIT,
+            cost=_launch.EXPLICIT,
             x=cost,
             y=None,
             gamma=gamma,
@@ -220,11 +220,11 @@ def test_gammas_as_large_as_numbers(device, rng, dtype, gamma):
             y_length=None,
             direction=z,
         )
-        _, tangent, tape = _sweeps.sweep_values(batch, True)
+        _, tangent, tape = _launch.sweep_values(batch, True)
         change = np.zeros_like(cost)
         seeds = np.ones(2, dtype), np.zeros(2, dtype)
         e = np.zeros_like(cost)
-        _sweeps.sweep_back(tape, seeds[0], change, None, seeds[1], e)
+        _launch.sweep_back(tape, seeds[0], change, None, seeds[1], e)
         paths = np.array(list(reference.alignments(5, 6)))
         mean = paths.mean(axis=0)
         tolerance = 1e-5 if dtype == np.float32 else 1e-12
