@@ -1,5 +1,7 @@
 """The solver of problems with large costs, beside plain recursions."""
 
+import large_cost_problems
+import large_cost_solver
 import large_costs
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ def test_ordinary_costs(rng, gamma):
         cost = rng.standard_normal((m, n)) ** 2 - 0.2
         cost[rng.random((m, n)) < 0.2] = np.inf
         z = rng.standard_normal((m, n))
-        found = large_costs.solve(*large_costs.as_integers(cost), gamma, z)
+        found = large_cost_solver.solve(
+            *large_cost_solver.as_integers(cost), gamma, z
+        )
         value, e = reference.soft_dtw(cost, gamma)
         value, tangent, change = reference.tangent(cost[None], z, gamma)
         np.testing.assert_allclose(found.value, value[0], 1e-12)
@@ -25,10 +29,10 @@ def test_all_alignments(rng):
     """Where costs are large, but none larger than others."""
     for offset in (0.0, 2.0**45, -(2.0**45)):
         cost = rng.integers(0, 5, (4, 5)) / 4.0
-        at = large_costs.as_integers(cost + offset)
+        at = large_cost_solver.as_integers(cost + offset)
         steps = np.array([p.sum() for p in reference.alignments(4, 5)])
         # With another offset, alignments of as many cells compare as before.
-        found = large_costs.solve(*at, 0.5)
+        found = large_cost_solver.solve(*at, 0.5)
         short, long = steps.min(), steps.max()
         kept = {0.0: (short, long), 2.0**45: (short,), -(2.0**45): (long,)}
         paths = np.array(list(reference.alignments(4, 5)))
@@ -46,9 +50,9 @@ def test_all_alignments(rng):
 def test_costs_of_series(rng, cost):
     x, y = rng.standard_normal((6, 3)), rng.standard_normal((7, 3))
     x[2], y[4], y[5] = y[3], -99999, 1e10
-    integers, power, slopes, a = large_costs.costs_of_series(x, y, cost)
+    integers, power, slopes, a = large_cost_solver.costs_of_series(x, y, cost)
     c, expected = reference.cost_and_slopes(x, y, cost)
-    found = [large_costs.as_long(v, power) for v in integers.ravel()]
+    found = [large_cost_solver.as_long(v, power) for v in integers.ravel()]
     np.testing.assert_allclose(np.array(found), c.ravel(), 1e-14)
     np.testing.assert_allclose(slopes, expected, 1e-14)
     np.testing.assert_array_equal(a.astype(float), reference.differences(x, y))
@@ -62,13 +66,13 @@ def test_problems_are_of_all_kinds():
         right = large_costs.expected(given)
         names.update(given.name.split("gamma")[1].split(", ")[1:])
         bits = right.value / given.gamma / np.log(2)
-        ranges.update(np.where(bits < large_costs.BITS, "soft", "far"))
+        ranges.update(np.where(bits < large_cost_problems.BITS, "soft", "far"))
         ranges.update(np.where(right.value == np.inf, "no path", ""))
         again = large_costs.problem(index)
         for a, b in zip(given.arrays, again.arrays):
             np.testing.assert_array_equal(a, b)
     assert {"soft", "far", "no path"} <= ranges
-    assert set(large_costs.PATTERNS) <= names
+    assert set(large_cost_problems.PATTERNS) <= names
 
 
 def test_a_wrong_answer_is_found():
