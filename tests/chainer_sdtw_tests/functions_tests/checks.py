@@ -1,12 +1,26 @@
 """What the tests of the losses share."""
 
+import contextlib
+from unittest import mock
+
 import chainer_sdtw  # isort: skip
 
 import chainer
 import chainer.functions as F
 import numpy as np
-from chainer import Variable, gradient_check
+import reference
+from chainer import Variable, gradient_check, testing
 
+import sdtw_cpu
+
+DTYPES = [np.float16, np.float32, np.float64]
+REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
+# Of Chainer's numerical gradients.
+TOLERANCES = {
+    np.float16: {"atol": 3e-2, "rtol": 3e-2},
+    np.float32: {"atol": 1e-4, "rtol": 1e-4},
+    np.float64: {"atol": 1e-5, "rtol": 1e-5},
+}
 HOLES = np.ones((4, 3), dtype=bool)
 HOLES[1, 1] = False
 
@@ -54,9 +68,73 @@ def check_derivatives(function, *arrays):
     )
 
 
-# Every loss with a cost, a band and lengths.
+class SoftDTWCase(testing.FunctionTestCase):
+    """soft_dtw or, where it has no features, soft_dtw_from_cost.
+
+    Parameters: dtype, gamma, reduce, shape ``(B, m, n[, d])`` and ragged.
+    """
+
+    def setUp(self):
+        self.rng = np.random.default_rng(0)
+        self.check_forward_options = TOLERANCES[self.dtype]
+        self.check_backward_options = TOLERANCES[self.dtype]
+        self.check_double_backward_options = TOLERANCES[self.dtype]
+        size, m, n, *d = self.shape
+        self.input_shapes = [(size, m, n)]
+        if d:
+            self.input_shapes = [(size, m, *d), (size, n, *d)]
+        self.lengths = {}
+        if self.ragged:
+            self.lengths["x_length"] = np.arange(size) % m + 1
+            self.lengths["y_length"] = np.arange(size) * 3 % n + 1
+
+    def generate_inputs(self):
+        return tuple(
+            self.rng.uniform(-1, 1, shape).astype(self.dtype)
+            for shape in self.input_shapes
+        )
+
+    def forward(self, inputs, device):
+        loss = chainer_sdtw.soft_dtw
+        if len(inputs) == 1:
+            loss = chainer_sdtw.soft_dtw_from_cost
+        value = loss(*inputs, self.gamma, reduce=self.reduce, **self.lengths)
+        return (value,)
+
+    def forward_expected(self, inputs):
+        sweep = reference.batch if len(inputs) == 2 else reference.soft_dtw
+        values, *_ = sweep(*inputs, self.gamma, **self.lengths)
+        return (np.asarray(REDUCE[self.reduce](values), self.dtype),)
+
+
+@contextlib.contextmanager
+def watched(*names):
+    """Mocks that keep the calls of sweeps of sdtw_cpu, which go on."""
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                mock.patch.object(
+                    sdtw_cpu, name, wraps=getattr(sdtw_cpu, name)
+                )
+            )
+            for name in names
+        ]
+
+
+def check_nan_stays_in_its_pair(loss, pair):
+    """NaN in the second of three pairs is in its value and gradients."""
+    pair[0][1, 2, 0] = np.nan
+    x, y = map(Variable, pair)
+    values = loss(x, y, reduce="no")
+    np.testing.assert_array_equal(np.isnan(values.array), [0, 1, 0])
+    F.sum(values).backward()
+    for variable in (x, y):
+        assert np.isnan(variable.grad[1]).all()
+        assert np.isfinite(variable.grad[[0, 2]]).all()
+
+
 LOSSES = {
-    f"{loss.__name__}-{name}": (loss, options)
+    loss.__name__: loss
     for loss in (
         chainer_sdtw.soft_dtw,
         chainer_sdtw.soft_dtw_divergence,
@@ -67,6 +145,11 @@ LOSSES = {
         chainer_sdtw.dilate_loss,
         chainer_sdtw.soft_alignment,
     )
+}
+# Every loss with a cost, a band and lengths.
+LOSSES_WITH_OPTIONS = {
+    f"{label}-{name}": (loss, options)
+    for label, loss in LOSSES.items()
     for name, options in {
         "cosine": {"cost": "cosine"},
         "ragged": {"cost": "euclidean", "x_length": [4, 2]},
@@ -76,13 +159,12 @@ LOSSES = {
 }
 
 
-def derivatives(name, *arrays):
-    """Value, gradients and second derivatives of one of LOSSES."""
-    loss, options = LOSSES[name]
-    x, y = map(Variable, arrays)
+def derivatives(loss, x, y, **options):
+    """Value, gradients and second derivatives of sums of squares."""
+    x, y = Variable(x), Variable(y)
     value = loss(x, y, **options)
     value = F.sum(value * value)
-    gx, gy = chainer.grad([value], [x, y], enable_double_backprop=True)
-    more = F.sum(gx * gx) + F.sum(gy * gy)
+    gradients = chainer.grad([value], [x, y], enable_double_backprop=True)
+    more = sum(F.sum(g * g) for g in gradients)
     second = chainer.grad([more], [x, y])
-    return [v.array for v in (value, gx, gy, *second)]
+    return [v.array for v in (value, *gradients, *second)]

@@ -34,12 +34,6 @@ def gradients(value, *variables):
     return chainer.grad([value], variables, enable_double_backprop=True)
 
 
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return rng.standard_normal((3, 6, 2)), rng.standard_normal((3, 5, 2))
-
-
 @pytest.mark.parametrize("cost", NAMES)
 class TestNames:
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -19,12 +19,6 @@ from chainer_sdtw import (
 )
 
 
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return reference.walks(rng, 3, 6, 2), reference.walks(rng, 3, 5, 2)
-
-
 def penalties(m, n):
     i, j = np.arange(m)[:, None] + 0.5, np.arange(n) + 0.5
     return (i / m - j / n) ** 2
@@ -108,12 +102,7 @@ def test_no_alignment(pair, alpha):
 
 def test_one_sweep_and_back(pair):
     with (
-        mock.patch.object(
-            sdtw_cpu, "tangent", wraps=sdtw_cpu.tangent
-        ) as tangent,
-        mock.patch.object(
-            sdtw_cpu, "adjoint_tangent", wraps=sdtw_cpu.adjoint_tangent
-        ) as adjoint,
+        checks.watched("tangent", "adjoint_tangent") as (tangent, adjoint),
         mock.patch.object(sdtw_cpu, "value") as value,
     ):
         dilate_loss(*map(Variable, pair)).backward()

@@ -1,7 +1,6 @@
 """The three divergences of chainer_sdtw."""
 
 import re
-from unittest import mock
 
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
@@ -12,7 +11,6 @@ import reference
 from chainer import Variable
 from chainer.utils import type_check
 
-import sdtw_cpu
 from chainer_sdtw import (
     mean_cost,
     mean_cost_divergence,
@@ -42,12 +40,6 @@ LOSSES = [
 every_loss = pytest.mark.parametrize(
     ("divergence", "loss"), LOSSES, ids=[loss.__name__ for _, loss in LOSSES]
 )
-
-
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return reference.walks(rng, 3, 6, 2), reference.walks(rng, 3, 5, 2)
 
 
 @pytest.mark.parametrize("name", ["plain", "cosine", "ragged-band"])
@@ -212,13 +204,8 @@ class TestWork:
 
     @pytest.fixture(autouse=True)
     def sweeps(self):
-        with (
-            mock.patch.object(sdtw_cpu, "value", wraps=sdtw_cpu.value) as v,
-            mock.patch.object(
-                sdtw_cpu, "adjoint", wraps=sdtw_cpu.adjoint
-            ) as a,
-        ):
-            self.value, self.adjoint = v, a
+        with checks.watched("value", "adjoint") as sweeps:
+            self.value, self.adjoint = sweeps
             yield
 
     def tapes(self):

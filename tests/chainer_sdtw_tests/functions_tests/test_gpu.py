@@ -15,80 +15,24 @@ from chainer.testing import attr
 from chainer_sdtw import soft_dtw, soft_dtw_from_cost
 
 GPU = "@cupy:0"
-DTYPES = [np.float16, np.float32, np.float64]
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-10}
-REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
-# Of Chainer's numerical gradients.
-OPTIONS = {
-    np.float16: {"atol": 3e-2, "rtol": 3e-2},
-    np.float32: {"atol": 1e-4, "rtol": 1e-4},
-    np.float64: {"atol": 1e-5, "rtol": 1e-5},
-}
 
 
 @testing.parameterize(
     *testing.product(
         {
-            "dtype": DTYPES,
+            "dtype": checks.DTYPES,
             "gamma": [0.3],
             "reduce": ["mean", "sum", "no"],
-            "shape": [(2, 5, 4, 3), (20, 3, 4, 1)],
+            "shape": [(2, 5, 4, 3), (20, 3, 4, 1), (4, 5, 6)],
             "ragged": [False, True],
         }
     )
 )
 @testing.inject_backend_tests(None, [{"use_cuda": True}])
 @testing.fix_random()
-class TestSoftDTW(testing.FunctionTestCase):
-    def setUp(self):
-        self.rng = np.random.default_rng(0)
-        self.check_forward_options = OPTIONS[self.dtype]
-        self.check_backward_options = OPTIONS[self.dtype]
-        self.check_double_backward_options = OPTIONS[self.dtype]
-        size, m, n, _ = self.shape
-        self.lengths = {}
-        if self.ragged:
-            self.lengths["x_length"] = np.arange(size) % m + 1
-            self.lengths["y_length"] = np.arange(size) * 3 % n + 1
-
-    def generate_inputs(self):
-        size, m, n, d = self.shape
-        return tuple(
-            self.rng.uniform(-1, 1, (size, length, d)).astype(self.dtype)
-            for length in (m, n)
-        )
-
-    def forward(self, inputs, device):
-        return (
-            soft_dtw(*inputs, self.gamma, reduce=self.reduce, **self.lengths),
-        )
-
-    def forward_expected(self, inputs):
-        values, _, _ = reference.batch(*inputs, self.gamma, **self.lengths)
-        return (np.asarray(REDUCE[self.reduce](values), self.dtype),)
-
-
-@testing.parameterize(
-    *testing.product({"dtype": DTYPES, "reduce": ["mean", "sum", "no"]})
-)
-@testing.inject_backend_tests(None, [{"use_cuda": True}])
-@testing.fix_random()
-class TestSoftDTWFromCost(testing.FunctionTestCase):
-    def setUp(self):
-        self.rng = np.random.default_rng(0)
-        self.check_forward_options = OPTIONS[self.dtype]
-        self.check_backward_options = OPTIONS[self.dtype]
-        self.check_double_backward_options = OPTIONS[self.dtype]
-
-    def generate_inputs(self):
-        return (self.rng.uniform(-1, 1, (4, 5, 6)).astype(self.dtype),)
-
-    def forward(self, inputs, device):
-        return (soft_dtw_from_cost(*inputs, 0.5, reduce=self.reduce),)
-
-    def forward_expected(self, inputs):
-        values, _ = reference.soft_dtw(*inputs, 0.5)
-        return (np.asarray(REDUCE[self.reduce](values), self.dtype),)
+class TestSoftDTW(checks.SoftDTWCase):
+    """On a GPU, of series and of costs."""
 
 
 def gradients(value, *variables):
@@ -112,7 +56,7 @@ LENGTHS = {"x_length": np.array([40, 1, 33]), "y_length": np.array([8, 35, 2])}
 
 
 @attr.gpu
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", checks.DTYPES)
 @pytest.mark.parametrize("lengths", [{}, LENGTHS], ids=["whole", "ragged"])
 @pytest.mark.parametrize("gamma", [0, 0.3])
 def test_values_and_gradients(pair, dtype, lengths, gamma):
@@ -135,7 +79,7 @@ def test_values_and_gradients(pair, dtype, lengths, gamma):
 
 
 @attr.gpu
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", checks.DTYPES)
 @pytest.mark.parametrize("lengths", [{}, LENGTHS], ids=["whole", "ragged"])
 @pytest.mark.parametrize("gamma", [0, 0.3])
 def test_costs(rng, dtype, lengths, gamma):
@@ -154,7 +98,7 @@ def test_costs(rng, dtype, lengths, gamma):
 
 
 @attr.gpu
-@pytest.mark.parametrize("reduce", REDUCE)
+@pytest.mark.parametrize("reduce", checks.REDUCE)
 def test_the_same_graph_on_both(pair, reduce):
     """Links before the loss and functions after it."""
     found = []
@@ -304,12 +248,13 @@ def test_numerical_gradients(rng, lengths):
 
 
 @attr.gpu
-@pytest.mark.parametrize("name", checks.LOSSES)
+@pytest.mark.parametrize("name", checks.LOSSES_WITH_OPTIONS)
 def test_family(name):
     """Values and derivatives of all losses, as on the CPU."""
+    loss, options = checks.LOSSES_WITH_OPTIONS[name]
     pair = checks.pair()
-    expected = checks.derivatives(name, *pair)
-    found = checks.derivatives(name, *map(cupy.asarray, pair))
+    expected = checks.derivatives(loss, *pair, **options)
+    found = checks.derivatives(loss, *map(cupy.asarray, pair), **options)
     for actual, wanted in zip(found, expected):
         assert type(actual) is cupy.ndarray
         np.testing.assert_allclose(actual.get(), wanted, atol=1e-10)

@@ -25,12 +25,6 @@ def gradients(value, *variables):
     return chainer.grad([value], variables, enable_double_backprop=True)
 
 
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return rng.standard_normal((3, 6, 2)), rng.standard_normal((3, 5, 2))
-
-
 @pytest.mark.parametrize("name", {**checks.OPTIONS, **checks.MASKS})
 @pytest.mark.parametrize("gamma", [0, 0.5])
 def test_second_derivatives(gamma, name):
@@ -157,12 +151,7 @@ def test_one_sweep_and_back(pair):
     x, y = map(Variable, pair)
     (gx,) = gradients(soft_dtw(x, y), x)
     with (
-        mock.patch.object(
-            sdtw_cpu, "tangent", wraps=sdtw_cpu.tangent
-        ) as tangent,
-        mock.patch.object(
-            sdtw_cpu, "adjoint_tangent", wraps=sdtw_cpu.adjoint_tangent
-        ) as adjoint,
+        checks.watched("tangent", "adjoint_tangent") as (tangent, adjoint),
         mock.patch.object(sdtw_cpu, "value") as value,
         mock.patch("chainer_sdtw._engine.graph.soft_dtw") as composed,
     ):

@@ -2,26 +2,10 @@
 
 import chainer_sdtw  # isort: skip
 
-import chainer
 import chainer.functions as F
 import checks
 import numpy as np
 import pytest
-from chainer import Variable
-
-LOSSES = {
-    loss.__name__: loss
-    for loss in (
-        chainer_sdtw.soft_dtw,
-        chainer_sdtw.soft_dtw_divergence,
-        chainer_sdtw.sharp_soft_dtw,
-        chainer_sdtw.sharp_soft_dtw_divergence,
-        chainer_sdtw.mean_cost,
-        chainer_sdtw.mean_cost_divergence,
-        chainer_sdtw.dilate_loss,
-        chainer_sdtw.soft_alignment,
-    )
-}
 
 
 def cosine(x, y):
@@ -36,32 +20,21 @@ COSTS = {
 }
 
 
-def derivatives(loss, x, y, **options):
-    """Value, gradients and second derivatives of sums of squares."""
-    x, y = Variable(x), Variable(y)
-    value = loss(x, y, **options)
-    value = F.sum(value * value)
-    gradients = chainer.grad([value], [x, y], enable_double_backprop=True)
-    more = sum(F.sum(g * g) for g in gradients)
-    second = chainer.grad([more], [x, y])
-    return [v.array for v in (value, *gradients, *second)]
-
-
 @pytest.mark.parametrize("fill", [np.nan, -np.inf, 1e300])
 @pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", checks.LOSSES)
 def test_padding_counts_for_nothing(name, cost, fill):
-    loss, cost, (x, y) = LOSSES[name], COSTS[cost], checks.pair()
+    loss, cost, (x, y) = checks.LOSSES[name], COSTS[cost], checks.pair()
     x_length, y_length = [4, 2], [2, 3]
     if loss is not chainer_sdtw.soft_alignment:
         loss = _each(loss)
     expected = [
-        derivatives(loss, x[b : b + 1, :m], y[b : b + 1, :n], cost=cost)
+        checks.derivatives(loss, x[b : b + 1, :m], y[b : b + 1, :n], cost=cost)
         for b, (m, n) in enumerate(zip(x_length, y_length))
     ]
     x[1, 2:] = y[0, 2:] = fill
     with np.errstate(all="ignore"):
-        actual = derivatives(
+        actual = checks.derivatives(
             loss, x, y, cost=cost, x_length=x_length, y_length=y_length
         )
     np.testing.assert_allclose(
@@ -78,13 +51,13 @@ def _each(loss):
     return lambda *args, **options: loss(*args, reduce="no", **options)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", checks.LOSSES)
 def test_series_of_zeros_under_the_cosine_cost(name):
     """Their gradient is 0, beside padding that is not a number too."""
     x, y = checks.pair()
     x[0], x[1, 2:], y[1, 1] = 0, np.nan, 0
-    results = derivatives(
-        LOSSES[name], x, y, cost="cosine", x_length=np.array([4, 2])
+    results = checks.derivatives(
+        checks.LOSSES[name], x, y, cost="cosine", x_length=np.array([4, 2])
     )
     assert all(np.isfinite(a).all() for a in results)
     for gx in (results[1], results[3]):
@@ -95,9 +68,9 @@ def test_series_of_zeros_under_the_cosine_cost(name):
 def test_second_derivatives_for_lengths_of_the_smallest_type(rng, name):
     """The sum of two lengths is beyond the range of the type."""
     x, y = rng.standard_normal((1, 65, 1)), rng.standard_normal((1, 66, 1))
-    expected = derivatives(LOSSES[name], x[:, :64], y)
-    actual = derivatives(
-        LOSSES[name],
+    expected = checks.derivatives(checks.LOSSES[name], x[:, :64], y)
+    actual = checks.derivatives(
+        checks.LOSSES[name],
         x,
         y,
         x_length=np.array([64], np.int8),

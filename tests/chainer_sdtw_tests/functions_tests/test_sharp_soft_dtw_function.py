@@ -1,7 +1,5 @@
 """chainer_sdtw.sharp_soft_dtw and chainer_sdtw.mean_cost."""
 
-from unittest import mock
-
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
 import chainer
@@ -11,14 +9,7 @@ import pytest
 import reference
 from chainer import Variable
 
-import sdtw_cpu
 from chainer_sdtw import cost_matrix, mean_cost, sharp_soft_dtw
-
-
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return reference.walks(rng, 3, 6, 2), reference.walks(rng, 3, 5, 2)
 
 
 @pytest.mark.parametrize("name", {**checks.OPTIONS, **checks.MASKS})
@@ -57,7 +48,7 @@ def test_expected_cost(pair, cost, gamma):
 def test_between_dtw_and_the_mean(pair):
     values = [
         sharp_soft_dtw(*pair, gamma, reduce="no").array
-        for gamma in (0, 0.01, 0.1, 1, 10, 1e8)
+        for gamma in (0, 0.1, 1, 10, 100, 1e9)
     ]
     assert (np.diff(values, axis=0) > 0).all()
     dtw, _, _ = reference.batch(*pair, 0)
@@ -105,15 +96,7 @@ def test_no_alignment(pair):
 
 
 def test_nan_stays_in_its_pair(pair):
-    pair[0][1, 2, 0] = np.nan
-    x, y = map(Variable, pair)
-    values = sharp_soft_dtw(x, y, reduce="no")
-    np.testing.assert_array_equal(np.isnan(values.array), [0, 1, 0])
-    values.grad = np.ones(3)
-    values.backward()
-    for variable in (x, y):
-        assert np.isnan(variable.grad[1]).all()
-        assert np.isfinite(variable.grad[[0, 2]]).all()
+    checks.check_nan_stays_in_its_pair(sharp_soft_dtw, pair)
 
 
 @pytest.mark.parametrize(
@@ -122,12 +105,7 @@ def test_nan_stays_in_its_pair(pair):
 )
 def test_work(pair, backprop, requires_grad, tape):
     with (
-        mock.patch.object(
-            sdtw_cpu, "tangent", wraps=sdtw_cpu.tangent
-        ) as tangent,
-        mock.patch.object(
-            sdtw_cpu, "adjoint_tangent", wraps=sdtw_cpu.adjoint_tangent
-        ) as adjoint,
+        checks.watched("tangent", "adjoint_tangent") as (tangent, adjoint),
         chainer.using_config("enable_backprop", backprop),
     ):
         x = Variable(pair[0], requires_grad=requires_grad)

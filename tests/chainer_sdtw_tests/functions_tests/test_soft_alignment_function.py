@@ -14,12 +14,6 @@ from chainer_sdtw import alignment_path, cost_matrix, soft_alignment
 LENGTHS = {"x_length": [6, 1, 4], "y_length": [5, 5, 2]}
 
 
-@pytest.fixture
-def pair(rng):
-    """A batch (3, 6, 2) and (3, 5, 2)."""
-    return reference.walks(rng, 3, 6, 2), reference.walks(rng, 3, 5, 2)
-
-
 @pytest.mark.parametrize("name", {**checks.OPTIONS, **checks.MASKS})
 def test_derivatives(name):
     options = {**checks.OPTIONS, **checks.MASKS}[name]

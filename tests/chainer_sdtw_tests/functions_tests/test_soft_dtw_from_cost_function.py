@@ -7,6 +7,7 @@ import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
 import chainer
 import chainer.functions as F
+import checks
 import numpy as np
 import pytest
 import reference
@@ -16,18 +17,11 @@ from chainer.utils import type_check
 import sdtw_cpu
 from chainer_sdtw import soft_dtw, soft_dtw_from_cost
 
-REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
-TOLERANCE = {
-    np.float16: {"atol": 3e-2, "rtol": 3e-2},
-    np.float32: {"atol": 1e-4, "rtol": 1e-4},
-    np.float64: {"atol": 1e-5, "rtol": 1e-5},
-}
-
 
 @testing.parameterize(
     *testing.product(
         {
-            "dtype": [np.float16, np.float32, np.float64],
+            "dtype": checks.DTYPES,
             "gamma": [0.3, 2.0],
             "reduce": ["mean", "sum", "no"],
             "shape": [(2, 5, 4), (20, 3, 4)],
@@ -38,31 +32,8 @@ TOLERANCE = {
 )
 @testing.inject_backend_tests(None, [{}])
 @testing.fix_random()
-class TestSoftDTWFromCost(testing.FunctionTestCase):
-    def setUp(self):
-        self.rng = np.random.default_rng(0)
-        self.check_forward_options = TOLERANCE[self.dtype]
-        self.check_backward_options = TOLERANCE[self.dtype]
-        self.check_double_backward_options = TOLERANCE[self.dtype]
-        size, m, n = self.shape
-        self.lengths = {}
-        if self.ragged:
-            self.lengths["x_length"] = np.arange(size) % m + 1
-            self.lengths["y_length"] = np.arange(size) * 3 % n + 1
-
-    def generate_inputs(self):
-        return (self.rng.uniform(-1, 1, self.shape).astype(self.dtype),)
-
-    def forward(self, inputs, device):
-        return (
-            soft_dtw_from_cost(
-                *inputs, self.gamma, reduce=self.reduce, **self.lengths
-            ),
-        )
-
-    def forward_expected(self, inputs):
-        values, _ = reference.soft_dtw(*inputs, self.gamma, **self.lengths)
-        return (np.asarray(REDUCE[self.reduce](values), self.dtype),)
+class TestSoftDTWFromCost(checks.SoftDTWCase):
+    """On the CPU."""
 
 
 @pytest.fixture
