@@ -241,20 +241,20 @@ def _load(
             f"(argument root or environment variable {ROOT_VARIABLE})"
         )
     folder = os.path.join(root, name)
-    wanted = [f"{name}_TRAIN{suffix}" for suffix in _files.READERS]
+    file_names = [f"{name}_TRAIN{suffix}" for suffix in _files.READERS]
     if not os.path.isdir(folder):
         names = [
             f for f in os.listdir(root) if os.path.isdir(os.path.join(root, f))
         ]
         hint = _near(name, names)
-        if any(os.path.isfile(os.path.join(root, f)) for f in wanted):
+        if any(os.path.isfile(os.path.join(root, f)) for f in file_names):
             hint = (
                 "root must be the folder that holds the folder of the "
                 f"data set: {os.path.dirname(os.path.abspath(root))!r}?"
             )
         raise ValueError(
             f"no data set {name!r} in {root!r}: looked for one of "
-            f"{', '.join(wanted)} in its folder {name!r}; {hint}"
+            f"{', '.join(file_names)} in its folder {name!r}; {hint}"
         )
 
     incomplete = None
@@ -263,17 +263,17 @@ def _load(
             os.path.join(folder, f"{name}_{split}{suffix}")
             for split in _SPLITS
         ]
-        there = [os.path.isfile(path) for path in paths]
-        if all(there):
+        exists = [os.path.isfile(path) for path in paths]
+        if all(exists):
             return [_files.read(path, encoding, missing) for path in paths]
-        if any(there) and incomplete is None:
-            incomplete = paths[there.index(False)], paths[there.index(True)]
+        if any(exists) and incomplete is None:
+            incomplete = paths[exists.index(False)], paths[exists.index(True)]
     if incomplete is not None:
         raise FileNotFoundError(
             f"{name}: no file {incomplete[0]!r} beside {incomplete[1]!r}"
         )
     raise FileNotFoundError(
-        f"{name}: none of {', '.join(wanted)} in {folder!r}"
+        f"{name}: none of {', '.join(file_names)} in {folder!r}"
     )
 
 

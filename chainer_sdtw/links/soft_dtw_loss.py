@@ -210,7 +210,9 @@ class _Penalized:
         self, x: Variable, y: Variable, *, x_length: Any, y_length: Any
     ) -> Variable:
         prior = diagonal_prior(
-            *(x.shape[1], y.shape[1], self.nu),
+            x.shape[1],
+            y.shape[1],
+            self.nu,
             x_length=x_length,
             y_length=y_length,
         )

@@ -41,8 +41,9 @@ class SeededIterator(SerialIterator):
     .. admonition:: Example
 
         >>> from chainer_sdtw.training import SeededIterator
-        >>> one, other = (SeededIterator(range(9), 3, seed=0) for _ in 'ab')
-        >>> next(one) == next(other)
+        >>> first = SeededIterator(range(9), 3, seed=0)
+        >>> second = SeededIterator(range(9), 3, seed=0)
+        >>> next(first) == next(second)
         True
 
     """
