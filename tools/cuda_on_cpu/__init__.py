@@ -1,13 +1,12 @@
-"""Runs CUDA kernels on the CPU, and finds what may go wrong on a GPU.
+"""CUDA kernels on the CPU, with checks of what may go wrong on a GPU.
 
-The text of the kernels is compiled for the CPU with ``device.hpp`` in the
-place of their ``device.cuh``; what it checks is told there.  ::
+The text of the kernels is compiled for the CPU. ``device.hpp`` takes the place
+of their ``device.cuh``; its head says what is checked. A module is used as
+CuPy's ``RawModule``, with NumPy arrays::
 
     module = Module(source, ("-DSDTW_T=float",))
     kernel = module.get_function("name")
     kernel((blocks,), (threads,), (array, np.int32(3)), shared_mem=0)
-
-as with CuPy's ``RawModule``, with arrays of NumPy.
 """
 
 from .build import cache, compiler, unsupported

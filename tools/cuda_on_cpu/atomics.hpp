@@ -30,10 +30,11 @@ inline void publish(Global<int> progress, int value) {
   State& s = state;
   int* at = progress[0].checked();
   const uint32_t thread = s.self->thread.x, own = s.block->id.x;
-  auto edge = std::make_shared<Clock>();
-  edge->push_back({clock_key(own, thread),
-                   Edge{s.block->barrier, s.warp->barrier, s.now, thread}});
-  ClockPtr clock = merged(s.warp->clock, edge);
+  auto release = std::make_shared<Clock>();
+  release->push_back(
+      {clock_key(own, thread),
+       Release{s.block->barrier, s.warp->barrier, s.now, thread}});
+  ClockPtr clock = merged(s.warp->clock, release);
   for (const Learnt& l : s.warp->learnt) {
     if (l.thread == thread) clock = merged(clock, l.clock);
   }

@@ -1,4 +1,4 @@
-"""Compiles kernels for the CPU, and keeps what it compiled."""
+"""The compiler of the kernels, and the folder of compiled modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import typing as tp
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .errors import CudaOnCpuError
@@ -29,10 +29,10 @@ ENTRY = re.compile(
 
 
 def compiler() -> list[str] | None:
-    """The command of a C++ compiler, if there is one: ``CXX`` or the usual."""
-    own = shlex.split(os.environ.get("CXX", ""))
-    if own:
-        return own if shutil.which(own[0]) else None
+    """Return the command of a C++ compiler, ``CXX`` or the usual, or None."""
+    command = shlex.split(os.environ.get("CXX", ""))
+    if command:
+        return command if shutil.which(command[0]) else None
     for name in ("c++", "g++", "clang++"):
         if shutil.which(name):
             return [name]
@@ -40,7 +40,7 @@ def compiler() -> list[str] | None:
 
 
 def unsupported() -> str | None:
-    """Why kernels cannot be run here, or None if they can."""
+    """Return why kernels cannot be run here, or None if they can."""
     if sys.platform != "linux":
         return "runs CUDA kernels on Linux only"
     if platform.machine() not in ("x86_64", "aarch64"):
@@ -61,10 +61,10 @@ def _has_fma() -> bool:
 
 
 def cache() -> Path:
-    """The folder of what is kept, which no other user can write to."""
-    own = os.environ.get("CUDA_ON_CPU_CACHE")
-    if own:
-        folder = Path(own)
+    """Return the folder of compiled modules, which only its user can write."""
+    path = os.environ.get("CUDA_ON_CPU_CACHE")
+    if path:
+        folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     user = os.getuid()
@@ -77,8 +77,8 @@ def cache() -> Path:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> tp.Iterator[None]:
-    """Lets one process at a time make a file."""
+def _lock(path: Path) -> Iterator[None]:
+    """Let one process at a time make a file."""
     import fcntl  # not on Windows, where this is not called
 
     with open(path.with_suffix(".lock"), "w") as file:
@@ -101,10 +101,8 @@ def _run(command: list[str]) -> str:
     return result.stdout
 
 
-def build(
-    source: str, options: tp.Sequence[str], flags: tp.Sequence[str]
-) -> Path:
-    """Path of the compiled library."""
+def build(source: str, options: Sequence[str], flags: Sequence[str]) -> Path:
+    """Compile a module unless it is in the cache; return the library."""
     command = compiler()
     assert command is not None
     defines = "".join(_directive(o) for o in options)
@@ -149,20 +147,20 @@ def build(
         includes = f'#include "device.cuh"\n{defines}#include "kernels.cuh"\n'
         main.write_text(includes, encoding="utf-8")
         text = _run([*command, "-std=c++17", "-E", "-P", str(main)])
-        found = list(ENTRY.finditer(text))
-        if not found:
+        entries = list(ENTRY.finditer(text))
+        if not entries:
             raise CudaOnCpuError("no kernel in the source")
         device.write_text(f'#include "{HEADER}"\n', encoding="utf-8")
-        entries = "".join(
+        table = "".join(
             f'    kernel<&{m["name"]}>("{m["name"]}",'
             f" {(m['before'] or m['after'] or '0').split(',')[0]}),\n"
-            for m in found
+            for m in entries
         )
         main.write_text(
             f"{includes}\n"
             "const cuda_on_cpu::Kernel cuda_on_cpu::kernels[] = {\n"
-            f"{entries}}};\n"
-            f"const int cuda_on_cpu::kernel_count = {len(found)};\n",
+            f"{table}}};\n"
+            f"const int cuda_on_cpu::kernel_count = {len(entries)};\n",
             encoding="utf-8",
         )
         built = folder / "library.so"
@@ -172,7 +170,7 @@ def build(
 
 
 def _directive(option: str) -> str:
-    """What an option that defines a name is in the text."""
+    """Return the directive for an option that defines a name, or ''."""
     name, _, value = option[2:].strip().partition("=")
     if option.startswith("-D"):
         return f"#define {name} {value if '=' in option else 1}\n"

@@ -55,7 +55,7 @@ struct Buffer {
 };
 
 // What a block makes known by publish().
-struct Edge {
+struct Release {
   uint32_t barrier = 0, warp_barrier = 0, time = 0, thread = 0;
 
   bool covers(Stamp s) const {
@@ -65,7 +65,7 @@ struct Edge {
   }
 };
 // By block and publishing thread, in order.
-using Clock = std::vector<std::pair<uint64_t, Edge>>;
+using Clock = std::vector<std::pair<uint64_t, Release>>;
 using ClockPtr = std::shared_ptr<const Clock>;
 
 inline uint64_t clock_key(uint32_t block, uint32_t thread) {

@@ -1,10 +1,10 @@
-"""What may be wrong with a launch."""
+"""The errors of a launch."""
 
 from __future__ import annotations
 
 
 class CudaOnCpuError(Exception):
-    """A launch that fails, or might, on a GPU."""
+    """A launch that fails on a GPU, or may fail."""
 
 
 class RaceError(CudaOnCpuError):

@@ -136,23 +136,11 @@ class GlobalPointer {
   GlobalRef<T> operator[](long long i) const {
     return {Key(), at_ + (uintptr_t)(i * (long long)sizeof(T)), buffer_};
   }
-  GlobalRef<T> operator*() const { return (*this)[0]; }
   GlobalPointer& operator+=(long long i) {
     at_ += (uintptr_t)(i * (long long)sizeof(T));
     return *this;
   }
-  GlobalPointer& operator-=(long long i) { return *this += -i; }
-  GlobalPointer& operator++() { return *this += 1; }
-  GlobalPointer& operator--() { return *this += -1; }
-  friend GlobalPointer operator+(GlobalPointer p, long long i) {
-    return p += i;
-  }
-  friend GlobalPointer operator+(long long i, GlobalPointer p) {
-    return p += i;
-  }
-  friend GlobalPointer operator-(GlobalPointer p, long long i) {
-    return p += -i;
-  }
+  CUDA_ON_CPU_POINTER_ARITHMETIC(GlobalPointer, GlobalRef)
   friend long long operator-(const GlobalPointer& a, const GlobalPointer& b) {
     return (long long)(a.at_ - b.at_) / (long long)sizeof(T);
   }

@@ -1,11 +1,12 @@
-"""Kernels as CuPy has them: modules, functions and their arguments."""
+"""Modules and functions as those of CuPy, and their arguments."""
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
 import threading
-import typing as tp
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,16 +35,16 @@ class Module:
     """Kernels compiled from a text that includes ``device.cuh`` only.
 
     Of the options, those that define names are used (``-D``, ``-U``); others
-    are for CUDA's compiler.  ``flags`` are for the C++ compiler.  The order in
+    are for CUDA's compiler. ``flags`` are for the C++ compiler. The order in
     which threads take turns comes from ``seed`` and the number of launches.
     """
 
     def __init__(
         self,
         source: str,
-        options: tp.Sequence[str] = (),
+        options: Sequence[str] = (),
         seed: int = 0,
-        flags: tp.Sequence[str] = (),
+        flags: Sequence[str] = (),
     ) -> None:
         reason = unsupported()
         if reason is not None:
@@ -73,11 +74,11 @@ class Module:
 
     @property
     def names(self) -> list[str]:
-        """All kernels."""
+        """The names of all kernels."""
         return list(self._functions)
 
     def get_function(self, name: str) -> Function:
-        """The kernel of that name."""
+        """Return the kernel of that name."""
         try:
             return self._functions[name]
         except KeyError:
@@ -90,7 +91,7 @@ class Module:
         index: int,
         grid: int,
         threads: int,
-        arguments: tp.Any,
+        arguments: Any,
         shared: int,
     ) -> None:
         with self._lock:
@@ -134,7 +135,7 @@ class Function:
         self,
         grid: tuple[int, ...],
         block: tuple[int, ...],
-        args: tuple[tp.Any, ...],
+        args: tuple[Any, ...],
         *,
         shared_mem: int = 0,
         stream: None = None,
@@ -175,9 +176,9 @@ class Function:
         return int(size[0])
 
     def _pack(
-        self, to: _Argument, i: int, parameter: str, value: tp.Any
+        self, to: _Argument, i: int, parameter: str, value: Any
     ) -> np.ndarray | None:
-        """Fill in an argument; what is returned must outlive the launch."""
+        """Fill in an argument; the array returned must outlive the launch."""
         where = f"{self.name}, argument {i}"
         if value is None or isinstance(value, np.ndarray):
             if parameter not in ("g", "c"):
@@ -206,10 +207,10 @@ class Function:
         kind = {"f": "f", "i": "i", "u": "i", "b": "i"}.get(
             value.dtype.kind, "x"
         )
-        given = f"{kind}{value.dtype.itemsize}"
-        if given != parameter:
+        code = f"{kind}{value.dtype.itemsize}"
+        if code != parameter:
             raise TypeError(
-                f"{where}: {value.dtype} ({given}) for a parameter {parameter}"
+                f"{where}: {value.dtype} ({code}) for a parameter {parameter}"
             )
         kept = np.array(value)
         to.data = kept.ctypes.data

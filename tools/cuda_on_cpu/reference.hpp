@@ -1,4 +1,4 @@
-// What the references to global and to shared memory have in common.
+// What references and pointers to global and to shared memory have in common.
 #pragma once
 
 #include <type_traits>
@@ -26,6 +26,16 @@ using Value = std::remove_const_t<T>;
   void operator/=(const Value<T>& v) && { store(load() / v); } \
   operator Value<T>() && { return load(); }                    \
   Ref(const Ref&) = delete;
+
+// All that follows from operator[] and operator+=.
+#define CUDA_ON_CPU_POINTER_ARITHMETIC(Pointer, Ref)                  \
+  Ref<T> operator*() const { return (*this)[0]; }                     \
+  Pointer& operator-=(long long i) { return *this += -i; }            \
+  Pointer& operator++() { return *this += 1; }                        \
+  Pointer& operator--() { return *this += -1; }                       \
+  friend Pointer operator+(Pointer p, long long i) { return p += i; } \
+  friend Pointer operator+(long long i, Pointer p) { return p += i; } \
+  friend Pointer operator-(Pointer p, long long i) { return p += -i; }
 
 struct Key {};
 

@@ -93,23 +93,11 @@ class SharedPointer {
   SharedRef<T> operator[](long long i) const {
     return {Key(), at_ + i * (long long)sizeof(T), low_, high_};
   }
-  SharedRef<T> operator*() const { return (*this)[0]; }
   SharedPointer& operator+=(long long i) {
     at_ += (int)i * (int)sizeof(T);
     return *this;
   }
-  SharedPointer& operator-=(long long i) { return *this += -i; }
-  SharedPointer& operator++() { return *this += 1; }
-  SharedPointer& operator--() { return *this += -1; }
-  friend SharedPointer operator+(SharedPointer p, long long i) {
-    return p += i;
-  }
-  friend SharedPointer operator+(long long i, SharedPointer p) {
-    return p += i;
-  }
-  friend SharedPointer operator-(SharedPointer p, long long i) {
-    return p += -i;
-  }
+  CUDA_ON_CPU_POINTER_ARITHMETIC(SharedPointer, SharedRef)
   friend long long operator-(const SharedPointer& a, const SharedPointer& b) {
     return (a.at_ - b.at_) / (long long)sizeof(T);
   }

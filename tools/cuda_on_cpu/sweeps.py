@@ -11,7 +11,7 @@ from cuda_on_cpu import Module
 
 
 class CPUDevice:
-    """In the place of a GPU: ``chainer_sdtw.cuda.value(..., device=...)``.
+    """Takes the place of a GPU: ``chainer_sdtw.cuda.value(..., device=...)``.
 
     Args:
         seed: Of the order in which threads and blocks take turns.
