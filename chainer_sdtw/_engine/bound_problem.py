@@ -1,4 +1,4 @@
-"""The problem that a loss poses for a batch, and its variables."""
+"""Problems bound to the variables that they are about."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from chainer.backend import get_array_module
 
 import sdtw_cpu
 from chainer_sdtw._engine import costs, graph, nodes
+from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.series import Pairs, on_host
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.checks import as_array
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """A problem, the variables it is about, and what its costs stand for.
+class BoundProblem:
+    """A problem bound to its variables.
 
-    The loss' costs are ``scale`` times those of the problem. It is ``fused``
-    if the variables are the series themselves: the sweeps compute costs.
+    The costs of the loss are ``scale`` times those of the problem. It is
+    ``fused`` if the variables are the series themselves, whose costs the
+    sweeps compute.
     """
 
-    problem: nodes.Problem
+    problem: Problem
     inputs: tuple[Variable, ...]
     scale: float = 1.0
     fused: bool = False
@@ -71,7 +73,7 @@ class Table:
         return chainer.config.enable_backprop and needed
 
 
-def series_table(
+def bind_series(
     label: str,
     pairs: Pairs,
     gamma: float,
@@ -81,8 +83,8 @@ def series_table(
     *,
     symmetric: bool = False,
     explicit: bool = False,
-) -> Table:
-    """The table of pairs of series.
+) -> BoundProblem:
+    """Bind the problem that pairs of series pose.
 
     Args:
         label: The loss, for messages and pictures of graphs.
@@ -107,8 +109,8 @@ def series_table(
             x = graph.without_padding(x, x_length)
             y = graph.without_padding(y, y_length)
             matrices = _masked(costs.matrix(x, y, cost), mask)
-        problem = nodes.Problem(label, gamma, None, *lengths, band)
-        return Table(problem, (matrices,))
+        problem = Problem(label, gamma, None, *lengths, band)
+        return BoundProblem(problem, (matrices,))
     scale, fused = 1.0, cost != "cosine"
     if not fused:
         # Half the squared Euclidean cost of unit vectors.
@@ -118,11 +120,11 @@ def series_table(
             y = x if symmetric else graph.without_padding(y, y_length)
             units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
         x, y = units[0], units[-1]
-    problem = nodes.Problem(label, gamma, cost, *lengths, band, symmetric)
-    return Table(problem, (x,) if symmetric else (x, y), scale, fused)
+    problem = Problem(label, gamma, cost, *lengths, band, symmetric)
+    return BoundProblem(problem, (x,) if symmetric else (x, y), scale, fused)
 
 
-def cost_table(
+def bind_costs(
     label: str,
     cost: Variable,
     gamma: float,
@@ -130,12 +132,12 @@ def cost_table(
     mask: Any = None,
     x_length: Any = None,
     y_length: Any = None,
-) -> Table:
-    """The table of cost matrices."""
+) -> BoundProblem:
+    """Bind the problem that cost matrices pose."""
     band, mask = _band(cost.shape, bandwidth, mask, x_length, y_length)
-    problem = nodes.Problem(label, gamma, None, x_length, y_length, band)
+    problem = Problem(label, gamma, None, x_length, y_length, band)
     with chainer.using_device(cost.device):
-        return Table(problem, (_masked(cost, mask),))
+        return BoundProblem(problem, (_masked(cost, mask),))
 
 
 def _band(

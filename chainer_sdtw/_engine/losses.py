@@ -15,7 +15,7 @@ from chainer.backends import cuda
 
 import sdtw_cpu
 from chainer_sdtw._engine import costs
-from chainer_sdtw._engine.bound_problem import Table, series_table
+from chainer_sdtw._engine.bound_problem import BoundProblem, bind_series
 from chainer_sdtw._engine.series import Pairs, array_of, as_pairs, check_reduce
 from chainer_sdtw._engine.types import LossFunction, Variable
 from sdtw_cpu.checks import as_array, as_integer
@@ -45,7 +45,7 @@ class LossKind:
     """
 
     name: str
-    value: Callable[[Table], Variable]
+    value: Callable[[BoundProblem], Variable]
     divergence: str | None = None
     alias: str | None = None
     gamma: float | None = None
@@ -72,37 +72,37 @@ LOSSES: dict[str, LossKind] = {
     for kind in (
         LossKind(
             name="soft_dtw",
-            value=Table.values,
+            value=BoundProblem.values,
             divergence="soft_dtw_divergence",
             signed=True,
         ),
         LossKind(
             name="soft_dtw_divergence",
-            value=Table.values,
+            value=BoundProblem.values,
             divergence="soft_dtw_divergence",
             alias="divergence",
         ),
         LossKind(
             name="sharp_soft_dtw",
-            value=Table.expected_costs,
+            value=BoundProblem.expected_costs,
             divergence="sharp_soft_dtw_divergence",
             alias="sharp",
         ),
         LossKind(
             name="sharp_soft_dtw_divergence",
-            value=Table.expected_costs,
+            value=BoundProblem.expected_costs,
             divergence="sharp_soft_dtw_divergence",
             alias="sharp_divergence",
         ),
         LossKind(
             name="mean_cost",
-            value=Table.expected_costs,
+            value=BoundProblem.expected_costs,
             divergence="mean_cost_divergence",
             gamma=_EQUAL_SHARES,
         ),
         LossKind(
             name="mean_cost_divergence",
-            value=Table.expected_costs,
+            value=BoundProblem.expected_costs,
             divergence="mean_cost_divergence",
             gamma=_EQUAL_SHARES,
         ),
@@ -171,9 +171,11 @@ class Loss(NamedTuple):
         """Return the same of the first series of each pair with itself."""
         return self.kind.value(self.problem(pairs.of_x(), symmetric=True))
 
-    def problem(self, pairs: Pairs, *, symmetric: bool = False) -> Table:
+    def problem(
+        self, pairs: Pairs, *, symmetric: bool = False
+    ) -> BoundProblem:
         """Return the problem that pairs pose."""
-        return series_table(
+        return bind_series(
             self.kind.name,
             pairs,
             self.gamma,

@@ -20,7 +20,7 @@ from sdtw_cpu.checks import as_array, check_kind
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class SeriesSet:
     """A set of series, on one device."""
 
     array: Any  # (N, L, d) float32 or float64, zero beyond the lengths
@@ -53,14 +53,14 @@ class Batch:
         inside = np.arange(self.array.shape[1]) < self.length[:, None]
         return self.array[self.xp.asarray(inside)]
 
-    def take(self, indexes: np.ndarray) -> Batch:
+    def take(self, indexes: np.ndarray) -> SeriesSet:
         """Some of the series, as far as the longest of them goes."""
         length = None if self.length is None else self.length[indexes]
         array = self.array
         if length is not None:
             array = array[:, : length.max()]
         array = array[self.xp.asarray(indexes)]
-        return Batch(array, length, self.univariate, self.dtype)
+        return SeriesSet(array, length, self.univariate, self.dtype)
 
     def as_given(self, series: Any) -> Any:
         """Series ``(..., length, d)`` in the form in which these came."""
@@ -69,7 +69,7 @@ class Batch:
         return series.astype(self.dtype, copy=False)
 
 
-def as_batch(name: str, series: Any) -> Batch:
+def as_series_set(name: str, series: Any) -> SeriesSet:
     """Bring a set of series into its one form.
 
     Args:
@@ -98,10 +98,10 @@ def as_batch(name: str, series: Any) -> Batch:
     univariate = array.ndim == 2
     if univariate:
         array = array[:, :, None]
-    return Batch(_computable(array), None, univariate, array.dtype)
+    return SeriesSet(_computable(array), None, univariate, array.dtype)
 
 
-def as_one_series(name: str, series: Any) -> Batch:
+def as_one_series(name: str, series: Any) -> SeriesSet:
     """Bring one series ``(length, d)`` or ``(length,)`` into the same form.
 
     Raises:
@@ -110,10 +110,10 @@ def as_one_series(name: str, series: Any) -> Batch:
     """
     array = _numbers(name, series)
     check_series(name, array)
-    return as_batch(name, array[None])
+    return as_series_set(name, array[None])
 
 
-def check_finite(name: str, batch: Batch) -> None:
+def check_finite(name: str, batch: SeriesSet) -> None:
     """Raise ``ValueError`` where a series has a NaN or an infinity."""
     xp = batch.xp
     # A sum is finite, or else one look at the elements tells.
@@ -145,7 +145,7 @@ def _complaint(series: np.ndarray) -> str:
     )
 
 
-def check_fits(name: str, batch: Batch, other: str, to: Batch) -> None:
+def check_fits(name: str, batch: SeriesSet, other: str, to: SeriesSet) -> None:
     """Raise an error unless two sets of series can be compared."""
     if batch.features != to.features:
         raise ValueError(
@@ -175,7 +175,7 @@ def _computable(a: Any) -> Any:
     return a.astype(np.float32) if a.dtype == np.float16 else a
 
 
-def _padded(name: str, series: list) -> Batch:
+def _padded(name: str, series: list) -> SeriesSet:
     check_list(name, series)
     first = series[0]
     for i, s in enumerate(series):
@@ -194,6 +194,6 @@ def _padded(name: str, series: list) -> Batch:
         for row, s in zip(array, series):
             row[: len(s)] = s[:, None] if univariate else s
     same = (length == length[0]).all()
-    return Batch(
+    return SeriesSet(
         _computable(array), None if same else length, univariate, dtype
     )

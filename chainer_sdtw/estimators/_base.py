@@ -25,7 +25,11 @@ from sklearn.utils.validation import (
 import sdtw_cpu
 from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of
-from chainer_sdtw._engine.series_set import Batch, as_batch, check_finite
+from chainer_sdtw._engine.series_set import (
+    SeriesSet,
+    as_series_set,
+    check_finite,
+)
 from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
 
@@ -50,7 +54,7 @@ class SeriesEstimator(BaseEstimator):
         return as_loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
     @contextmanager
-    def _computing(self, batch: Batch) -> Iterator[None]:
+    def _computing(self, batch: SeriesSet) -> Iterator[None]:
         """Use the threads that are asked for, and the device of the series."""
         before = sdtw_cpu.get_num_threads()
         if self.n_jobs is not None:
@@ -64,7 +68,7 @@ class SeriesEstimator(BaseEstimator):
             if self.n_jobs is not None:
                 sdtw_cpu.set_num_threads(before)
 
-    def _series(self, X: Any, *, reset: bool) -> Batch:
+    def _series(self, X: Any, *, reset: bool) -> SeriesSet:
         """Check series in any of their forms, and leave them where they are.
 
         Args:
@@ -79,7 +83,7 @@ class SeriesEstimator(BaseEstimator):
         if _is_list(X) or isinstance(X, cuda.ndarray):
             if reset and hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-            batch = as_batch("X", X)
+            batch = as_series_set("X", X)
             columns = None
         else:
             X = validate_data(
@@ -98,7 +102,7 @@ class SeriesEstimator(BaseEstimator):
                     "or a list of series. Reshape your data using "
                     "X.reshape(1, -1) if it is one series."
                 )
-            batch = as_batch("X", X)
+            batch = as_series_set("X", X)
             columns = X.shape[1] if X.ndim == 2 else None
         check_finite("X", batch)
         if reset:
@@ -120,22 +124,24 @@ class SeriesEstimator(BaseEstimator):
             )
         return batch
 
-    def _sent(self, batch: Batch) -> Batch:
+    def _sent(self, batch: SeriesSet) -> SeriesSet:
         """Send the series to the device that is asked for."""
         if self.device is None:
             return batch
         array = chainer.get_device(self.device).send(batch.array)
         return dataclasses.replace(batch, array=array)
 
-    def _losses(self, x: Batch, y: Batch | None, **options: Any) -> np.ndarray:
+    def _losses(
+        self, x: SeriesSet, y: SeriesSet | None, **options: Any
+    ) -> np.ndarray:
         """Return the loss ``(N, M)`` between series, on the host."""
         return cuda.to_cpu(matrix(x, y, self._loss(), **options))
 
-    def _centers(self, centers: np.ndarray, like: Batch) -> Batch:
+    def _centers(self, centers: np.ndarray, like: SeriesSet) -> SeriesSet:
         """Return centers ``(K, length, d)`` where other series are."""
         device = backend.get_device_from_array(like.array)
         array = device.send(centers.astype(like.array.dtype, copy=False))
-        return Batch(array, None, False, array.dtype)
+        return SeriesSet(array, None, False, array.dtype)
 
 
 class SeriesClassifier(SeriesEstimator):
@@ -143,7 +149,7 @@ class SeriesClassifier(SeriesEstimator):
 
     classes_: NDArray[np.generic]
 
-    def _labels(self, y: Any, batch: Batch) -> np.ndarray:
+    def _labels(self, y: Any, batch: SeriesSet) -> np.ndarray:
         """Set ``classes_`` and return each series' index in it."""
         if y is None:
             raise ValueError(

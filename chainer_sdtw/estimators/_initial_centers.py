@@ -8,7 +8,7 @@ import numpy as np
 from chainer.backends import cuda
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw.learning._matrix import matrix, self_terms
 
 
@@ -22,7 +22,7 @@ def any_series(
 
 
 def far_apart(
-    batch: Batch,
+    batch: SeriesSet,
     loss: Loss,
     terms: Any,
     weights: np.ndarray,

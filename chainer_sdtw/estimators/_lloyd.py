@@ -8,7 +8,7 @@ import numpy as np
 from chainer.backends import cuda
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw.estimators._initial_centers import any_series, far_apart
 from chainer_sdtw.learning._matrix import matrix, self_terms
 from chainer_sdtw.learning._objective import Objective
@@ -54,7 +54,7 @@ class LloydSearch:
 
     def __init__(
         self,
-        batch: Batch,
+        batch: SeriesSet,
         loss: Loss,
         weights: np.ndarray,
         length: int,
@@ -109,7 +109,7 @@ class LloydSearch:
 
     def _assigned(self, centers: Any, iterations: int) -> State:
         """Assign each series to its closest center."""
-        as_series = Batch(centers, None, False, centers.dtype)
+        as_series = SeriesSet(centers, None, False, centers.dtype)
         losses = cuda.to_cpu(
             matrix(self.batch, as_series, self.loss, x_term=self._terms)
         )

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.series import on_host
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     ArrayLike,
     Cost,
@@ -301,7 +301,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             term = None if terms else x.xp.zeros(len(x), x.array.dtype)
             return self._losses(x, centers, x_term=term)
 
-    def _fit(self, batch: Batch, sample_weight: Any) -> None:
+    def _fit(self, batch: SeriesSet, sample_weight: Any) -> None:
         n_init = as_integer("n_init", self.n_init, 1)
         limits = Limits(
             as_integer("n_clusters", self.n_clusters, 1),
@@ -351,7 +351,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.inertia_ = state.inertia * largest_weight
         self.n_iter_ = state.iterations
 
-    def _init_array(self, batch: Batch) -> tuple[Any, int]:
+    def _init_array(self, batch: SeriesSet) -> tuple[Any, int]:
         """Centers, if ``init`` is an array of them, and the length of all."""
         length = checked_length(self.length)
         if isinstance(self.init, str):

@@ -12,7 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.losses import LOSSES
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     Cost,
     DeviceSpec,
@@ -237,7 +237,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         np.add.at(sums, (np.arange(len(labels))[:, None], labels), votes)
         return sums / sums.sum(axis=1, keepdims=True)
 
-    def _beside(self, y: Batch, x: Batch) -> Batch:
+    def _beside(self, y: SeriesSet, x: SeriesSet) -> SeriesSet:
         """Return the series fitted on the device of others."""
         if isinstance(y.array, type(x.array)):
             return y
@@ -245,7 +245,7 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         return dataclasses.replace(y, array=like.array)
 
     def _nearest(
-        self, x: Batch, y: Batch, count: int, same: bool
+        self, x: SeriesSet, y: SeriesSet, count: int, same: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return losses and indexes; of the same series, not with itself."""
         loss = self._loss()

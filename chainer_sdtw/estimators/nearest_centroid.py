@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     Cost,
     DeviceSpec,
@@ -171,7 +171,9 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         return self.classes_[losses.argmin(axis=1)]
 
 
-def _means(batch: Batch, labels: np.ndarray, count: int, length: int) -> Any:
+def _means(
+    batch: SeriesSet, labels: np.ndarray, count: int, length: int
+) -> Any:
     """The Euclidean mean ``(C, length, d)`` of each class."""
     series = resampled(batch, length)
     xp = batch.xp

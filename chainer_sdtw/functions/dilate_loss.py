@@ -8,7 +8,7 @@ import chainer
 from chainer.backend import get_array_module
 
 import sdtw_cpu
-from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.bound_problem import bind_series
 from chainer_sdtw._engine.series import Pairs, as_pairs, check_reduce
 from chainer_sdtw._engine.types import (
     Cost,
@@ -115,8 +115,8 @@ def dilate_loss(
     gamma = sdtw_cpu.check_gamma(gamma)
     label = "dilate_loss"
     pairs = as_pairs(label, x, y, x_length, y_length)
-    table = series_table(label, pairs, gamma, cost, bandwidth, mask)
-    shape, time = table.tangents(distance_from_diagonal(pairs))
+    bound = bind_series(label, pairs, gamma, cost, bandwidth, mask)
+    shape, time = bound.tangents(distance_from_diagonal(pairs))
     # Each alone, lest 0 times inf come of it.
     if alpha == 1:
         return pairs.finished(shape, reduce)

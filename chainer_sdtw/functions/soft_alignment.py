@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sdtw_cpu
-from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.bound_problem import bind_series
 from chainer_sdtw._engine.series import as_pairs
 from chainer_sdtw._engine.types import Cost, Counts, Mask, Series, Variable
 from sdtw_cpu.types import Real
@@ -81,5 +81,5 @@ def soft_alignment(
     label = "soft_alignment"
     pairs = as_pairs(label, x, y, x_length, y_length)
     options = gamma, cost, bandwidth, mask
-    table = series_table(label, pairs, *options, explicit=True)
-    return pairs.finished(table.alignments())
+    bound = bind_series(label, pairs, *options, explicit=True)
+    return pairs.finished(bound.alignments())

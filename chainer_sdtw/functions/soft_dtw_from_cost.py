@@ -9,7 +9,7 @@ from chainer.utils import type_check
 
 import sdtw_cpu
 from chainer_sdtw._engine import series
-from chainer_sdtw._engine.bound_problem import cost_table
+from chainer_sdtw._engine.bound_problem import bind_costs
 from chainer_sdtw._engine.types import (
     ArrayLike,
     Counts,
@@ -88,7 +88,7 @@ def soft_dtw_from_cost(
             ("y_length", y_length, n),
         )
     )
-    table = cost_table(
+    bound = bind_costs(
         label,
         series.computable(matrices),
         gamma,
@@ -97,7 +97,7 @@ def soft_dtw_from_cost(
         x_length,
         y_length,
     )
-    return series.finished(table.values(), reduce, batched, matrices.dtype)
+    return series.finished(bound.values(), reduce, batched, matrices.dtype)
 
 
 def _expect_matrices(cost_type: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import chainer
 
-from chainer_sdtw._engine.bound_problem import series_table
+from chainer_sdtw._engine.bound_problem import bind_series
 from chainer_sdtw._engine.series import as_pairs, check_reduce
 from chainer_sdtw._engine.types import (
     Cost,
@@ -83,6 +83,6 @@ def temporal_distortion_index(
     label = "temporal_distortion_index"
     with chainer.no_backprop_mode():
         pairs = as_pairs(label, x, y, x_length, y_length)
-        table = series_table(label, pairs, 0.0, cost, bandwidth, mask)
-        _, time = table.tangents(distance_from_diagonal(pairs))
+        bound = bind_series(label, pairs, 0.0, cost, bandwidth, mask)
+        _, time = bound.tangents(distance_from_diagonal(pairs))
         return pairs.finished(time, reduce)

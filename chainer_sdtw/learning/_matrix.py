@@ -11,7 +11,7 @@ import numpy as np
 from chainer import backend
 
 from chainer_sdtw._engine.losses import Loss, less_half, paired
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from sdtw_cpu.types import Integer
 
 MAX_BYTES = 2**25
@@ -21,7 +21,9 @@ MAX_BYTES = 2**25
 _MAX_CELLS = 2**29
 
 
-def matrix(x: Batch, y: Batch | None, loss: Loss, **options: Any) -> Any:
+def matrix(
+    x: SeriesSet, y: SeriesSet | None, loss: Loss, **options: Any
+) -> Any:
     """Return the loss ``(N, M)`` of all pairs, on the device of the series.
 
     Args:
@@ -39,8 +41,8 @@ def matrix(x: Batch, y: Batch | None, loss: Loss, **options: Any) -> Any:
 
 def fill(
     out: Any,
-    x: Batch,
-    y: Batch | None,
+    x: SeriesSet,
+    y: SeriesSet | None,
     loss: Loss,
     *,
     x_term: Any = None,
@@ -90,7 +92,9 @@ def fill(
                 bar.update(done)
 
 
-def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
+def self_terms(
+    x: SeriesSet, loss: Loss, max_bytes: Integer = MAX_BYTES
+) -> Any:
     """Return the loss ``(N,)`` of each series with itself."""
     count = _pairs_per_slab(x, x, loss, max_bytes)
     terms = x.xp.empty(len(x), x.array.dtype)
@@ -105,7 +109,7 @@ def self_terms(x: Batch, loss: Loss, max_bytes: Integer = MAX_BYTES) -> Any:
 
 
 def _between(
-    x: Batch, i: np.ndarray, y: Batch, j: np.ndarray, loss: Loss
+    x: SeriesSet, i: np.ndarray, y: SeriesSet, j: np.ndarray, loss: Loss
 ) -> Any:
     """Return the loss of pairs of series, without self-terms."""
     x, y = x.take(i), y.take(j)
@@ -114,20 +118,22 @@ def _between(
         return loss.between(pairs).array
 
 
-def _as_type(batch: Batch, dtype: np.dtype) -> Batch:
+def _as_type(batch: SeriesSet, dtype: np.dtype) -> SeriesSet:
     if batch.array.dtype == dtype:
         return batch
     return dataclasses.replace(batch, array=batch.array.astype(dtype))
 
 
-def _by_length(batch: Batch) -> np.ndarray:
+def _by_length(batch: SeriesSet) -> np.ndarray:
     """Return indexes that sort the series by length."""
     if batch.length is None:
         return np.arange(len(batch))
     return np.argsort(batch.length, kind="stable")
 
 
-def _pairs_per_slab(x: Batch, y: Batch, loss: Loss, max_bytes: Integer) -> int:
+def _pairs_per_slab(
+    x: SeriesSet, y: SeriesSet, loss: Loss, max_bytes: Integer
+) -> int:
     m, n = x.array.shape[1], y.array.shape[1]
     size = (m + n) * x.features
     if callable(loss.cost):

@@ -9,10 +9,10 @@ import chainer
 import numpy as np
 from chainer.backends import cuda
 
-from chainer_sdtw._engine.bound_problem import Table
+from chainer_sdtw._engine.bound_problem import BoundProblem
 from chainer_sdtw._engine.losses import Loss, less_half, paired
-from chainer_sdtw._engine.nodes import Problem
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.problem import Problem
+from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.search import Units, power_of_two
 
@@ -38,7 +38,7 @@ class Objective:
 
     def __init__(
         self,
-        batch: Batch,
+        batch: SeriesSet,
         loss: Loss,
         weights: np.ndarray | None = None,
         labels: np.ndarray | None = None,
@@ -224,8 +224,8 @@ def _sweep_expected_costs(problem: Problem, arrays: tuple) -> tuple:
 
 # What is computed without a graph if the sweeps compute the costs.
 _SWEEPS: dict[Callable, Callable[[Problem, tuple], tuple]] = {
-    Table.values: _sweep_values,
-    Table.expected_costs: _sweep_expected_costs,
+    BoundProblem.values: _sweep_values,
+    BoundProblem.expected_costs: _sweep_expected_costs,
 }
 
 

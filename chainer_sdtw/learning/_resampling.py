@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from chainer_sdtw._engine.series_set import Batch
+from chainer_sdtw._engine.series_set import SeriesSet
 from sdtw_cpu.checks import as_integer
 
 
-def resampled(batch: Batch, length: int) -> Any:
+def resampled(batch: SeriesSet, length: int) -> Any:
     """Return the series ``(N, length, d)``, interpolated linearly."""
     xp, last = batch.xp, batch.lengths - 1
     if batch.length is None and length == batch.array.shape[1]:
@@ -34,6 +34,6 @@ def checked_length(length: Any) -> int | None:
     return None if length is None else as_integer("length", length, 1)
 
 
-def usual_length(batch: Batch) -> int:
+def usual_length(batch: SeriesSet) -> int:
     """Return the mean length of the series, rounded."""
     return int(np.rint(batch.lengths.mean()))

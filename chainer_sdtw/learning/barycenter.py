@@ -13,9 +13,9 @@ from chainer.optimizer import GradientMethod
 from chainer_sdtw._engine.losses import Loss, as_loss
 from chainer_sdtw._engine.series import array_of, on_host
 from chainer_sdtw._engine.series_set import (
-    Batch,
-    as_batch,
+    SeriesSet,
     as_one_series,
+    as_series_set,
     check_finite,
 )
 from chainer_sdtw._engine.types import ArrayLike, Cost, LossSpec, Series
@@ -129,7 +129,7 @@ def barycenter(
     """
     options = as_loss(loss, gamma, cost, bandwidth)
     stopping = as_stopping(tol, max_iter)
-    batch = as_batch("series", series)
+    batch = as_series_set("series", series)
     weights = on_host(weights)
     weights = as_weights("weights", weights, len(batch), nonzero=True)
     largest = float(weights.max())
@@ -152,7 +152,7 @@ def barycenter(
 
 
 def _initial(
-    batch: Batch,
+    batch: SeriesSet,
     loss: Loss,
     weights: np.ndarray,
     init: Any,
@@ -181,7 +181,7 @@ def _initial(
     return xp.einsum("i,ijk->jk", xp.asarray(weights), series)
 
 
-def _init_array(batch: Batch, init: Any, length: int | None) -> Any:
+def _init_array(batch: SeriesSet, init: Any, length: int | None) -> Any:
     """Check that an array fits the series, and copy it to their device."""
     guess = as_one_series("init", init)
     if guess.univariate != batch.univariate:
@@ -201,7 +201,7 @@ def _init_array(batch: Batch, init: Any, length: int | None) -> Any:
     return batch.xp.array(guess.array[0], batch.array.dtype)
 
 
-def _random(batch: Batch, length: int, random_state: Any) -> Any:
+def _random(batch: SeriesSet, length: int, random_state: Any) -> Any:
     """Noise with the mean and the standard deviation of the series."""
     if not hasattr(random_state, "standard_normal"):
         random_state = np.random.RandomState(random_state)

@@ -11,7 +11,11 @@ from chainer import backend
 
 from chainer_sdtw._engine.losses import as_loss
 from chainer_sdtw._engine.series import array_of
-from chainer_sdtw._engine.series_set import Batch, as_batch, check_fits
+from chainer_sdtw._engine.series_set import (
+    SeriesSet,
+    as_series_set,
+    check_fits,
+)
 from chainer_sdtw._engine.types import Array, Cost, LossSpec, Series
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
@@ -88,8 +92,8 @@ def pairwise_soft_dtw(
 
     """
     options = as_loss(loss, gamma, cost, bandwidth)
-    x = as_batch("X", X)
-    y = None if Y is None else as_batch("Y", Y)
+    x = as_series_set("X", X)
+    y = None if Y is None else as_series_set("Y", Y)
     if y is not None:
         check_fits("X", x, "Y", y)
     max_bytes = as_integer("max_bytes", max_bytes, 1)
@@ -103,7 +107,7 @@ def pairwise_soft_dtw(
     return matrix
 
 
-def _result(x: Batch, y: Batch, out: Any) -> Any:
+def _result(x: SeriesSet, y: SeriesSet, out: Any) -> Any:
     shape, dtype = (len(x), len(y)), np.result_type(x.dtype, y.dtype)
     with chainer.using_device(backend.get_device_from_array(x.array)):
         if out is None:
@@ -125,7 +129,7 @@ def _result(x: Batch, y: Batch, out: Any) -> Any:
     return out
 
 
-def _apart(batch: Batch, out: Any) -> Batch:
+def _apart(batch: SeriesSet, out: Any) -> SeriesSet:
     """Copy the series if writing to ``out`` would change them."""
     if not batch.xp.may_share_memory(batch.array, out):
         return batch

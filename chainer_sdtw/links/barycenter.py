@@ -14,7 +14,7 @@ from chainer.link import Link
 import sdtw_cpu
 from chainer_sdtw._engine.losses import Loss, as_loss, less_half, paired
 from chainer_sdtw._engine.series import array_of, on_host
-from chainer_sdtw._engine.series_set import as_batch, as_one_series
+from chainer_sdtw._engine.series_set import as_one_series, as_series_set
 from chainer_sdtw._engine.types import (
     ArrayLike,
     Cost,
@@ -151,7 +151,7 @@ class Barycenter(Link):
         if y_term not in (None, "skip"):
             raise ValueError(f"y_term must be None or 'skip', got {y_term!r}")
         loss, z = self._options(), self.barycenter
-        batch = as_batch("series", series)
+        batch = as_series_set("series", series)
         if batch.dtype != z.dtype or batch.univariate != (z.ndim == 1):
             raise ValueError(
                 f"series must be {z.dtype} with {z.ndim - 1} axes of "

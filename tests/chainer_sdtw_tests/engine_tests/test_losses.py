@@ -11,7 +11,7 @@ import pytest
 from named_losses import ALIASES, FUNCTIONS
 
 from chainer_sdtw._engine import losses
-from chainer_sdtw._engine.bound_problem import Table
+from chainer_sdtw._engine.bound_problem import BoundProblem
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "guide" / "losses.md"
 SERIES = [
@@ -162,7 +162,7 @@ def doubled(x, y, gamma=1.0, *, reduce="mean"):
 
 def test_a_new_loss_is_a_line_and_a_function(monkeypatch):
     line = losses.LossKind(
-        name="doubled", value=lambda problem: 2 * Table.values(problem)
+        name="doubled", value=lambda problem: 2 * BoundProblem.values(problem)
     )
     monkeypatch.setattr(losses, "_FUNCTIONS", dict(losses._FUNCTIONS))
     monkeypatch.setitem(losses.LOSSES, "doubled", line)

@@ -24,6 +24,7 @@ from chainer_sdtw import (
     soft_dtw_from_cost,
 )
 from chainer_sdtw._engine import losses, nodes, series_set
+from chainer_sdtw._engine import problem as problems
 from chainer_sdtw._engine import series as engine_series
 from chainer_sdtw.learning._objective import Objective
 
@@ -61,7 +62,7 @@ def device():
 def sweeps(device, monkeypatch):
     """What the losses call: the kernels, in the place of sdtw_cpu."""
     emulated = Emulated(device)
-    monkeypatch.setattr(nodes, "sweeps_for", lambda arrays: emulated)
+    monkeypatch.setattr(problems, "sweeps_for", lambda arrays: emulated)
     return emulated
 
 
@@ -221,7 +222,7 @@ def test_family(sweeps, monkeypatch, name):
         sweeps.tangent_from_cost,
     )
     assert any(sweep.called for sweep in called)
-    monkeypatch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
+    monkeypatch.setattr(problems, "sweeps_for", lambda arrays: sdtw_cpu)
     expected = checks.derivatives(loss, *checks.pair(), **options)
     for a, b in zip(actual, expected):
         np.testing.assert_allclose(a, b, atol=1e-11)
@@ -249,17 +250,17 @@ def cupy_array(monkeypatch):
 
 
 def test_arrays_of_cupy_go_to_a_gpu(cupy_array):
-    assert nodes.sweeps_for((cupy_array, cupy_array)) is cuda
+    assert problems.sweeps_for((cupy_array, cupy_array)) is cuda
 
 
 def test_arrays_of_numpy_do_not(rng):
     both = rng.random((2, 3, 1)), rng.random((2, 4, 1))
-    assert nodes.sweeps_for(both) is sdtw_cpu
+    assert problems.sweeps_for(both) is sdtw_cpu
 
 
 def test_arrays_of_both(cupy_array, rng):
     x = rng.random((2, 3, 1)).astype(np.float32)
-    problem = nodes.Problem("soft_dtw", 1.0, "sqeuclidean")
+    problem = problems.Problem("soft_dtw", 1.0, "sqeuclidean")
     for inputs in ((x, cupy_array), (cupy_array, x)):
         with pytest.raises(TypeError, match=r"mixed .* \(soft_dtw\)"):
             nodes.Value(problem, False).apply(inputs)
@@ -275,7 +276,7 @@ def test_to_gpu_without_cupy(rng):
 @pytest.mark.parametrize("loss", ["soft_dtw", "divergence", "sharp"])
 def test_objective_of_barycenters(sweeps, rng, loss):
     series = [rng.standard_normal((n, 2)) for n in (7, 40, 12)]
-    batch = series_set.as_batch("series", series)
+    batch = series_set.as_series_set("series", series)
     labels, z = np.array([1, 0, 1]), rng.standard_normal((2, 20, 2))
 
     def evaluated():
@@ -286,7 +287,7 @@ def test_objective_of_barycenters(sweeps, rng, loss):
     sweep = sweeps.tangent if loss == "sharp" else sweeps.value
     assert sweep.call_count == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
+        patch.setattr(problems, "sweeps_for", lambda arrays: sdtw_cpu)
         expected, expected_gradient = evaluated()
     np.testing.assert_allclose(values, expected, rtol=1e-10)
     np.testing.assert_allclose(gradient, expected_gradient, atol=1e-9)
@@ -304,7 +305,7 @@ def test_losses_of_all_pairs(sweeps, rng, loss):
     sweep = sweeps.tangent if loss == "sharp" else sweeps.value
     assert sweep.call_count > 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nodes, "sweeps_for", lambda arrays: sdtw_cpu)
+        patch.setattr(problems, "sweeps_for", lambda arrays: sdtw_cpu)
         expected = losses()
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
 

@@ -28,7 +28,7 @@ def test_objective(rng, series, loss, options, length):
     z = rng.standard_normal((length, 2))
     expected = total(z, series, weights, loss, 0.4, **options)
     objective = Objective(
-        series_set.as_batch("series", series),
+        series_set.as_series_set("series", series),
         losses.as_loss(loss, 0.4, **options),
         weights,
     )
@@ -45,7 +45,7 @@ def test_several_at_once(rng, series, loss):
     labels = np.array([2, 0, 2, 0])  # none for barycenter 1
     weights = np.array([1.0, 3, 0.5, 2])
     z = rng.standard_normal((3, 5, 2))
-    batch = series_set.as_batch("series", series)
+    batch = series_set.as_series_set("series", series)
     objective = Objective(batch, losses.as_loss(loss, 0.3), weights, labels, 3)
     values, gradient = objective(z)
     for k in range(3):

@@ -18,7 +18,7 @@ def three(rng):
     """Ten series of three barycenters, one of which has none of them."""
     series = rng.standard_normal((10, 6, 2)).cumsum(axis=1)
     labels = np.array([0, 2] * 5)
-    batch = series_set.as_batch("series", series)
+    batch = series_set.as_series_set("series", series)
     loss = losses.as_loss("soft_dtw", 0.5)
     objective = Objective(batch, loss, None, labels, 3)
     return objective, rng.standard_normal((3, 5, 2))
