@@ -9,15 +9,15 @@ namespace {
 // The mass of the alignment on its way back through a strip.
 struct Mass {
   T keep, hand, diagonal;  // to the left, up, and up one step later
-  T x_sum, y_sum;          // univariate: sums of E (x - y)
-  // Dual numbers: tangents of the first three.
+  T x_sum, y_sum;          // univariate: sums of E times the slope
+  // With tangents: those of the first three.
   T keep_tangent, hand_tangent, diagonal_tangent;
 
   // Sweep a segment back, by one warp; the alignment replaces the shares to
   // the left, its tangent those up. Takes what the strip below hands to the
   // last row and puts what the first row hands on. `inverse_gamma` is 0 for
   // gamma = 0.
-  SDTW_DEVICE void back(const Costs& costs, Shared<T> plane, int count,
+  SDTW_DEVICE void back(const Weights& weights, Shared<T> plane, int count,
                         T inverse_gamma, Shared<const T> from_below,
                         Shared<T> to_above, Shared<T> y_sums) {
     const int lane = threadIdx.x;
@@ -63,15 +63,15 @@ struct Mass {
         hand = fused(up[i], e, diagonal);
         diagonal = product(across[i], e);
         if (kUnivariate) {
-          const T y = costs.series[step + kRows - 1 - lane];
-          const T a = PairCost::slope(sum(costs.x, -y));
+          const T y = weights.series[step + kRows - 1 - lane];
+          const T a = PairCost::slope(sum(weights.x, -y));
           x_sum = fused(e, a, x_sum);
           T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
         } else if (PairCost::kFinish) {
           plane[step * kStride + lane] =
-              product(e, costs.factor(step, lane)[0]);
+              product(e, weights.factor(step, lane)[0]);
         } else {
           plane[step * kStride + lane] = e;
         }
@@ -93,180 +93,185 @@ struct Mass {
 
 // The progress of the strip below when it is done with a segment on its way
 // back, or has added to the gradient of all its columns in that segment.
-SDTW_DEVICE int done_below(const Sweep& w, const Strip& s, int q,
+SDTW_DEVICE int done_below(const Arguments& args, const Strip& s, int q,
                            bool gradient = false) {
   const int rows = min(s.m - s.row - kRows, kRows);
-  const int stop = columns_of(w, s, kLastBelow).stop;
-  const int start = s.start_of(columns_of(w, s, kBelow).first);
+  const int end = columns_of(args, s, kLastBelow).end;
+  const int first = s.segment_of(columns_of(args, s, kBelow).begin);
   // Columns of the segment before the first too, where there is one.
-  const int end = gradient && start > 0 ? start - 1 : start;
-  return s.segments_of(rows, stop) - max(q, end);
+  const int last = gradient && first > 0 ? first - 1 : first;
+  return s.segments_of(rows, end) - max(q, last);
 }
 
 // What the strip below hands to this lane's column of the last row.
-SDTW_DEVICE void load_masses(const Sweep& w, const Strip& s, Global<T> masses,
-                             int j, Shared<T> to) {
-  const Range columns = columns_of(w, s, kRows - 1);
-  const bool handed =
-      !s.last() && columns.has(j) && j >= columns_of(w, s, kBelow).first - 1;
+SDTW_DEVICE void load_masses(const Arguments& args, const Strip& s,
+                             Global<T> masses, int j, Shared<T> to) {
+  const Span columns = columns_of(args, s, kRows - 1);
+  const bool handed = !s.last() && columns.has(j) &&
+                      j >= columns_of(args, s, kBelow).begin - 1;
   SDTW_UNROLL
   for (int k = 0; k < kMasses; ++k)
     to[k * kSteps] =
-        handed ? load_fresh(masses, (long long)k * w.edge + j - columns.first)
-               : T(0);
+        handed
+            ? load_fresh(masses, (long long)k * args.edge + j - columns.begin)
+            : T(0);
 }
 
 // What the warps that help do with the alignment of a segment.
-SDTW_DEVICE void gradients_of_segment(const Sweep& w, const Strip& s,
+SDTW_DEVICE void gradients_of_segment(const Arguments& args, const Strip& s,
                                       const Gradients& g, Shared<T> series,
-                                      Shared<const T> plane, int q, T seed,
-                                      T seed_tangent, bool bottom) {
+                                      Shared<const T> plane, int q, T grad,
+                                      T grad_tangent, bool bottom) {
   if (kExplicit) {
-    cost_gradient(w, s, g, plane, q, seed, seed_tangent);
+    cost_gradient(args, s, g, plane, q, grad, grad_tangent);
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
-      gradient_of_rows(w, s, g.x + (long long)s.b * w.m * w.d, series, plane,
-                       q, PairCost::kSlope * seed);
+      gradient_of_rows(args, s, g.x + (long long)s.b * args.m * args.d, series,
+                       plane, q, PairCost::kSlope * grad);
   } else if (g.y) {
     // Each column belongs to the second half of a segment and to the first
     // half of the next, which comes earlier. When a second half is done, so
     // is the first half of the segment before, a barrier ago.
     const int helper = threadIdx.x / 32;
     const int last = kHelpers == 2 || helper == 3;
-    const Global<int> progress = progress_of(w, s, s.index, true);
+    const Global<int> progress = progress_of(args, s, s.index, true);
     for (int half = kHelpers == 2 ? 0 : last; half <= last; ++half) {
       if (threadIdx.x % 32 == 0 && !bottom)
-        await(progress_of(w, s, s.index + 1, true),
-              done_below(w, s, half ? q : q - 1, true));
+        await(progress_of(args, s, s.index + 1, true),
+              done_below(args, s, half ? q : q - 1, true));
       __syncwarp();
-      gradient_of_columns(w, s, g.y + (long long)s.b * w.n * w.d,
+      gradient_of_columns(args, s, g.y + (long long)s.b * args.n * args.d,
                           series + (helper - 1) * kStage, plane, q, half,
-                          PairCost::kSlope * seed);
+                          PairCost::kSlope * grad);
     }
     __syncwarp();
-    if (threadIdx.x % 32 == 0 && last && s.index > w.first)
+    if (threadIdx.x % 32 == 0 && last && s.index > args.strip_begin)
       publish(progress, s.segments() - q);
   }
 }
 
 template <class S>
-SDTW_DEVICE void adjoint_strip(const Sweep& w, const Strip& s,
+SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
                                Shared<char> memory, const Gradients& g) {
   const Shared<Packed> above = take<Packed>(memory, kSteps);
-  Costs costs;
-  if (kSeries) costs.series = take<T>(memory, kSeries);
+  Weights weights;
+  if (kSeries) weights.series = take<T>(memory, kSeries);
   const Shared<T> planes = take<T>(memory, kSets * kAdjointPlanes * kPlane);
   const Shared<T> from_below = take<T>(memory, kMasses * kSteps);
   const Shared<T> to_above = take<T>(memory, kMasses * kSteps);
   const Shared<T> y_sums = take<T>(memory, kSteps);
 
   const double value = g.result[s.b];
-  const bool reached = value - value == 0 || !(kExplicit || w.band);
-  const T seed = reached ? (T)g.seed[s.b] : T(0);
-  const T seed_tangent = kDual && reached ? (T)g.seed_tangent[s.b] : T(0);
-  const T inverse_gamma = (T)(w.rate * 0.6931471805599453);
+  const bool reached = value - value == 0 || !(kExplicit || args.band);
+  const T grad = reached ? (T)g.grad[s.b] : T(0);
+  const T grad_tangent = kDual && reached ? (T)g.grad_tangent[s.b] : T(0);
+  const T inverse_gamma = (T)(args.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
-  // The strip below is not this launch's.
-  const bool bottom = s.index + 1 >= min(s.strips, w.last);
+  // Whether this launch does not sweep the strip below.
+  const bool bottom = s.index + 1 >= min(s.strips, args.strip_end);
   const int segments = s.segments();
   Mass mass = {};
   if (s.last() && lane == (s.m - 1) % kRows) mass.keep = 1;
-  if (kUnivariate) costs.x = (T)s.x[within(s.row + lane, s.m)];
-  Shared<Strip> again;
+  if (kUnivariate) weights.x = (T)s.x[within(s.row + lane, s.m)];
+  Shared<Strip> shared_strip;
   if (kHelpers) {
-    again = take<Strip>(memory, 1);
-    if (threadIdx.x == 0) again[0] = s;
+    shared_strip = take<Strip>(memory, 1);
+    if (threadIdx.x == 0) shared_strip[0] = s;
     if (!sweeps)
-      costs.template fill<S, true>(
-          w, s, s.segments() - 1,
+      weights.template fill<S, true>(
+          args, s, s.segments() - 1,
           set_of(planes, kAdjointPlanes, s.segments() - 1) + kPlane);
     __syncthreads();
   }
   const Strip drawn = s;
   for (int q = s.segments() - 1;; --q) {
-    // As of here, not from before the loop: what follows from it would take
-    // too many registers all the time.
-    const Strip s = kHelpers ? (Strip)again[0] : drawn;
-    if (q <= s.start - kSets) break;
-    if (sweeps && q >= s.start) {
-      const Global<T> masses = cast<T>(running_edge(w, s));
-      if (kUnivariate) costs.load_series(s, q);
+    // Read again in every turn: what the compiler derives from it before the
+    // loop would take too many registers.
+    const Strip s = kHelpers ? (Strip)shared_strip[0] : drawn;
+    if (q <= s.first_segment - kSets) break;
+    if (sweeps && q >= s.first_segment) {
+      const Global<T> masses = cast<T>(running_edge(args, s));
+      if (kUnivariate) weights.load_series(s, q);
       if (lane == 0 && !bottom)
-        await(progress_of(w, s, s.index + 1), done_below(w, s, q - 1));
+        await(progress_of(args, s, s.index + 1), done_below(args, s, q - 1));
       __syncwarp();
       const int j = s.column(q * kSteps + lane);
-      const Range columns = columns_of(w, s, kAbove);
-      load_edge<S>(w, s, q, columns, above);
-      load_masses(w, s, masses, j - (kRows - 1), from_below + lane);
+      const Span columns = columns_of(args, s, kAbove);
+      load_edge<S>(args, s, q, columns, above);
+      load_masses(args, s, masses, j - (kRows - 1), from_below + lane);
       Front<S> front;
-      if (q > s.start) {
-        const Global<Packed> from = state(w, s, q);
+      if (q > s.first_segment) {
+        const Global<Packed> from = state(args, s, q);
         front.current = S::unpack(from[lane]);
         front.diagonal = S::unpack(from[kRows + lane]);
       }
       __syncwarp();
       const Shared<T> plane = set_of(planes, kAdjointPlanes, q);
-      costs.use(plane + kPlane);
+      weights.use(plane + kPlane);
       const int count = s.count(q);
-      front.template sweep<true>(w, s, costs, q, count, above, above, plane);
-      mass.back(costs, plane, count, inverse_gamma, from_below, to_above,
+      front.template sweep<true>(args, s, weights, q, count, above, above,
+                                 plane);
+      mass.back(weights, plane, count, inverse_gamma, from_below, to_above,
                 y_sums);
       __syncwarp();
       if (s.index > 0 && lane < count && columns.has(j)) {
         SDTW_UNROLL
         for (int k = 0; k < kMasses; ++k)
-          masses[(long long)k * w.edge + j - columns.first] =
+          masses[(long long)k * args.edge + j - columns.begin] =
               to_above[k * kSteps + lane];
       }
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
-        const Global<In> to = g.y + ((long long)s.b * w.n + j);
+        const Global<In> to = g.y + ((long long)s.b * args.n + j);
         to[0] =
-            load_fresh(to, 0) + (In)(PairCost::kSlope * seed * y_sums[lane]);
+            load_fresh(to, 0) + (In)(PairCost::kSlope * grad * y_sums[lane]);
       }
       __syncwarp();
-      if (lane == 0 && s.index > w.first)
-        publish(progress_of(w, s, s.index), segments - q);
+      if (lane == 0 && s.index > args.strip_begin)
+        publish(progress_of(args, s, s.index), segments - q);
     }
     if (kHelpers) {
       if (kSets == 1) __syncthreads();
       if (!sweeps) {
         const int done = q + kSets - 1;
         if (done < segments)
-          gradients_of_segment(w, s, g, costs.series,
+          gradients_of_segment(args, s, g, weights.series,
                                set_of(planes, kAdjointPlanes, done), done,
-                               seed, seed_tangent, bottom);
-        if (q > s.start)
-          costs.template fill<S, true>(
-              w, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
+                               grad, grad_tangent, bottom);
+        if (q > s.first_segment)
+          weights.template fill<S, true>(
+              args, s, q - 1, set_of(planes, kAdjointPlanes, q - 1) + kPlane);
       }
       __syncthreads();
     }
   }
-  if (kHelpers && g.y && s.index > w.first && s.start > 0 && lane == 0)
-    publish(progress_of(w, s, s.index, true), s.segments() - s.start + 1);
+  if (kHelpers && g.y && s.index > args.strip_begin && s.first_segment > 0 &&
+      lane == 0)
+    publish(progress_of(args, s, s.index, true),
+            s.segments() - s.first_segment + 1);
   if (kUnivariate && g.x && s.row + lane < s.m)
-    g.x[(long long)s.b * w.m + s.row + lane] =
-        (In)(PairCost::kSlope * seed * mass.x_sum);
+    g.x[(long long)s.b * args.m + s.row + lane] =
+        (In)(PairCost::kSlope * grad * mass.x_sum);
 }
 
 // Gradients of a pair whose value is NaN.
-SDTW_DEVICE void fill_nan(const Sweep& w, const Strip& s, const Gradients& g) {
+SDTW_DEVICE void fill_nan(const Arguments& args, const Strip& s,
+                          const Gradients& g) {
   const In nan = (In)from_bits(0x7ff8000000000000ll);
   const int rows = s.m - s.row < kRows ? s.m - s.row : kRows;
-  const long long width = kExplicit ? w.n : w.d;
-  const int valid = kExplicit ? s.n : w.d;
+  const long long width = kExplicit ? args.n : args.d;
+  const int valid = kExplicit ? s.n : args.d;
   for (int r = 0; r < rows; ++r) {
-    const long long from = ((long long)s.b * w.m + s.row + r) * width;
+    const long long from = ((long long)s.b * args.m + s.row + r) * width;
     for (int k = threadIdx.x; k < valid; k += kThreads) {
       if (g.x) g.x[from + k] = nan;
       if (kDual && g.alignment) g.alignment[from + k] = nan;
     }
   }
   if (g.y && s.index == 0) {
-    const long long count = (long long)s.n * w.d;
+    const long long count = (long long)s.n * args.d;
     for (long long k = threadIdx.x; k < count; k += kThreads)
-      g.y[(long long)s.b * w.n * w.d + k] = nan;
+      g.y[(long long)s.b * args.n * args.d + k] = nan;
   }
 }
 

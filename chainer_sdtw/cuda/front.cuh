@@ -7,10 +7,10 @@
 namespace {
 
 // The steps of a segment at which this lane's row is in the band.
-SDTW_DEVICE Range open_steps(const Sweep& w, const Strip& s, int q) {
-  Range r = columns_of(w, s, threadIdx.x);
+SDTW_DEVICE Span steps_in_band(const Arguments& args, const Strip& s, int q) {
+  Span r = columns_of(args, s, threadIdx.x);
   const int shift = s.lead + (int)threadIdx.x - q * kSteps;
-  r.first += shift, r.stop += shift;
+  r.begin += shift, r.end += shift;
   return r;
 }
 
@@ -25,42 +25,43 @@ struct Front {
   // Sweep a segment forwards, by one warp; with the edge above in `above`.
   // Keeps the edge below, or each cell's shares in three planes.
   template <bool kShares>
-  SDTW_DEVICE void sweep(const Sweep& w, const Strip& s, const Costs& costs,
-                         int q, int count, Shared<const Packed> above,
-                         Shared<Packed> below, Shared<T> planes) {
-    const Rate<T> rate(w.rate);
+  SDTW_DEVICE void sweep(const Arguments& args, const Strip& s,
+                         const Weights& weights, int q, int count,
+                         Shared<const Packed> above, Shared<Packed> below,
+                         Shared<T> planes) {
+    const Rate<T> rate(args.rate);
     // Step by step: the group that has the step before the first column, after
     // which all paths start; and all of a soft minimum in log space.
     const bool first = s.index == 0 && q == 0;
     int step0 = first ? kGroup : 0;
-    if (S::kLogSpace && S::kSoft && w.rate != 0) step0 = count;
+    if (S::kLogSpace && S::kSoft && args.rate != 0) step0 = count;
     SDTW_UNROLL_BY(1)
     for (int step = 0; step < step0; ++step) {
-      Weight<T> weight = costs.weight<S>(w, rate, step);
-      if (w.band && !open_steps(w, s, q).has(step)) S::forbid(weight);
+      Weight<T> weight = weights.weight<S>(args, rate, step);
+      if (args.band && !steps_in_band(args, s, q).has(step)) S::forbid(weight);
       advance<kShares>(weight, above[step], rate, step, below, planes);
       if (first && step == s.lead - 1 && threadIdx.x == 0) diagonal = S::one();
     }
-    const Rate<T> in_groups(S::kLogSpace ? 0 : w.rate);
+    const Rate<T> in_groups(S::kLogSpace ? 0 : args.rate);
     for (; step0 < count; step0 += kGroup) {
       // What a group reads comes before what it writes, which it would wait
       // for otherwise.
-      Weight<T> weights[kGroup];
+      Weight<T> group[kGroup];
       Packed edges[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
-        weights[i] = costs.weight<S>(w, in_groups, step0 + i);
+        group[i] = weights.weight<S>(args, in_groups, step0 + i);
         edges[i] = above[step0 + i];
       }
-      if (w.band) {
-        const Range open = open_steps(w, s, q);
+      if (args.band) {
+        const Span inside = steps_in_band(args, s, q);
         SDTW_UNROLL
         for (int i = 0; i < kGroup; ++i)
-          if (!open.has(step0 + i)) S::forbid(weights[i]);
+          if (!inside.has(step0 + i)) S::forbid(group[i]);
       }
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i)
-        advance<kShares>(weights[i], edges[i], in_groups, step0 + i, below,
+        advance<kShares>(group[i], edges[i], in_groups, step0 + i, below,
                          planes);
       S::renorm(current);
       S::renorm(diagonal);
@@ -97,13 +98,13 @@ struct Front {
 
 // The edge above a strip for a segment: all entries, one per lane.
 template <class S>
-SDTW_DEVICE void load_edge(const Sweep& w, const Strip& s, int q,
-                           const Range& columns, Shared<Packed> above) {
+SDTW_DEVICE void load_edge(const Arguments& args, const Strip& s, int q,
+                           const Span& columns, Shared<Packed> above) {
   const int lane = threadIdx.x;
   const int j = s.column(q * kSteps + lane);
   Packed p = S::pack(S::none());
   if (s.index > 0 && columns.has(j))
-    p = load_fresh(edge_below(w, s, s.index - 1), j - columns.first);
+    p = load_fresh(edge_below(args, s, s.index - 1), j - columns.begin);
   above[lane] = p;
 }
 

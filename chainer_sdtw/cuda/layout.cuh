@@ -34,20 +34,21 @@ constexpr int kAdjointBlocks = kValueBlocks;
 // either axis without conflicts between banks.
 constexpr int kStride = kRows + 1;
 constexpr int kPlane = kSteps * kStride;
-constexpr int kSpan = kSteps + kRows;  // columns that a segment touches, + 1
-constexpr int kChunk = 16;             // features at a time
+constexpr int kSegmentColumns =
+    kSteps + kRows;         // columns that a segment touches, + 1
+constexpr int kChunk = 16;  // features at a time
 // Of a helper: half the steps of a segment, and the columns they touch, + 1.
 constexpr int kHalf = kSteps / 2;
-constexpr int kHalfSpan = kHalf + kRows;
+constexpr int kHalfColumns = kHalf + kRows;
 constexpr int kRowStride = kRows + 4;  // feature by feature, for the costs
-constexpr int kColumnStride = kHalfSpan + 1;
+constexpr int kColumnStride = kHalfColumns + 1;
 constexpr int kFeatureStride = kChunk + 4;  // row by row, for the gradients
 constexpr int kStage = kChunk * (kRowStride + kColumnStride);
-static_assert(kStage >= kSpan * kFeatureStride, "staging");
+static_assert(kStage >= kSegmentColumns * kFeatureStride, "staging");
 
 // The third helper has only rows to bring in.
 constexpr int kSeries =
-    kUnivariate ? kSpan
+    kUnivariate ? kSegmentColumns
     : kExplicit ? 0
                 : 2 * kStage + (kHelpers - 2) * kRows * kFeatureStride;
 constexpr int kValuePlanes = kUnivariate ? 0 : kDual ? 3 : 2;

@@ -18,9 +18,9 @@ using T = SDTW_T;
 using Exponent = Format<T>::Exponent;
 
 constexpr bool kDual = SDTW_DUAL;
-using SoftMinimum = Choice<T, Soft, kDual>::Semiring;
-using LogSpaceMinimum = Choice<T, LogSpace, kDual>::Semiring;
-using Packed = SoftMinimum::Packed;
+using SoftSemiring = SemiringOf<T, Soft, kDual>::Semiring;
+using LogSpaceSemiring = SemiringOf<T, LogSpace, kDual>::Semiring;
+using Packed = SoftSemiring::Packed;
 
 using PairCost = SDTW_COST<T>;
 constexpr bool kExplicit = PairCost::kExplicit;

@@ -282,10 +282,10 @@ struct Dual {
 
 // One of the above.
 template <class T, template <class> class Base, bool kDual>
-struct Choice {
+struct SemiringOf {
   using Semiring = Base<T>;
 };
 template <class T, template <class> class Base>
-struct Choice<T, Base, true> {
+struct SemiringOf<T, Base, true> {
   using Semiring = Dual<T, Base>;
 };

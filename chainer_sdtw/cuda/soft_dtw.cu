@@ -6,8 +6,8 @@
 //   SDTW_COST        struct of the cost, see costs.cuh; Explicit: x is cost
 //                    matrices
 //   SDTW_UNIVARIATE  1: series have one feature
-//   SDTW_DUAL        1: sweep dual numbers, every one with its tangent along a
-//                    direction, an array as the cost; with Explicit only
+//   SDTW_DUAL        1: sweep dual numbers, each with its tangent along a
+//                    direction, an array like the cost; with Explicit only
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,
@@ -31,9 +31,9 @@
 // above it is kept (the coarse tape), and the rest (the fine tape) for one
 // slab at a time.
 //
-// Pairs whose exponents float32 cannot hold are left alone by the kernels that
-// compute in float and taken by those that compute in double. These need twice
-// the tape and have half as many strips per slab.
+// Kernels that compute in float leave pairs whose exponents float32 cannot
+// hold to those that compute in double. These need twice the tape and have
+// half as many strips per slab.
 //
 // Where float64 cannot hold them either, costs are capped: the sweep is right
 // if its value is in range, as no alignment that matters has a capped cost. If
@@ -43,39 +43,19 @@
 #include "survey.cuh"
 #include "value.cuh"
 
-#define SDTW_SWEEP_PARAMETERS                                                \
-  Global<const In> x, Global<const In> y, Global<const int> x_length,        \
-      Global<const int> y_length, Global<const double> most,                 \
-      Global<int> outside, int turn, int batch, int m, int n, int d,         \
-      double rate, double forbidden, Global<const int2> band, int band_rows, \
-      Global<Packed> tape, long long slot, int edge, long long states,       \
-      int slab_strips, int slabs, int kept, int first, int last,             \
-      Global<int> progress, Global<const In> direction,                      \
-      long long direction_stride
-#define SDTW_SWEEP                     \
-  {x,          y,           x_length,  \
-   y_length,   most,        outside,   \
-   (Turn)turn, batch,       m,         \
-   n,          d,           rate,      \
-   forbidden,  band,        band_rows, \
-   tape,       slot,        edge,      \
-   states,     slab_strips, slabs,     \
-   kept,       first,       last,      \
-   progress,   direction,   direction_stride}
-
 // The values of all pairs, and their tangents; blocks: batch times the strips
 // to sweep.
 SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
-    soft_dtw_value(SDTW_SWEEP_PARAMETERS, Global<double> result,
+    soft_dtw_value(SDTW_ARGUMENTS(SDTW_PARAMETER) Global<double> result,
                    Global<In> value, Global<In> tangent) {
   Shared<char> memory = shared_memory<kValueBytes>();
-  const Sweep w = SDTW_SWEEP;
-  const Strip s = draw_strip(w, memory, false);
-  if (s.part == Part::kSoft || s.part == Part::kCapped) {
-    value_strip<SoftMinimum>(w, s, memory, result, value, tangent);
-  } else if (s.part == Part::kLogSpace) {
-    value_strip<LogSpaceMinimum>(w, s, memory, result, value, tangent);
-  } else if (s.part == Part::kNan && s.last() && threadIdx.x == 0) {
+  const Arguments args = {SDTW_ARGUMENTS(SDTW_NAME)};
+  const Strip s = draw_strip(args, memory, false);
+  if (s.route == Route::kSoft || s.route == Route::kCapped) {
+    value_strip<SoftSemiring>(args, s, memory, result, value, tangent);
+  } else if (s.route == Route::kLogSpace) {
+    value_strip<LogSpaceSemiring>(args, s, memory, result, value, tangent);
+  } else if (s.route == Route::kNan && s.last() && threadIdx.x == 0) {
     result[s.b] = from_bits(0x7ff8000000000000ll);
     value[s.b] = (In)from_bits(0x7ff8000000000000ll);
     if (kDual) tangent[s.b] = (In)from_bits(0x7ff8000000000000ll);
@@ -85,22 +65,22 @@ SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
 // The gradients of all pairs, added to zeros: gx and gy, each of them or null,
 // or that with respect to the cost in the place of gx. With dual numbers, its
 // tangent there, and itself in `alignment`.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks)
-    soft_dtw_adjoint(SDTW_SWEEP_PARAMETERS, Global<const double> result,
-                     Global<const In> seed, Global<In> gx, Global<In> gy,
-                     Global<const In> seed_tangent, Global<In> alignment) {
+SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks) soft_dtw_adjoint(
+    SDTW_ARGUMENTS(SDTW_PARAMETER) Global<const double> result,
+    Global<const In> grad, Global<In> gx, Global<In> gy,
+    Global<const In> grad_tangent, Global<In> alignment) {
   Shared<char> memory = shared_memory<kAdjointBytes>();
-  const Sweep w = SDTW_SWEEP;
-  const Gradients g = {result, seed, gx, gy, seed_tangent, alignment};
-  Strip s = draw_strip(w, memory, true);
-  if (kDual && s.part != Part::kNone) {
-    const double tangent = result[w.batch + s.b];
-    if (tangent != tangent) s.part = Part::kNan;
+  const Arguments args = {SDTW_ARGUMENTS(SDTW_NAME)};
+  const Gradients g = {result, grad, gx, gy, grad_tangent, alignment};
+  Strip s = draw_strip(args, memory, true);
+  if (kDual && s.route != Route::kNone) {
+    const double tangent = result[args.batch + s.b];
+    if (tangent != tangent) s.route = Route::kNan;
   }
-  if (s.part == Part::kNan)
-    fill_nan(w, s, g);
-  else if (s.part == Part::kSoft || s.part == Part::kCapped)
-    adjoint_strip<SoftMinimum>(w, s, memory, g);
-  else if (s.part == Part::kLogSpace)
-    adjoint_strip<LogSpaceMinimum>(w, s, memory, g);
+  if (s.route == Route::kNan)
+    fill_nan(args, s, g);
+  else if (s.route == Route::kSoft || s.route == Route::kCapped)
+    adjoint_strip<SoftSemiring>(args, s, memory, g);
+  else if (s.route == Route::kLogSpace)
+    adjoint_strip<LogSpaceSemiring>(args, s, memory, g);
 }

@@ -11,29 +11,29 @@
 namespace {
 
 // Whether a path can come to a row from the one above, or begin or end there.
-// Gives its columns.
+// Gives the columns of the row.
 SDTW_DEVICE bool is_connected(Global<const int2> band, int row, int rows,
-                              int n, Range& columns) {
-  const int2 here = band[row];
-  columns = {here.x, min(here.y, n)};
+                              int n, Span& columns) {
+  const int2 bounds = band[row];
+  columns = {bounds.x, min(bounds.y, n)};
   int above = 0;
   if (row > 0) {
-    const int2 found = band[row - 1];
-    above = found.y;
+    const int2 columns_above = band[row - 1];
+    above = columns_above.y;
   }
-  return columns.first <= above && columns.first < columns.stop &&
-         (row < rows - 1 || columns.stop == n);
+  return columns.begin <= above && columns.begin < columns.end &&
+         (row < rows - 1 || columns.end == n);
 }
 
 }  // namespace
 
-// Of series; a block per pair. No cost is negative.
+// Bounds for series, by a block for each pair. No cost is negative.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_series(Global<const In> x, Global<const In> y,
                            Global<const int> x_length,
                            Global<const int> y_length, Global<const int2> band,
                            int band_rows, int m, int n, int d,
-                           Global<double> most) {
+                           Global<double> cost_bounds) {
   Shared<char> memory =
       shared_memory<(4 * (int)sizeof(In) + 8) * kSurveyThreads>();
   const Shared<double> totals = take<double>(memory, kSurveyThreads);
@@ -50,7 +50,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   double total = 0;
   if (band) {
     const Global<const int2> rows_of_pair = band + (long long)b * band_rows;
-    Range columns;
+    Span columns;
     for (int i = at; i < x_count; i += kSurveyThreads)
       if (!is_connected(rows_of_pair, i, x_count, y_count, columns))
         total = infinity<double>();
@@ -77,10 +77,10 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       if (row < half) {
         SDTW_UNROLL
         for (int i = 0; i < 4; ++i) {
-          const int here = i * kSurveyThreads + at;
-          const In a = bounds[here];
-          const In c = bounds[here + half * features];
-          bounds[here] = (i % 2 ? a > c : a < c) ? a : c;
+          const int place = i * kSurveyThreads + at;
+          const In a = bounds[place];
+          const In c = bounds[place + half * features];
+          bounds[place] = (i % 2 ? a > c : a < c) ? a : c;
         }
       }
     }
@@ -107,16 +107,17 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   }
   if (at == 0) {
     const double bound = totals[0];
-    most[2 * b] = PairCost::finish_bound(bound);
+    cost_bounds[2 * b] = PairCost::finish_bound(bound);
   }
 }
 
-// Of cost matrices: blocks of `rows` rows each; raises zeros.
+// Bounds for cost matrices, which must be zeros before, by a block for every
+// `rows` rows.
 SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     soft_dtw_survey_cost(Global<const In> cost, Global<const int> x_length,
                          Global<const int> y_length, Global<const int2> band,
                          int band_rows, int m, int n, int rows,
-                         Global<double> most) {
+                         Global<double> cost_bounds) {
   Shared<char> memory = shared_memory<2 * 8 * kSurveyThreads>();
   const Shared<double> largest = take<double>(memory, kSurveyThreads);
   const Shared<double> lowest = take<double>(memory, kSurveyThreads);
@@ -128,25 +129,25 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   const int last = first + rows < height ? first + rows : height;
   const int at = threadIdx.x;
   const In inf = infinity<In>();
-  In found = 0, below = 0;
+  In highest = 0, below_zero = 0;
   bool bad = false, blocked = false;
   for (int i = first + at / 32; i < last; i += kSurveyThreads / 32) {
-    Range columns = {0, width};
+    Span columns = {0, width};
     if (band && !is_connected(band + (long long)b * band_rows, i, height,
                               width, columns))
       blocked = true;
     SDTW_UNROLL_BY(4)
-    for (int j = columns.first + at % 32; j < columns.stop; j += 32) {
+    for (int j = columns.begin + at % 32; j < columns.end; j += 32) {
       const In v = cost[((long long)b * m + i) * n + j];
       const In a = v < 0 ? -v : v;
       bad |= !(v > -inf);
-      found = a > found && a < inf ? a : found;
-      below = -v > below ? -v : below;
+      highest = a > highest && a < inf ? a : highest;
+      below_zero = -v > below_zero ? -v : below_zero;
     }
   }
   const double nan = from_bits(0x7ff8000000000000ll);
-  largest[at] = bad ? nan : blocked ? infinity<double>() : (double)found;
-  lowest[at] = below;
+  largest[at] = bad ? nan : blocked ? infinity<double>() : (double)highest;
+  lowest[at] = below_zero;
   for (int half = kSurveyThreads / 2; half > 0; half /= 2) {
     __syncthreads();
     if (at < half) {
@@ -159,7 +160,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
     }
   }
   if (at == 0) {
-    raise(most + 2 * b, (double)largest[0]);
-    raise(most + 2 * b + 1, (double)lowest[0]);
+    raise(cost_bounds + 2 * b, (double)largest[0]);
+    raise(cost_bounds + 2 * b + 1, (double)lowest[0]);
   }
 }

@@ -11,38 +11,43 @@ namespace {
 
 constexpr int kState = 2 * kRows;
 
-SDTW_DEVICE long long fine_size(const Sweep& w) {
-  if (w.kept < 0) return 0;
-  return w.slab_strips * (w.edge + w.states);
+SDTW_DEVICE long long fine_size(const Arguments& args) {
+  if (args.fine_slab < 0) return 0;
+  return args.slab_strips * (args.edge + args.states);
 }
-SDTW_DEVICE Global<Packed> running_edge(const Sweep& w, const Strip& s) {
-  return s.slot + (fine_size(w) + (long long)(w.slabs - 1) * w.edge);
+SDTW_DEVICE Global<Packed> running_edge(const Arguments& args,
+                                        const Strip& s) {
+  return s.tape + (fine_size(args) + (long long)(args.slabs - 1) * args.edge);
 }
 // The edge below a strip: of the columns of its last row.
-SDTW_DEVICE Global<Packed> edge_below(const Sweep& w, const Strip& s,
+SDTW_DEVICE Global<Packed> edge_below(const Arguments& args, const Strip& s,
                                       int index) {
-  const int slab = index / w.slab_strips;
-  const int place = index - slab * w.slab_strips;
-  if (place == w.slab_strips - 1 && slab < w.slabs - 1)
-    return s.slot + (fine_size(w) + (long long)slab * w.edge);
-  if (slab == w.kept) return s.slot + (long long)place * w.edge;
-  return running_edge(w, s);
+  const int slab = index / args.slab_strips;
+  const int place = index - slab * args.slab_strips;
+  if (place == args.slab_strips - 1 && slab < args.slabs - 1)
+    return s.tape + (fine_size(args) + (long long)slab * args.edge);
+  if (slab == args.fine_slab) return s.tape + (long long)place * args.edge;
+  return running_edge(args, s);
 }
 // The states of a strip of the kept slab at the start of a segment after its
 // first.
-SDTW_DEVICE Global<Packed> state(const Sweep& w, const Strip& s, int q) {
-  const int place = s.index - w.kept * w.slab_strips;
-  return s.slot + ((long long)w.slab_strips * w.edge + place * w.states +
-                   (long long)(q - s.start - 1) * kState);
+SDTW_DEVICE Global<Packed> state(const Arguments& args, const Strip& s,
+                                 int q) {
+  const int place = s.index - args.fine_slab * args.slab_strips;
+  return s.tape +
+         ((long long)args.slab_strips * args.edge + place * args.states +
+          (long long)(q - s.first_segment - 1) * kState);
 }
 
 // Segments that are done of a strip: of its sweep, or of the gradient that it
 // adds to what other strips have added.
-SDTW_DEVICE Global<int> progress_of(const Sweep& w, const Strip& s, int index,
-                                    bool gradient = false) {
-  const long long strips = w.last - w.first;
-  return w.progress +
-         (1 + (index - w.first + (gradient ? strips : 0)) * w.batch + s.b);
+SDTW_DEVICE Global<int> progress_of(const Arguments& args, const Strip& s,
+                                    int index, bool gradient = false) {
+  const long long strips = args.strip_end - args.strip_begin;
+  return args.progress +
+         (1 +
+          (index - args.strip_begin + (gradient ? strips : 0)) * args.batch +
+          s.b);
 }
 
 }  // namespace

@@ -35,9 +35,9 @@ SDTW_DEVICE void stage(Global<const In> series, int first, int length, int d,
 // A cost as it is weighed: at most that of a forbidden cell. Float sweeps take
 // no series whose costs come near it.
 template <class S>
-SDTW_DEVICE T capped(const Sweep& w, T c) {
+SDTW_DEVICE T capped(const Arguments& args, T c) {
   if (S::kLogSpace || (sizeof(T) == 4 && !kExplicit)) return c;
-  const T forbidden = w.forbidden;
+  const T forbidden = args.forbidden;
   return c < forbidden ? c : forbidden;
 }
 
@@ -45,88 +45,89 @@ SDTW_DEVICE T capped(const Sweep& w, T c) {
 // lane's row and all columns (univariate), or two planes of fractions and
 // exponents. Cells outside of the table have the weights of the nearest inside
 // or, with explicit costs, of the cost 0.
-struct Costs {
+struct Weights {
   Shared<T> series;
   T x;  // univariate: this lane's
-  Shared<T> weights;
+  Shared<T> fractions;
 
-  SDTW_DEVICE void use(Shared<T> planes) { weights = planes; }
+  SDTW_DEVICE void use(Shared<T> planes) { fractions = planes; }
 
   // Where the factor of a cell's gradient is, for the adjoint sweep.
   SDTW_DEVICE Shared<T> factor(int step, int row) const {
-    const Shared<T> from = kSets == 2 ? weights + 2 * kPlane : series;
+    const Shared<T> from = kSets == 2 ? fractions + 2 * kPlane : series;
     return from + (step * kStride + step / kHalf * kInverseGap + row);
   }
 
   // The weight of this lane's cell at a step of the segment; as a cost, in log
   // space.
   template <class S>
-  SDTW_DEVICE Weight<T> weight(const Sweep& w, const Rate<T>& rate,
+  SDTW_DEVICE Weight<T> weight(const Arguments& args, const Rate<T>& rate,
                                int step) const {
     const int lane = threadIdx.x;
-    Weight<T> found = {};
+    Weight<T> cell = {};
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
       const T c = PairCost::of(a);
       if (S::kLogSpace) {
-        found.fraction = c;
-        return found;
+        cell.fraction = c;
+        return cell;
       }
       // What rounding left out of the difference and of the square.
       const T y_part = sum(a, -x);
       const T x_part = sum(a, -y_part);
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));
       const T c_rest = PairCost::rest(a, a_rest, c);
-      weigh<false>(rate, capped<S>(w, c), c_rest, found.fraction,
-                   found.exponent);
-      return found;
+      weigh<false>(rate, capped<S>(args, c), c_rest, cell.fraction,
+                   cell.exponent);
+      return cell;
     }
     const int at = step * kStride + lane;
-    found.fraction = weights[at];
+    cell.fraction = fractions[at];
     if (!S::kLogSpace)
-      found.exponent = Format<T>::as_exponent(weights[kPlane + at]);
-    if (kDual) found.direction = weights[2 * kPlane + at];
-    return found;
+      cell.exponent = Format<T>::as_exponent(fractions[kPlane + at]);
+    if (kDual) cell.direction = fractions[2 * kPlane + at];
+    return cell;
   }
 
   // Univariate: the columns of a segment, by the warp that sweeps.
   SDTW_DEVICE void load_series(const Strip& s, int q) {
     const int column = s.column(q * kSteps) - (kRows - 1);
     SDTW_UNROLL
-    for (int i = 0; i < kSpan; i += kRows)
+    for (int i = 0; i < kSegmentColumns; i += kRows)
       series[i + threadIdx.x] = (T)s.y[within(column + i + threadIdx.x, s.n)];
   }
 
   // Otherwise: the planes of a segment, by the warps that help.
   template <class S, bool kAdjoint>
-  SDTW_DEVICE void fill(const Sweep& w, const Strip& s, int q,
+  SDTW_DEVICE void fill(const Arguments& args, const Strip& s, int q,
                         Shared<T> planes) {
     use(planes);
     if (threadIdx.x / 32 > kFillers) return;
     if (kExplicit)
-      explicit_costs<S>(w, s, q);
+      explicit_costs<S>(args, s, q);
     else
-      distances<S, kAdjoint>(w, s, q);
+      distances<S, kAdjoint>(args, s, q);
   }
 
  private:
   template <class S, bool kLarge>
   SDTW_DEVICE void put(const Rate<T>& rate, int at, T cost, T rest) {
     if (S::kLogSpace) {
-      weights[at] = cost;
+      fractions[at] = cost;
       return;
     }
     T fraction;
     Exponent exponent;
     weigh<kLarge>(rate, cost, rest, fraction, exponent);
-    weights[at] = fraction;
-    weights[kPlane + at] = Format<T>::as_number(exponent);
+    fractions[at] = fraction;
+    fractions[kPlane + at] = Format<T>::as_number(exponent);
   }
 
   template <class S>
-  SDTW_DEVICE void explicit_costs(const Sweep& w, const Strip& s, int q) {
-    const Rate<T> rate(w.rate);
+  SDTW_DEVICE void explicit_costs(const Arguments& args, const Strip& s,
+                                  int q) {
+    const Rate<T> rate(args.rate);
     const int step = threadIdx.x % kSteps;
     SDTW_UNROLL_BY(8)
     for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
@@ -135,24 +136,24 @@ struct Costs {
       T c = 0;
       T direction = 0;
       if (i < s.m && j >= 0 && j < s.n) {
-        const long long from = (long long)i * w.n + j;
-        const T given = (T)s.x[from];
-        c = capped<S>(w, given);
+        const long long from = (long long)i * args.n + j;
+        const T cost = (T)s.x[from];
+        c = capped<S>(args, cost);
         // A capped cost has no part in the tangent, but a direction of any
         // size.
-        if (kDual && c == given && c < infinity<T>())
+        if (kDual && c == cost && c < infinity<T>())
           direction = (T)s.direction[from];
       }
       const int at = step * kStride + r;
       put<S, true>(rate, at, c, T(0));
-      if (kDual) weights[2 * kPlane + at] = direction;
+      if (kDual) fractions[2 * kPlane + at] = direction;
     }
   }
 
   // Each warp takes half of the steps, each lane four rows by four steps. Sums
   // of the features of a chunk are added with what rounding takes from them.
   template <class S, bool kAdjoint>
-  SDTW_DEVICE void distances(const Sweep& w, const Strip& s, int q) {
+  SDTW_DEVICE void distances(const Arguments& args, const Strip& s, int q) {
     const int helper = threadIdx.x / 32 - 1;
     const int lane = threadIdx.x % 32;
     const int r0 = lane % 8 * 4;
@@ -161,11 +162,11 @@ struct Costs {
     const Shared<T> xs = series + helper * kStage;
     const Shared<T> ys = xs + kChunk * kRowStride;
     T high[4][4], low[4][4];
-    for (int k0 = 0; k0 < w.d; k0 += kChunk) {
-      const int count = w.d - k0 < kChunk ? w.d - k0 : kChunk;
+    for (int k0 = 0; k0 < args.d; k0 += kChunk) {
+      const int count = args.d - k0 < kChunk ? args.d - k0 : kChunk;
       __syncwarp();
-      stage<kRows>(s.x, s.row, s.m, w.d, k0, xs, 1, kRowStride);
-      stage<kHalfSpan>(s.y, column, s.n, w.d, k0, ys, 1, kColumnStride);
+      stage<kRows>(s.x, s.row, s.m, args.d, k0, xs, 1, kRowStride);
+      stage<kHalfColumns>(s.y, column, s.n, args.d, k0, ys, 1, kColumnStride);
       __syncwarp();
       T part[4][4] = {};
       constexpr int kUnroll = PairCost::kUnroll;
@@ -202,7 +203,7 @@ struct Costs {
         }
       }
     }
-    const Rate<T> rate(w.rate);
+    const Rate<T> rate(args.rate);
     if (PairCost::kFinish && kAdjoint) __syncwarp();
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
@@ -216,7 +217,7 @@ struct Costs {
           PairCost::finish(c, rest, cell_factor);
           if (kAdjoint) factor(step, r0 + i)[0] = cell_factor;
         }
-        put<S, false>(rate, step * kStride + r0 + i, capped<S>(w, c), rest);
+        put<S, false>(rate, step * kStride + r0 + i, capped<S>(args, c), rest);
       }
     }
   }

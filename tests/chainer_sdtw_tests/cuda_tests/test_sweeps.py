@@ -744,14 +744,14 @@ def test_the_order_of_threads_changes_no_bit(rng):
 # What these tests rest on: the emulator finds what is planted.
 
 # Kind of cost, part of the kernels' text, and what takes its place.
-ABOVE = "await(progress_of(w, s, s.index - 1), q + 2 < all ? q + 2 : all);"
-BELOW = "await(progress_of(w, s, s.index + 1), done_below(w, s, q - 1));"
-COLUMNS = "done_below(w, s, half ? q : q - 1, true));"
+ABOVE = "await(progress_of(args, s, s.index - 1), q + 2 < all ? q + 2 : all);"
+BELOW = "await(progress_of(args, s, s.index + 1), done_below(args, s, q - 1));"
+COLUMNS = "done_below(args, s, half ? q : q - 1, true));"
 BARRIERS = {
     "after the edge above": (
         "univariate",
-        "__syncwarp(); if (kHelpers) costs.use(",
-        "if (kHelpers) costs.use(",
+        "__syncwarp(); if (kHelpers) weights.use(",
+        "if (kHelpers) weights.use(",
     ),
     "between strips": ("univariate", ABOVE, ABOVE.replace("q + 2", "q")),
     "between strips, backwards": (
@@ -773,8 +773,8 @@ BARRIERS = {
 BOUNDS = {
     "of an edge": (
         "univariate",
-        "if (columns.has(j)) edge[j - columns.first] = below[lane];",
-        "if (j < columns.stop) edge[j - columns.first] = below[lane];",
+        "if (columns.has(j)) edge[j - columns.begin] = below[lane];",
+        "if (j < columns.end) edge[j - columns.begin] = below[lane];",
     ),
     "of a plane": (
         "univariate",
