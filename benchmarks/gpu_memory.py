@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 from common import format_memory, make_console, make_table
 
-from chainer_sdtw.cuda._plan import make_plan, room_of_band
+from chainer_sdtw.cuda._plan import make_plan, tape_of_band
 from sdtw_cpu import sakoe_chiba_band
 
 SHAPES = ("32,512,512", "32,2048,2048", "1,16384,16384", "4,65536,65536")
@@ -37,14 +37,14 @@ def main() -> None:
     columns = "B, m, n", "dtype", "slabs", "with tape", "values alone"
     table = make_table("Memory beyond inputs and outputs", *columns)
     for batch, m, n in options.shapes or map(shape, SHAPES):
-        room, more = None, 0
+        strip_tape, more = None, 0
         if options.bandwidth is not None:
             band = sakoe_chiba_band(m, n, options.bandwidth)
-            room = room_of_band(band, np.array([m]), np.array([n]))
+            strip_tape = tape_of_band(band, np.array([m]), np.array([n]))
             more = band.nbytes
         for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
             plans = [
-                make_plan(batch, m, n, dtype, keep, room=room)
+                make_plan(batch, m, n, dtype, keep, strip_tape=strip_tape)
                 for keep in (True, False)
             ]
             # Besides: a bound and a value per pair, and progress per strip.
@@ -53,7 +53,7 @@ def main() -> None:
             table.add_row(
                 *(f"{batch}, {m}, {n}", dtype.name, str(first.slabs)),
                 *(
-                    format_memory(batch * (p.slot + each) + more)
+                    format_memory(batch * (p.pair_bytes + each) + more)
                     for p in plans
                 ),
             )

@@ -3,46 +3,69 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainer_sdtw._engine.types import GpuArray
-from chainer_sdtw.cuda._arrays import known_lengths, lengths_of
+from chainer_sdtw.cuda._arrays import Limits
 from chainer_sdtw.cuda._modules import Device
 from chainer_sdtw.cuda._plan import (
-    Pass,
+    CELL_BITS,
+    SURVEY_CELLS,
+    SURVEY_THREADS,
     Plan,
-    Room,
+    PrecisionPass,
+    Turn,
     make_plan,
-    room_of_band,
+    tape_of_band,
 )
-from sdtw_cpu import checks
+from chainer_sdtw.cuda._variants import Variant, variant
 
-_SURVEY_THREADS = 256
-_SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
-_C_TYPES = {4: "float", 8: "double"}
-# Bits of exponent of a forbidden cell, at least: kCell in numerics.cuh.
-_FORBIDDEN_BITS = {4: 2.0**28, 8: 2.0**49}
-EXPLICIT = "explicit"
-# Turn in soft_dtw.cu.
-_FIRST, _AGAIN, _NOTED = range(3)
+
+class SweepArguments(NamedTuple):
+    """What every sweep is given, as ``SDTW_ARGUMENTS`` in ``arguments.cuh``.
+
+    Nones are null pointers.
+    """
+
+    x: GpuArray
+    y: GpuArray | None
+    x_length: GpuArray | None
+    y_length: GpuArray | None
+    cost_bounds: GpuArray
+    noted: GpuArray
+    turn: np.int32
+    batch: np.int32
+    m: np.int32
+    n: np.int32
+    d: np.int32
+    rate: np.float64
+    forbidden: np.float64
+    band: GpuArray | None
+    band_rows: np.int32
+    tape: GpuArray
+    pair_bytes: np.int64
+    edge: np.int32
+    states: np.int64
+    slab_strips: np.int32
+    slabs: np.int32
+    fine_slab: np.int32
+    strip_begin: np.int32
+    strip_end: np.int32
+    progress: GpuArray
+    direction: GpuArray | None
+    direction_stride: np.int64
 
 
 class Tape:
-    """What a value sweep keeps for its adjoint sweep. Opaque.
+    """What a value or tangent sweep keeps for its adjoint. Opaque.
 
     It refers to the arrays that it was made from, which must not change
-    before :func:`adjoint` has been called.
+    before :func:`adjoint` or :func:`adjoint_tangent` has been called.
     """
 
-    def __init__(self, batch: Batch, plan: Plan, memory: GpuArray) -> None:
-        self._batch = batch
-        self._plan = plan
-        self._memory = memory
-        # The slab that the fine tape is of, for every pass.
-        self._kept = [p.slabs - 1 for p in plan.passes]
+    _dual: bool  # whether of a tangent sweep
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(nbytes={self.nbytes})"
@@ -50,210 +73,291 @@ class Tape:
     @property
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""
-        batch = self._batch
-        kept = [self._memory, batch.most, batch.outside, batch.result]
-        if batch.room:
-            kept.append(batch.band)
-        return sum(a.nbytes for a in kept)
+        raise NotImplementedError
 
 
-@dataclass
-class Batch:
-    """The arguments of a sweep, on the device."""
-
-    device: Device
-    cost: str  # its name, or EXPLICIT
-    x: Any  # series, or cost matrices
-    y: Any  # series, or None
-    gamma: float
-    m: int
-    n: int
-    x_length: Any
-    y_length: Any
-    band: Any = None  # (B, m, 2) or (1, m, 2), given on the host
-    direction: Any = None  # (B, m, n) or (1, m, n): tangents of cost matrices
-    room: Room | None = field(init=False)  # that a strip needs for the band
-    band_rows: Any = field(init=False)  # from one pair's band to the next
-    most: Any = field(init=False)  # two bounds on each pair's costs
-    outside: Any = field(init=False)  # whether its value is out of range
-    result: Any = field(init=False)  # values in float64, then tangents
-
-    def __post_init__(self) -> None:
-        xp = self.device.xp
-        self.x = xp.ascontiguousarray(self.x)
-        if self.y is not None:
-            self.y = xp.ascontiguousarray(self.y)
-        if self.direction is not None:
-            self.direction = xp.ascontiguousarray(self.direction)
-        place = self.device, self.x
-        known = []
-        for name, longest in (("x_length", self.m), ("y_length", self.n)):
-            given = getattr(self, name)
-            setattr(self, name, lengths_of(*place, name, given, longest))
-            known.append(known_lengths(given, longest))
-        shape = self.size, self.m, self.n
-        band = checks.as_band(self.band, shape, known[0])
-        self.room, self.band_rows = None, np.int32(0)
-        if band is not None:
-            self.room = room_of_band(band, *known)
-            self.band = xp.asarray(band)
-            if len(band) > 1:
-                self.band_rows = np.int32(self.m)
-        zeros = xp.zeros(3 * self.size, np.float64)
-        self.most = zeros[: 2 * self.size]
-        self.outside = zeros[2 * self.size :].view(np.int32)
-        dual = self.direction is not None
-        self.result = xp.empty((1 + dual) * self.size, np.float64)
-
-    @property
-    def size(self) -> int:
-        return int(self.x.shape[0])
-
-    @property
-    def features(self) -> int:
-        return 1 if self.y is None else int(self.x.shape[2])
-
-    @property
-    def univariate(self) -> bool:
-        return self.y is not None and self.features == 1
-
-    @property
-    def _struct(self) -> str:
-        """The cost's struct in costs.cuh."""
-        # The distance of two numbers is their absolute difference.
-        if self.cost == "euclidean" and self.univariate:
-            return "Manhattan"
-        return self.cost.capitalize()
-
-    @property
-    def rate(self) -> float:
-        return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
-
-    def forbidden(self, dtype: np.dtype) -> float:
-        """The cost that stands for inf: the power of four that weighs it."""
-        if self.gamma == 0:
-            return math.inf
-        bits = _FORBIDDEN_BITS[dtype.itemsize]
-        power = 2 * math.ceil(math.log2(bits / self.rate) / 2)
-        return math.ldexp(1.0, power) if power < 1024 else math.inf
-
-    def launch(
-        self, name: str, dtype: np.dtype, blocks: int, threads: int, args: Any
-    ) -> None:
-        options: tuple[str, ...] = (
-            f"-DSDTW_IN={_C_TYPES[self.x.dtype.itemsize]}",
-            f"-DSDTW_T={_C_TYPES[dtype.itemsize]}",
-            f"-DSDTW_COST={self._struct}",
+def check_tape(tape: object, dual: bool) -> None:
+    """Check that a tape is one, and of a tangent sweep or of a value sweep."""
+    if not isinstance(tape, Tape):
+        raise TypeError(
+            f"tape must be what a sweep with tape=True returned, got {tape!r}"
         )
-        if self.univariate:
-            options += ("-DSDTW_UNIVARIATE=1",)
-        if self.direction is not None:
-            options += ("-DSDTW_DUAL=1",)
-        null = self.device.null
-        args = tuple(null if a is None else a for a in args)
-        kernel = self.device.kernel(f"soft_dtw_{name}", options)
-        kernel((blocks,), (threads,), args)
+    if tape._dual and not dual:
+        raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
+    if dual and not tape._dual:
+        raise ValueError("tape is of a value sweep: use adjoint")
+
+
+class SweepTape(Tape):
+    """The tape of a batch that has been swept."""
+
+    def __init__(
+        self, batch: DeviceBatch, plan: Plan, memory: GpuArray
+    ) -> None:
+        self._batch = batch
+        self._plan = plan
+        self._memory = memory
+        # The slab that has a fine tape, for every pass.
+        self._fine_slabs = [p.slabs - 1 for p in plan.passes]
+        self._dual = batch.dual
 
     @property
-    def _directions(self) -> tuple[Any, np.int64]:
-        """The directions and how far apart those of two pairs are."""
-        if self.direction is None or len(self.direction) == 1:
-            return self.direction, np.int64(0)
-        return self.direction, np.int64(self.m * self.n)
+    def nbytes(self) -> int:
+        batch = self._batch
+        arrays = [self._memory, batch.cost_bounds, batch.noted, batch.result]
+        if batch.band is not None:
+            arrays.append(batch.band)
+        return sum(a.nbytes for a in arrays)
+
+
+class DeviceBatch:
+    """A batch on the device, and the launches that sweep it.
+
+    Args:
+        device: Where the kernels run.
+        cost: Name of the cost of two series, or ``EXPLICIT``.
+        x: Series, or cost matrices.
+        y: Series, or None.
+        gamma: Smoothing.
+        limits: Lengths and band of the pairs.
+        direction: ``(B, m, n)`` or ``(1, m, n)``: the direction of cost
+            matrices for a tangent.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        cost: str,
+        x: Any,
+        y: Any,
+        gamma: float,
+        limits: Limits,
+        direction: Any = None,
+    ) -> None:
+        xp = device.xp
+        self.device = device
+        self.cost = cost
+        self.x = xp.ascontiguousarray(x)
+        self.y: Any = None if y is None else xp.ascontiguousarray(y)
+        self.gamma = gamma
+        self.limits = limits
+        self.direction = direction
+        if direction is not None:
+            self.direction = xp.ascontiguousarray(direction)
+        self.size, self.m, self.n = self.x.shape
+        self.features = 1
+        if self.y is not None:
+            self.n, self.features = self.y.shape[1:]
+        self.strip_tape = None
+        self.band: Any = None
+        if limits.band is not None:
+            self.strip_tape = tape_of_band(
+                limits.band, limits.rows, limits.columns
+            )
+            self.band = xp.asarray(limits.band)
+        # Two bounds on the costs of each pair, and whether it is noted.
+        zeros = xp.zeros(3 * self.size, np.float64)
+        self.cost_bounds = zeros[: 2 * self.size]
+        self.noted = zeros[2 * self.size :].view(np.int32)
+        # Values, then tangents.
+        self.result = xp.empty((1 + self.dual) * self.size, np.float64)
+
+    @property
+    def dual(self) -> bool:
+        """Whether with tangents."""
+        return self.direction is not None
 
     def survey(self, dtype: np.dtype) -> None:
         """Bound the costs of each pair."""
         m, n = np.int32(self.m), np.int32(self.n)
-        more = self.x_length, self.y_length, self.band, self.band_rows
+        limits = (
+            self.limits.x_length,
+            self.limits.y_length,
+            self.band,
+            self._band_rows,
+        )
+        arrays: tuple[Any, ...]
         if self.y is None:
-            rows = max(1, min(self.m, _SURVEY_CELLS // self.n))
-            blocks = self.size * -(-self.m // rows)
-            self.launch(
-                *("survey_cost", dtype, blocks, _SURVEY_THREADS),
-                (self.x, *more, m, n, np.int32(rows), self.most),
-            )
+            rows = max(1, min(self.m, SURVEY_CELLS // self.n))
+            name, blocks = "survey_cost", self.size * -(-self.m // rows)
+            arrays, last = (self.x,), np.int32(rows)
         else:
-            d = np.int32(self.features)
-            self.launch(
-                *("survey_series", dtype, self.size, _SURVEY_THREADS),
-                (self.x, self.y, *more, m, n, d, self.most),
-            )
+            name, blocks = "survey_series", self.size
+            arrays, last = (self.x, self.y), np.int32(self.features)
+        self._launch(
+            name,
+            self._variant(dtype),
+            blocks,
+            SURVEY_THREADS,
+            (*arrays, *limits, m, n, last, self.cost_bounds),
+        )
 
     def sweep(
         self,
         name: str,
         plan: Plan,
-        run: Pass,
-        memory: Any,
-        kept: int,
+        run: PrecisionPass,
+        tape: GpuArray,
+        fine_slab: int,
         strips: tuple[int, int],
-        turn: int,
-        *more: Any,
+        turn: Turn,
+        *outputs: Any,
     ) -> None:
-        """Launch the blocks of some strips; ``more`` ends the arguments."""
-        first, last = strips
-        blocks = self.size * (last - first)
-        progress = self.device.xp.zeros(1 + 2 * blocks, np.int32)
-        args = (
-            *(self.x, self.y, self.x_length, self.y_length, self.most),
-            *(self.outside, np.int32(turn)),
-            *map(np.int32, (self.size, self.m, self.n, self.features)),
-            *(np.float64(self.rate), np.float64(self.forbidden(run.dtype))),
-            *(self.band, self.band_rows, memory, np.int64(plan.slot)),
-            *(np.int32(plan.room.edge), np.int64(plan.room.states)),
-            *map(np.int32, (run.slab_strips, run.slabs, kept, first, last)),
-            progress,
-            *self._directions,
-            *more,
+        """Launch the blocks of some strips.
+
+        Args:
+            name: Of the kernel.
+            plan: That of the batch.
+            run: The pass that the strips belong to.
+            tape: Memory for the tape.
+            fine_slab: The slab that has a fine tape, or -1.
+            strips: The first one and the one after the last.
+            turn: Which pairs are swept.
+            outputs: The arguments of this kernel alone.
+        """
+        begin, end = strips
+        blocks = self.size * (end - begin)
+        arguments = SweepArguments(
+            x=self.x,
+            y=self.y,
+            x_length=self.limits.x_length,
+            y_length=self.limits.y_length,
+            cost_bounds=self.cost_bounds,
+            noted=self.noted,
+            turn=np.int32(turn),
+            batch=np.int32(self.size),
+            m=np.int32(self.m),
+            n=np.int32(self.n),
+            d=np.int32(self.features),
+            rate=np.float64(self._rate),
+            forbidden=np.float64(self._forbidden(run.dtype)),
+            band=self.band,
+            band_rows=self._band_rows,
+            tape=tape,
+            pair_bytes=np.int64(plan.pair_bytes),
+            edge=np.int32(plan.strip_tape.edge),
+            states=np.int64(plan.strip_tape.states),
+            slab_strips=np.int32(run.slab_strips),
+            slabs=np.int32(run.slabs),
+            fine_slab=np.int32(fine_slab),
+            strip_begin=np.int32(begin),
+            strip_end=np.int32(end),
+            progress=self.device.xp.zeros(1 + 2 * blocks, np.int32),
+            direction=self.direction,
+            direction_stride=np.int64(
+                self.m * self.n if self.dual and len(self.direction) > 1 else 0
+            ),
         )
-        # As kThreads in soft_dtw.cu.
-        series = 4 if run.dtype.itemsize == 4 else 3
-        warps = 3 if self.y is None else 1 if self.features == 1 else series
-        self.launch(name, run.dtype, blocks, 32 * warps, args)
+        variant = self._variant(run.dtype)
+        self._launch(
+            name, variant, blocks, variant.threads, (*arguments, *outputs)
+        )
+
+    def _variant(self, dtype: np.dtype) -> Variant:
+        sizes = self.x.dtype.itemsize, dtype.itemsize
+        return variant(*sizes, self.cost, self.features, self.dual)
+
+    def _launch(
+        self,
+        name: str,
+        variant: Variant,
+        blocks: int,
+        threads: int,
+        arguments: tuple[Any, ...],
+    ) -> None:
+        null = self.device.null
+        kernel = self.device.kernel(f"soft_dtw_{name}", variant.options)
+        kernel(
+            (blocks,),
+            (threads,),
+            tuple(null if a is None else a for a in arguments),
+        )
+
+    @property
+    def _band_rows(self) -> np.int32:
+        several = self.band is not None and len(self.band) > 1
+        return np.int32(self.m if several else 0)
+
+    @property
+    def _rate(self) -> float:
+        return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
+
+    def _forbidden(self, dtype: np.dtype) -> float:
+        """The cost that stands for inf: the power of four that weighs it."""
+        if self.gamma == 0:
+            return math.inf
+        cell = 2.0 ** CELL_BITS[dtype.itemsize]
+        power = 2 * math.ceil(math.log2(cell / self._rate) / 2)
+        return math.ldexp(1.0, power) if power < 1024 else math.inf
 
 
-def sweep_values(batch: Batch, keep: bool) -> Any:
-    """The values, tangents if there is a direction, and a tape if to keep."""
+def sweep_values(batch: DeviceBatch, keep: bool) -> Any:
+    """Return values, tangents along the direction, and a tape if to keep."""
     xp = batch.device.xp
-    dual = batch.direction is not None
-    size = batch.size, batch.m, batch.n
-    plan = make_plan(*size, batch.x.dtype, keep, dual, batch.room)
-    memory = xp.empty(batch.size * plan.slot, np.uint8)
-    out = xp.empty(batch.size, batch.x.dtype)
-    tangent = xp.empty_like(out) if dual else None
+    plan = make_plan(
+        batch.size,
+        batch.m,
+        batch.n,
+        batch.x.dtype,
+        keep,
+        batch.dual,
+        batch.strip_tape,
+    )
+    memory = xp.empty(batch.size * plan.pair_bytes, np.uint8)
+    value = xp.empty(batch.size, batch.x.dtype)
+    tangent = xp.empty_like(value) if batch.dual else None
     batch.survey(plan.passes[0].dtype)
     for run in plan.passes:
-        kept = run.slabs - 1 if keep else -1
-        every = 0, run.strips
-        end = batch.result, out, tangent
-        here = plan, run, memory, kept, every
-        batch.sweep("value", *here, _FIRST, *end)
-        # Those out of range: there are none in float, nor for gamma 0.
+        turns = [Turn.FIRST]
+        # None are noted in float, nor for gamma 0.
         if run.dtype.itemsize == 8 and batch.gamma > 0:
-            batch.sweep("value", *here, _AGAIN, *end)
-    found = (out, tangent) if dual else (out,)
+            turns.append(Turn.ONLY_NOTED)
+        for turn in turns:
+            batch.sweep(
+                "value",
+                plan,
+                run,
+                memory,
+                run.slabs - 1 if keep else -1,
+                (0, run.strips),
+                turn,
+                batch.result,
+                value,
+                tangent,
+            )
+    values = (value, tangent) if batch.dual else (value,)
     if keep:
-        return (*found, Tape(batch, plan, memory))
-    return found if dual else out
+        return (*values, SweepTape(batch, plan, memory))
+    return values if batch.dual else value
 
 
 def sweep_back(
-    tape: Tape,
-    seed: Any,
+    tape: SweepTape,
+    grad: Any,
     gx: Any,
     gy: Any,
-    seed_tangent: Any = None,
+    grad_tangent: Any = None,
     alignment: Any = None,
 ) -> None:
-    """Add gradients to zeros, or write tangents of those of costs."""
+    """Add gradients to zeros, or write tangents of those of costs.
+
+    Args:
+        tape: Of the values.
+        grad: The gradient with respect to the values.
+        gx: Gradient for x, or for the cost, or None.
+        gy: Gradient for y, or None.
+        grad_tangent: The tangent of ``grad``; ``gx`` is then the tangent of
+            the gradient for the cost.
+        alignment: With tangents, the alignment times ``grad``, or None.
+    """
     batch, plan, memory = tape._batch, tape._plan, tape._memory
-    unused = batch.device.xp.empty_like(seed)
+    unused = batch.device.xp.empty_like(grad)
     for i, run in enumerate(plan.passes):
         for slab in reversed(range(run.slabs)):
             strips = run.slab(slab)
-            here = plan, run, memory, slab, strips, _NOTED
-            if tape._kept[i] != slab:
-                batch.sweep("value", *here, batch.result, unused, unused)
-                tape._kept[i] = slab
-            end = seed, gx, gy, seed_tangent, alignment
-            batch.sweep("adjoint", *here, batch.result, *end)
+            where = plan, run, memory, slab, strips, Turn.AS_NOTED
+            if tape._fine_slabs[i] != slab:
+                batch.sweep("value", *where, batch.result, unused, unused)
+                tape._fine_slabs[i] = slab
+            outputs = grad, gx, gy, grad_tangent, alignment
+            batch.sweep("adjoint", *where, batch.result, *outputs)

@@ -1,36 +1,54 @@
 """How a batch is spread over launches and over memory.
 
 Everything that depends on ``(B, m, n, d)`` is decided here; what it means is
-told in ``soft_dtw.cu``.
+told in ``soft_dtw.cu``. The constants that the kernels need too are passed to
+the compiler.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 import numpy as np
 
 ROWS = 32  # of a strip
 STEPS = 32  # of a segment
-GROUP = 8  # the steps before the first column are at most as many
+GROUP = 8  # steps between normalisations; at most as many before column 0
+SURVEY_THREADS = 256
+SURVEY_CELLS = 1 << 16  # per block, so that a few matrices fill a device
+# Bits of exponent of a forbidden cell, at least, by the size of a number.
+CELL_BITS = {4: 28, 8: 49}
 
-# Bytes of the fine tape that no batch is split up for, and the most that is
-# taken for it. In between it may take a part of what it would take whole:
-# slabs must be large enough to keep a device busy.
-FREE_BYTES = 128 << 20
-MOST_BYTES = 768 << 20
-PART = 16
+# A fine tape of up to this many bytes is kept whole. A larger one is split
+# into slabs, each a fraction of it: large enough to keep a device busy, but
+# not above the maximum.
+WHOLE_TAPE_BYTES = 128 << 20
+MAX_SLAB_BYTES = 768 << 20
+SLABS = 16
 
 # A slab of less than all strips costs another value sweep of it.
 _NO_SLABS = 2**30
 
 
+class Turn(enum.IntEnum):
+    """Which pairs a launch in float64 sweeps, and how.
+
+    The first launch notes the pairs whose costs are capped and whose values
+    are out of range. Noted pairs are swept in log space.
+    """
+
+    FIRST = 0  # all pairs, none in log space for having been noted
+    ONLY_NOTED = 1  # only those noted
+    AS_NOTED = 2  # all pairs, those noted in log space
+
+
 @dataclass(frozen=True)
-class Pass:
-    """What one family of kernels does of the batch.
+class PrecisionPass:
+    """The launches over a batch that compute in one type.
 
     Attributes:
-        dtype: What it computes in.
+        dtype: What they compute in.
         strips: Strips of 32 rows in the longest pair.
         slab_strips: Strips per slab.
         slabs: Number of slabs.
@@ -44,8 +62,8 @@ class Pass:
     dual: bool = False
 
     @property
-    def packed(self) -> int:
-        """Bytes of a mantissa and an exponent, and of as much for tangents."""
+    def entry_bytes(self) -> int:
+        """Bytes of a mantissa and an exponent, with tangents of two."""
         return (4 if self.dual else 2) * self.dtype.itemsize
 
     def slab(self, index: int) -> tuple[int, int]:
@@ -62,19 +80,17 @@ class Plan:
         passes: Float32 batches have two: one in float32, and one in float64
             for pairs whose exponents float32 cannot hold. A pair is left to
             one of them by the device, so both use the same memory.
-        room: What a strip takes of the tape.
-        slot: Bytes per pair for the tape.
-        keep: Whether there will be an adjoint sweep.
+        strip_tape: What a strip takes of the tape.
+        pair_bytes: Bytes of the tape for each pair.
     """
 
-    passes: tuple[Pass, ...]
-    room: Room
-    slot: int
-    keep: bool
+    passes: tuple[PrecisionPass, ...]
+    strip_tape: StripTape
+    pair_bytes: int
 
 
 @dataclass(frozen=True)
-class Room:
+class StripTape:
     """Pairs of mantissa and exponent that a strip takes on the fine tape.
 
     Attributes:
@@ -87,50 +103,54 @@ class Room:
 
     @property
     def entries(self) -> int:
-        """All of them."""
+        """All entries."""
         return self.edge + self.states
 
 
-def room_of_table(n: int) -> Room:
-    """The room for strips of all columns."""
+def tape_of_table(n: int) -> StripTape:
+    """Return what strips of all columns take."""
     segments = -(-(n + ROWS - 1 + GROUP) // STEPS)
-    return Room(n, (segments - 1) * 2 * ROWS)
+    return StripTape(n, (segments - 1) * 2 * ROWS)
 
 
-def room_of_band(
+def tape_of_band(
     band: np.ndarray, rows: np.ndarray | None, columns: np.ndarray | None
-) -> Room:
-    """The room for the widest strip of a band.
+) -> StripTape:
+    """Return what the widest strip of a band takes.
 
     Args:
         band: ``(B, m, 2)`` or ``(1, m, 2)``.
-        rows: Each pair's, ``(B,)`` or ``(1,)``; None if only the device knows
-            them. What the band has beyond them is ignored.
-        columns: The same.
+        rows: Number of rows of each pair, ``(B,)`` or ``(1,)``; None if only
+            the device knows them. The band beyond them is ignored.
+        columns: The same for columns.
     """
     m = band.shape[1]
     lead = np.arange(1, GROUP + 1)
     if rows is not None and columns is not None:
         lead = GROUP - (columns + (rows - 1) % ROWS) % GROUP
         lead = lead[:, None, None]
-    end = np.array([m]) if rows is None else rows
-    top = np.minimum(np.arange(0, m, ROWS), end[:, None] - 1)
-    bottom = np.minimum(top + ROWS - 1, end[:, None] - 1)
+    height = np.array([m]) if rows is None else rows
+    top = np.minimum(np.arange(0, m, ROWS), height[:, None] - 1)
+    bottom = np.minimum(top + ROWS - 1, height[:, None] - 1)
     pair = np.arange(len(band))[:, None]
-    first = band[pair, top, 0].astype(np.int64)[..., None]
-    last, stop = band[pair, bottom].astype(np.int64).transpose(2, 0, 1)
-    # As Strip::start_of and Strip::segments_of in soft_dtw.cu.
-    start = (first + lead - 1) // STEPS
-    segments = -(-(stop[..., None] + ROWS - 1 + lead) // STEPS) - start
-    edge = int((stop - last).max())
-    return Room(edge, (int(segments.max()) - 1) * 2 * ROWS)
+    begin = band[pair, top, 0].astype(np.int64)[..., None]
+    last, end = band[pair, bottom].astype(np.int64).transpose(2, 0, 1)
+    # As Strip::segment_of and Strip::segments_of in strip.cuh.
+    start = (begin + lead - 1) // STEPS
+    segments = -(-(end[..., None] + ROWS - 1 + lead) // STEPS) - start
+    edge = int((end - last).max())
+    return StripTape(edge, (int(segments.max()) - 1) * 2 * ROWS)
 
 
 def fine_bytes(
-    batch: int, m: int, n: int, dtype: np.dtype, room: Room | None = None
+    batch: int,
+    m: int,
+    n: int,
+    dtype: np.dtype,
+    strip_tape: StripTape | None = None,
 ) -> int:
     """Bytes of the fine tape of all strips."""
-    entries = (room or room_of_table(n)).entries
+    entries = (strip_tape or tape_of_table(n)).entries
     return batch * -(-m // ROWS) * entries * 2 * dtype.itemsize
 
 
@@ -141,7 +161,7 @@ def make_plan(
     dtype: np.dtype,
     keep: bool,
     dual: bool = False,
-    room: Room | None = None,
+    strip_tape: StripTape | None = None,
 ) -> Plan:
     """Plan the sweeps of ``batch`` tables of at most ``m`` x ``n`` cells.
 
@@ -152,18 +172,21 @@ def make_plan(
         dtype: Type of the arrays: float32 or float64.
         keep: Whether an adjoint sweep follows.
         dual: Whether with tangents.
-        room: What a strip takes; None for all columns.
+        strip_tape: What a strip takes; None for all columns.
     """
-    room = room or room_of_table(n)
+    strip_tape = strip_tape or tape_of_table(n)
     strips = -(-m // ROWS)
     types: list[np.dtype] = [np.dtype(np.float64)]
     if dtype.itemsize == 4:
         types.insert(0, np.dtype(np.float32))
     if not keep:
-        alone = tuple(Pass(t, strips, _NO_SLABS, 1, dual) for t in types)
-        return Plan(alone, room, room.edge * alone[-1].packed, False)
-    whole = fine_bytes(batch, m, n, dtype, room) * (2 if dual else 1)
-    limit = min(max(whole // PART, FREE_BYTES), MOST_BYTES)
+        alone = tuple(
+            PrecisionPass(t, strips, _NO_SLABS, 1, dual) for t in types
+        )
+        pair_bytes = strip_tape.edge * alone[-1].entry_bytes
+        return Plan(alone, strip_tape, pair_bytes)
+    whole = fine_bytes(batch, m, n, dtype, strip_tape) * (2 if dual else 1)
+    limit = min(max(whole // SLABS, WHOLE_TAPE_BYTES), MAX_SLAB_BYTES)
     slabs = min(-(-whole // limit), strips)
     passes = []
     for kind in types:
@@ -171,10 +194,13 @@ def make_plan(
         share = kind.itemsize // dtype.itemsize
         slab_strips = -(-strips // (slabs * share))
         passes.append(
-            Pass(kind, strips, slab_strips, -(-strips // slab_strips), dual)
+            PrecisionPass(
+                kind, strips, slab_strips, -(-strips // slab_strips), dual
+            )
         )
-    slot = max(
-        p.packed * (p.slab_strips * room.entries + p.slabs * room.edge)
+    pair_bytes = max(
+        p.entry_bytes
+        * (p.slab_strips * strip_tape.entries + p.slabs * strip_tape.edge)
         for p in passes
     )
-    return Plan(tuple(passes), room, -(-slot // 32) * 32, True)
+    return Plan(tuple(passes), strip_tape, -(-pair_bytes // 32) * 32)

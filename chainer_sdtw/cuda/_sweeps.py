@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Optional
 
 from chainer_sdtw._engine.types import GpuArray
-from chainer_sdtw.cuda._arrays import check_same_device, current, make_seed
+from chainer_sdtw.cuda._arrays import (
+    as_grad,
+    as_limits,
+    check_same_device,
+    current,
+)
 from chainer_sdtw.cuda._launch import (
-    EXPLICIT,
-    Batch,
+    DeviceBatch,
+    SweepTape,
     Tape,
+    check_tape,
     sweep_back,
     sweep_values,
 )
 from chainer_sdtw.cuda._modules import Device, cupy_device
+from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
 from sdtw_cpu.types import CostName, Integers, Real, Reals
 
@@ -70,12 +77,12 @@ def value(
     device = device or cupy_device()
     checks.check_series(x, y)
     gamma = checks.check_gamma(gamma)
-    cost = checks.check_cost(cost)
+    checks.check_cost(cost)
     check_same_device(x=x, y=y)
     with current(x):
-        m, n = x.shape[1], y.shape[1]
-        given = x, y, gamma, m, n, x_length, y_length, band
-        batch = Batch(device, cost, *given)
+        shape = x.shape[0], x.shape[1], y.shape[1]
+        limits = as_limits(device, x, shape, x_length, y_length, band)
+        batch = DeviceBatch(device, cost, x, y, gamma, limits)
         return sweep_values(batch, tape)
 
 
@@ -117,9 +124,8 @@ def value_from_cost(
     checks.check_array("cost", cost)
     gamma = checks.check_gamma(gamma)
     with current(cost):
-        _, m, n = cost.shape
-        given = cost, None, gamma, m, n, x_length, y_length, band
-        batch = Batch(device, EXPLICIT, *given)
+        limits = as_limits(device, cost, cost.shape, x_length, y_length, band)
+        batch = DeviceBatch(device, EXPLICIT, cost, None, gamma, limits)
         return sweep_values(batch, tape)
 
 
@@ -151,21 +157,22 @@ def adjoint(
         features) coincide, it counts as zero.
 
     Raises:
-        TypeError: If the tape is of a tangent.
-        ValueError: If ``grad`` has the wrong shape or is on another device.
+        TypeError: If the tape is not one or ``grad`` not real numbers.
+        ValueError: If the tape is of a tangent, or ``grad`` has the wrong
+            shape or is on another device.
     """
+    check_tape(tape, dual=False)
+    assert isinstance(tape, SweepTape)
     batch = tape._batch
-    if batch.direction is not None:
-        raise TypeError("the tape is of a tangent: use adjoint_tangent")
     xp = batch.device.xp
     with current(batch.x):
-        seed = make_seed(xp, grad, batch.x, 1)
+        grad = as_grad(xp, "grad", grad, batch.x, 1)
         if batch.y is None:
             e = xp.zeros(batch.x.shape, batch.x.dtype)
-            sweep_back(tape, seed, e, None)
+            sweep_back(tape, grad, e, None)
             return e
         gx = xp.zeros(batch.x.shape, batch.x.dtype) if x else None
         gy = xp.zeros(batch.y.shape, batch.y.dtype) if y else None
         if x or y:
-            sweep_back(tape, seed, gx, gy)
+            sweep_back(tape, grad, gx, gy)
         return gx, gy

@@ -15,21 +15,24 @@ import numpy as np
 
 from chainer_sdtw._engine.types import GpuArray
 from chainer_sdtw.cuda._arrays import (
+    Limits,
+    as_grad,
+    as_limits,
     check_same_device,
     current,
-    known_lengths,
-    lengths_of,
-    make_seed,
+    masked,
 )
 from chainer_sdtw.cuda._launch import (
-    EXPLICIT,
-    Batch,
+    DeviceBatch,
+    SweepTape,
     Tape,
+    check_tape,
     sweep_back,
     sweep_values,
 )
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import Gradients
+from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
 from sdtw_cpu.types import CostName, Integers, Real, Reals
 
@@ -96,12 +99,15 @@ def tangent(
     gamma = checks.check_gamma(gamma)
     checks.check_cost(cost)
     check_same_device(x=x, y=y)
+    shape = x.shape[0], x.shape[1], y.shape[1]
+    checks.check_direction(direction, (x, y), shape)
     with current(x):
-        made = _series_tape(
-            device, x, y, direction, gamma, cost, x_length, y_length, band
+        limits = as_limits(device, x, shape, x_length, y_length, band)
+        series_tape = _series_tape(
+            device, x, y, direction, gamma, cost, limits
         )
-        found = made.sweep()
-        return (*found, made) if tape else found
+        values = series_tape.sweep()
+        return (*values, series_tape) if tape else values
 
 
 def tangent_from_cost(
@@ -144,19 +150,19 @@ def tangent_from_cost(
     device = device or cupy_device()
     checks.check_array("cost", cost)
     gamma = checks.check_gamma(gamma)
+    checks.check_direction(direction, (cost,), cost.shape)
     with current(cost):
-        _, m, n = cost.shape
-        c = device.xp.ascontiguousarray(cost)
-        z = c
-        if not _is_cost(direction):
-            z = _matrices(device.xp, direction, cost, cost.shape, cost.dtype)
-        given = c, None, gamma, m, n, x_length, y_length, band, z
-        batch = Batch(device, EXPLICIT, *given)
+        limits = as_limits(device, cost, cost.shape, x_length, y_length, band)
+        cost = device.xp.ascontiguousarray(cost)
+        z = cost
+        if not isinstance(direction, str):
+            z = _matrices(device.xp, direction, cost, cost.shape)
+        batch = DeviceBatch(device, EXPLICIT, cost, None, gamma, limits, z)
         return sweep_values(batch, tape)
 
 
 def adjoint_tangent(
-    tape: Tape | SeriesTape,
+    tape: Tape,
     grad: GpuArray | Reals | None = None,
     grad_tangent: GpuArray | Reals | None = None,
     *,
@@ -181,27 +187,30 @@ def adjoint_tangent(
         gradient of the value times ``grad_tangent``.
 
     Raises:
-        TypeError: If the tape has no tangent.
-        ValueError: If a gradient has the wrong shape or is on another device.
+        TypeError: If the tape is not one or a gradient not real numbers.
+        ValueError: If the tape is of a value, or a gradient has the wrong
+            shape or is on another device.
     """
-    if isinstance(tape, Tape):
-        batch = tape._batch
-        if batch.direction is None:
-            raise TypeError("the tape is of a value: use adjoint")
-        with current(batch.x):
-            xp = batch.device.xp
-            seeds = _seeds(xp, grad, grad_tangent, batch.x)
-            change = xp.zeros(batch.x.shape, batch.x.dtype)
-            sweep_back(tape, seeds[0], change, None, seeds[1])
-            return change
-    with current(tape.x):
-        seeds = _seeds(tape.device.xp, grad, grad_tangent, tape.x)
-        return tape.sweep_back(*seeds, x, y)
+    check_tape(tape, dual=True)
+    if isinstance(tape, SeriesTape):
+        device, like = tape.device, tape.x
+    else:
+        assert isinstance(tape, SweepTape)
+        device, like = tape._batch.device, tape._batch.x
+    with current(like):
+        xp = device.xp
+        grad = as_grad(xp, "grad", grad, like, 1)
+        grad_tangent = as_grad(xp, "grad_tangent", grad_tangent, like, 0)
+        if isinstance(tape, SeriesTape):
+            return tape.sweep_back(grad, grad_tangent, x, y)
+        change = xp.zeros(like.shape, like.dtype)
+        sweep_back(tape, grad, change, None, grad_tangent)
+        return change
 
 
-@dataclass
-class SeriesTape:
-    """The arguments of :func:`tangent`. Opaque.
+@dataclass(repr=False)
+class SeriesTape(Tape):
+    """The arguments of :func:`tangent`.
 
     Series are in float64, 0 beyond their lengths; ``direction`` is a pair of
     series, matrices, or None for the cost.
@@ -214,13 +223,11 @@ class SeriesTape:
     direction: Any
     gamma: float
     cost: str
-    x_length: Any
-    y_length: Any
-    band: np.ndarray | None
+    limits: Limits
+    _dual = True
 
     @property
     def nbytes(self) -> int:
-        """Bytes kept."""
         arrays = [self.x, self.y]
         if isinstance(self.direction, tuple):
             arrays += self.direction
@@ -239,7 +246,7 @@ class SeriesTape:
         return value, tangent
 
     def sweep_back(
-        self, seed: Any, seed_tangent: Any, x: bool, y: bool
+        self, grad: Any, grad_tangent: Any, x: bool, y: bool
     ) -> tuple[Any, Any]:
         """The changes of both gradients, or None for those not wanted."""
         xp = self.device.xp
@@ -247,7 +254,7 @@ class SeriesTape:
         gy = xp.zeros(self.y.shape, self.dtype) if y else None
         if self.direction is None:
             # The cost's own gradient changes by itself.
-            seed_tangent = seed_tangent + seed
+            grad_tangent = grad_tangent + grad
         for part in self._portions() if x or y else ():
             batch = self._batch(part)
             change = xp.zeros(batch.x.shape, batch.x.dtype)
@@ -255,8 +262,14 @@ class SeriesTape:
             if isinstance(self.direction, tuple) and self.cost != "manhattan":
                 alignment = xp.zeros_like(change)
             tape = sweep_values(batch, True)[-1]
-            seeds = seed[part], seed_tangent[part]
-            sweep_back(tape, seeds[0], change, None, seeds[1], alignment)
+            sweep_back(
+                tape,
+                grad[part],
+                change,
+                None,
+                grad_tangent[part],
+                alignment,
+            )
             del tape
             along, across = self._factors(batch, change, alignment)
             for k, a, change_of_a in self._differences(part):
@@ -268,9 +281,9 @@ class SeriesTape:
                 if gy is not None:
                     gy[part, :, k] = -each.sum(axis=1)
         if gx is not None:
-            gx = _masked(xp, gx, self.x_length)
+            gx = masked(xp, gx, self.limits.x_length)
         if gy is not None:
-            gy = _masked(xp, gy, self.y_length)
+            gy = masked(xp, gy, self.limits.y_length)
         return gx, gy
 
     def _portions(self) -> Iterator[slice]:
@@ -294,7 +307,7 @@ class SeriesTape:
         """The part of the cost's gradient that depends on one difference."""
         return self.device.xp.sign(a) if self.cost == "manhattan" else a
 
-    def _batch(self, part: slice) -> Batch:
+    def _batch(self, part: slice) -> DeviceBatch:
         """The cost matrices of some pairs, and their directions."""
         xp = self.device.xp
         shape = part.stop - part.start, self.x.shape[1], self.y.shape[1]
@@ -313,18 +326,14 @@ class SeriesTape:
         elif not isinstance(self.direction, tuple):
             z = self.direction
             z = (z if len(z) == 1 else z[part]).astype(np.float64)
-        lengths = [
-            None if a is None else a[part]
-            for a in (self.x_length, self.y_length)
-        ]
-        _, m, n = shape
-        band = self.band
-        if band is not None and len(band) > 1:
-            band = band[part]
-        given = c, None, self.gamma, m, n, *lengths, band, z
-        return Batch(self.device, EXPLICIT, *given)
+        limits = self.limits.of(part)
+        return DeviceBatch(
+            self.device, EXPLICIT, c, None, self.gamma, limits, z
+        )
 
-    def _factors(self, batch: Batch, change: Any, e: Any) -> tuple[Any, Any]:
+    def _factors(
+        self, batch: DeviceBatch, change: Any, e: Any
+    ) -> tuple[Any, Any]:
         """What differences and what their changes are multiplied with."""
         if self.cost == "sqeuclidean":
             return 2 * change, None if e is None else 2 * e
@@ -349,97 +358,46 @@ def _series_tape(
     direction: Any,
     gamma: float,
     cost: str,
-    x_length: Any,
-    y_length: Any,
-    band: Any,
+    limits: Limits,
 ) -> SeriesTape:
     xp = device.xp
-    shape = *x.shape[:2], y.shape[1]
-    known = known_lengths(x_length, x.shape[1])
-    x_length = lengths_of(device, x, "x_length", x_length, x.shape[1])
-    y_length = lengths_of(device, y, "y_length", y_length, y.shape[1])
 
     def wide(a: Any, lengths: Any) -> Any:
         a = xp.array(a, np.float64)
         a += 0 * a  # NaN for an infinity
-        return _masked(xp, a, lengths)
+        return masked(xp, a, lengths)
 
-    if _is_cost(direction):
+    if isinstance(direction, str):
         direction = None
-    elif isinstance(direction, (tuple, list)):
+    elif isinstance(direction, tuple):
         dx, dy = direction
         direction = (
-            wide(_series(xp, "x", dx, x), x_length),
-            wide(_series(xp, "y", dy, y), y_length),
+            wide(_series(xp, dx, x), limits.x_length),
+            wide(_series(xp, dy, y), limits.y_length),
         )
     else:
-        direction = _matrices(xp, direction, x, shape, direction.dtype)
-    x_wide, y_wide = wide(x, x_length), wide(y, y_length)
-    band = checks.as_band(band, shape, known)
-    if band is not None and known is not None:
-        band = _without_padding(band, known)
-    given = direction, gamma, cost, x_length, y_length, band
-    return SeriesTape(device, x.dtype, x_wide, y_wide, *given)
+        shape = x.shape[0], x.shape[1], y.shape[1]
+        direction = _matrices(xp, direction, x, shape)
+    x_wide, y_wide = wide(x, limits.x_length), wide(y, limits.y_length)
+    return SeriesTape(
+        device, x.dtype, x_wide, y_wide, direction, gamma, cost, limits
+    )
 
 
-def _without_padding(band: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """A band whose rows beyond a pair's last repeat it."""
-    if len(band) == 1:
-        rows = rows.max(keepdims=True)
-    i = np.minimum(np.arange(band.shape[1]), rows[:, None] - 1)
-    return np.take_along_axis(band, i[..., None], 1)
-
-
-def _is_cost(direction: Any) -> bool:
-    if not isinstance(direction, str):
-        return False
-    if direction != "cost":
-        raise ValueError(f"direction must not be {direction!r}, but 'cost'")
-    return True
-
-
-def _series(xp: Any, name: str, direction: Any, series: Any) -> Any:
-    """The direction of series; zeros for None."""
+def _series(xp: Any, direction: Any, series: Any) -> Any:
+    """Return the direction of series; zeros for None."""
     if direction is None:
         return xp.zeros_like(series)
-    if direction.shape != series.shape:
-        raise ValueError(
-            f"direction of {name} must have shape {series.shape}, got "
-            f"{direction.shape}"
-        )
-    check_same_device(**{name: series}, direction=direction)
+    check_same_device(series=series, direction=direction)
     return direction
 
 
 def _matrices(
-    xp: Any, direction: Any, like: Any, shape: tuple[int, ...], dtype: np.dtype
+    xp: Any, direction: Any, like: Any, shape: tuple[int, ...]
 ) -> Any:
-    """Matrices of directions: as many as pairs, or one."""
+    """Return matrices of directions: as many as pairs, or one."""
     check_same_device(arrays=like, direction=direction)
-    try:
-        fits = np.broadcast_shapes(direction.shape, shape) == tuple(shape)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"direction must have shape {tuple(shape)}, got {direction.shape}"
-        )
-    all_of_them = xp.broadcast_to(direction, shape)
-    if all_of_them.strides[0] == 0:
-        all_of_them = all_of_them[:1]
-    return xp.ascontiguousarray(all_of_them, dtype)
-
-
-def _masked(xp: Any, a: Any, lengths: Any) -> Any:
-    """Zeros beyond the lengths; all of a series whose length is not valid."""
-    if lengths is None:
-        return a
-    inside = xp.arange(a.shape[1]) < lengths[:, None]
-    inside |= lengths[:, None] < 1
-    return xp.where(inside[..., None], a, a.dtype.type(0))
-
-
-def _seeds(
-    xp: Any, grad: Any, grad_tangent: Any, like: Any
-) -> tuple[Any, Any]:
-    return make_seed(xp, grad, like, 1), make_seed(xp, grad_tangent, like, 0)
+    matrices = xp.broadcast_to(direction, shape)
+    if matrices.strides[0] == 0:
+        matrices = matrices[:1]
+    return xp.ascontiguousarray(matrices)

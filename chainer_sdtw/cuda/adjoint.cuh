@@ -127,7 +127,7 @@ SDTW_DEVICE void gradients_of_segment(const Arguments& args, const Strip& s,
   } else if (threadIdx.x / 32 == 1) {
     if (g.x)
       gradient_of_rows(args, s, g.x + (long long)s.b * args.m * args.d, series,
-                       plane, q, PairCost::kSlope * grad);
+                       plane, q, PairCost::kFactor * grad);
   } else if (g.y) {
     // Each column belongs to the second half of a segment and to the first
     // half of the next, which comes earlier. When a second half is done, so
@@ -142,7 +142,7 @@ SDTW_DEVICE void gradients_of_segment(const Arguments& args, const Strip& s,
       __syncwarp();
       gradient_of_columns(args, s, g.y + (long long)s.b * args.n * args.d,
                           series + (helper - 1) * kStage, plane, q, half,
-                          PairCost::kSlope * grad);
+                          PairCost::kFactor * grad);
     }
     __syncwarp();
     if (threadIdx.x % 32 == 0 && last && s.index > args.strip_begin)
@@ -224,7 +224,7 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
       if (kUnivariate && g.y && lane < count && j >= 0 && j < s.n) {
         const Global<In> to = g.y + ((long long)s.b * args.n + j);
         to[0] =
-            load_fresh(to, 0) + (In)(PairCost::kSlope * grad * y_sums[lane]);
+            load_fresh(to, 0) + (In)(PairCost::kFactor * grad * y_sums[lane]);
       }
       __syncwarp();
       if (lane == 0 && s.index > args.strip_begin)
@@ -251,7 +251,7 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
             s.segments() - s.first_segment + 1);
   if (kUnivariate && g.x && s.row + lane < s.m)
     g.x[(long long)s.b * args.m + s.row + lane] =
-        (In)(PairCost::kSlope * grad * mass.x_sum);
+        (In)(PairCost::kFactor * grad * mass.x_sum);
 }
 
 // Gradients of a pair whose value is NaN.

@@ -17,7 +17,7 @@ struct Cost {
   // each cell has for itself.
   static constexpr bool kFinish = false;
   // The derivative of the function is so many times what slope() gives.
-  static constexpr int kSlope = 1;
+  static constexpr int kFactor = 1;
   // Costs from here on are not capped.
   static constexpr double kLargest = 1e150;
   // Costs that are computed in float are below it and above its inverse, if
@@ -27,14 +27,14 @@ struct Cost {
   static constexpr int kUnroll = 2;
 
   // The function of a difference.
-  static SDTW_DEVICE T of(T) { return T(0); }
+  static SDTW_DEVICE T term(T) { return T(0); }
   static SDTW_DEVICE T slope(T) { return T(0); }
   // A sum with the function of one more difference.
-  static SDTW_DEVICE T add(T total, T a) { return total + Self::of(a); }
+  static SDTW_DEVICE T add(T total, T a) { return total + Self::term(a); }
   // What rounding left out of `c`, the function of `a`, when it left `a_rest`
   // out of the difference.
   static SDTW_DEVICE T rest(T a, T a_rest, T) {
-    return product(Self::kSlope * Self::slope(a), a_rest);
+    return product(Self::kFactor * Self::slope(a), a_rest);
   }
   // A sum with `e` times the slope of x - y.
   static SDTW_DEVICE T add_slope(T total, T e, T x, T y) {
@@ -58,10 +58,10 @@ struct Explicit : Cost<T, Explicit<T>> {
 
 template <class T>
 struct Sqeuclidean : Cost<T, Sqeuclidean<T>> {
-  static constexpr int kSlope = 2;
+  static constexpr int kFactor = 2;
   static constexpr double kLargest = 1e300;
 
-  static SDTW_DEVICE T of(T a) { return product(a, a); }
+  static SDTW_DEVICE T term(T a) { return product(a, a); }
   static SDTW_DEVICE T slope(T a) { return a; }
   static SDTW_DEVICE T add(T total, T a) { return fused(a, a, total); }
   static SDTW_DEVICE T rest(T a, T a_rest, T c) {
@@ -74,7 +74,7 @@ struct Sqeuclidean : Cost<T, Sqeuclidean<T>> {
 template <class T>
 struct Euclidean : Sqeuclidean<T> {
   static constexpr bool kFinish = true;
-  static constexpr int kSlope = 1;
+  static constexpr int kFactor = 1;
   static constexpr double kLargest = 1e150;
   static constexpr double kFloatRange = 1e15;  // float holds their squares
 
@@ -89,7 +89,7 @@ template <class T>
 struct Manhattan : Cost<T, Manhattan<T>> {
   static constexpr int kUnroll = sizeof(T) == 8 ? 1 : 2;
 
-  static SDTW_DEVICE T of(T a) { return fabs(a); }
+  static SDTW_DEVICE T term(T a) { return fabs(a); }
   static SDTW_DEVICE T slope(T a) { return a == 0 ? T(0) : copysign(T(1), a); }
   static SDTW_DEVICE T add_slope(T total, T e, T x, T y) {
     if (x > y) total += e;

@@ -5,22 +5,25 @@
 
 namespace {
 
-constexpr int kRows = 32;   // of a strip: lanes of a warp
-constexpr int kSteps = 32;  // of a segment
-constexpr int kGroup = 8;   // steps between two normalisations of mantissas
-constexpr int kSurveyThreads = 256;
+constexpr int kRows = SDTW_ROWS;    // of a strip: lanes of a warp
+constexpr int kSteps = SDTW_STEPS;  // of a segment
+constexpr int kGroup = SDTW_GROUP;  // steps between two normalisations
+constexpr int kSurveyThreads = SDTW_SURVEY_THREADS;
 
 // The first warp of a block sweeps. Where costs and gradients are more work
-// than that, more warps help: they fill the planes with the weights of the
-// next segment and make gradients of the alignment of the last, if there is
-// room for two sets of planes, and else take turns with the first.
+// than that, more warps help. They fill the planes with the weights of the
+// next segment and make gradients of the alignment of the last, if shared
+// memory holds two sets of planes, and otherwise take turns with the first.
 constexpr int kFillers = kUnivariate ? 0 : 2;
-constexpr int kHelpers = kUnivariate ? 0 : kExplicit || sizeof(T) == 8 ? 2 : 3;
+constexpr int kHelpers = SDTW_HELPERS;
+static_assert(kUnivariate ? kHelpers == 0 : kHelpers >= kFillers, "helpers");
 constexpr int kThreads = 32 * (1 + kHelpers);
 constexpr int kSets = kHelpers && sizeof(T) == 4 ? 2 : 1;
 
 // Blocks per multiprocessor that registers are left for: more threads beat a
-// few more registers, until they spill.
+// few more registers, until they spill. With three blocks, the adjoint kernel
+// of Euclidean costs spills on architectures before 9.0. Three were chosen by
+// what CUDA 13 makes of the kernels; with older compilers there are two.
 constexpr int kValueBlocks = kUnivariate ? 12 : sizeof(T) == 8 ? 2 : 3;
 #if defined(__CUDA_ARCH__) && \
     (__CUDA_ARCH__ < 900 || __CUDACC_VER_MAJOR__ < 13)

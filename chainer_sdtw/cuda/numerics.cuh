@@ -24,7 +24,7 @@ struct Format<float> {
   static constexpr int kFloor = -536870912;          // -2**29
   static constexpr double kSum = 67108864;           // 2**26
   static constexpr double kSumOfSeries = 268435456;  // 2**28: none forbidden
-  static constexpr double kCell = 268435456;         // 2**28
+  static constexpr double kCell = 1ll << SDTW_FLOAT_CELL_BITS;
   static constexpr double kHuge = 1e37;
   // More than that, and costs would end among the subnormal numbers.
   static constexpr double kSteepest = 1e30;
@@ -54,7 +54,7 @@ struct Format<double> {
   static constexpr long long kFloor = -4503599627370496;  // -2**52
   static constexpr double kSum = 140737488355328;         // 2**47
   static constexpr double kSumOfSeries = kSum;
-  static constexpr double kCell = 562949953421312;  // 2**49
+  static constexpr double kCell = 1ll << SDTW_DOUBLE_CELL_BITS;
   static constexpr double kHuge = 1e307;
   static constexpr double kSteepest = 1e300;
 

@@ -4,13 +4,6 @@
 #include "costs.cuh"
 #include "semiring.cuh"
 
-#ifndef SDTW_UNIVARIATE
-#define SDTW_UNIVARIATE 0
-#endif
-#ifndef SDTW_DUAL
-#define SDTW_DUAL 0
-#endif
-
 namespace {
 
 using In = SDTW_IN;

@@ -13,7 +13,11 @@ enum class Route { kNone, kSoft, kCapped, kLogSpace, kNan };
 // Which pairs a launch of a kernel in double sweeps, and how. The first sweeps
 // all pairs and notes those that are capped and whose values are out of range.
 // Others sweep only the noted pairs, or all, the noted ones in log space.
-enum class Turn { kFirst, kOnlyNoted, kAsNoted };
+enum class Turn {
+  kFirst = SDTW_TURN_FIRST,
+  kOnlyNoted = SDTW_TURN_ONLY_NOTED,
+  kAsNoted = SDTW_TURN_AS_NOTED
+};
 
 // Bits of exponent that a single cost may take: what rounding takes from it is
 // magnified by 1 / gamma. Univariate and explicit costs have no such

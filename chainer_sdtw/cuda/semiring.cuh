@@ -55,9 +55,10 @@ struct Weight {
   T direction;
 };
 
-// All have: Val, an element; none(), where no path ends; one(), where all
-// start; forbid(), for the weight of a cell that no path may use; step(), a
-// cell from its predecessors; kSoft, whether gamma may be other than 0.
+// Each semiring has `Val`, an element; none(), the element where no path ends;
+// one(), that where all paths start; forbid(), which makes a weight that of a
+// cell that no path may use; step(), a cell from its predecessors; and kSoft,
+// whether gamma may be other than 0.
 
 template <class T>
 struct Soft {
@@ -223,9 +224,9 @@ SDTW_DEVICE DualPacked<Packed> load_fresh(Global<DualPacked<Packed>> p,
   return {load_fresh(halves, 2 * i), load_fresh(halves, 2 * i + 1)};
 }
 
-// Every R with its derivative along a direction: that of the cell and, by
-// their shares, those of its predecessors. These come in as differences, which
-// are small where their values are not.
+// Every R with its derivative along a direction: that of the cell's cost plus
+// those of its predecessors, weighted by their shares. These are taken as
+// differences, which are small where their values are not.
 template <class T, template <class> class Base>
 struct Dual {
   using S = Base<T>;
@@ -280,7 +281,7 @@ struct Dual {
   static SDTW_DEVICE T tangent(const Val& v) { return v.tangent; }
 };
 
-// One of the above.
+// A semiring, with tangents or without.
 template <class T, template <class> class Base, bool kDual>
 struct SemiringOf {
   using Semiring = Base<T>;

@@ -1,13 +1,14 @@
 // The value and adjoint sweeps of soft-DTW on a GPU, and their tangents.
 //
-// Options, required but for the last two:
+// Options, given by _variants.py:
 //   SDTW_IN          type of the arrays: float or double
 //   SDTW_T           type that is computed in: float or double
 //   SDTW_COST        struct of the cost, see costs.cuh; Explicit: x is cost
 //                    matrices
-//   SDTW_UNIVARIATE  1: series have one feature
-//   SDTW_DUAL        1: sweep dual numbers, each with its tangent along a
-//                    direction, an array like the cost; with Explicit only
+//   SDTW_UNIVARIATE  1 if series have one feature, or 0
+//   SDTW_DUAL        1 to sweep dual numbers, each with its tangent along a
+//                    direction, an array like the cost; with Explicit only; or
+//                    0
 //
 // The table of a pair is cut into strips of 32 rows, one row per lane of a
 // warp. A strip is swept in steps: at step t, row r is at column t - lead - r,

@@ -9,7 +9,7 @@
 
 namespace {
 
-constexpr int kState = 2 * kRows;
+constexpr int kState = 2 * kRows;  // entries of a state
 
 SDTW_DEVICE long long fine_size(const Arguments& args) {
   if (args.fine_slab < 0) return 0;
@@ -19,7 +19,7 @@ SDTW_DEVICE Global<Packed> running_edge(const Arguments& args,
                                         const Strip& s) {
   return s.tape + (fine_size(args) + (long long)(args.slabs - 1) * args.edge);
 }
-// The edge below a strip: of the columns of its last row.
+// The edge below a strip, which has the columns of its last row.
 SDTW_DEVICE Global<Packed> edge_below(const Arguments& args, const Strip& s,
                                       int index) {
   const int slab = index / args.slab_strips;
@@ -29,8 +29,8 @@ SDTW_DEVICE Global<Packed> edge_below(const Arguments& args, const Strip& s,
   if (slab == args.fine_slab) return s.tape + (long long)place * args.edge;
   return running_edge(args, s);
 }
-// The states of a strip of the kept slab at the start of a segment after its
-// first.
+// The state of a strip of the fine slab at the start of a segment, not its
+// first one.
 SDTW_DEVICE Global<Packed> state(const Arguments& args, const Strip& s,
                                  int q) {
   const int place = s.index - args.fine_slab * args.slab_strips;
@@ -39,8 +39,8 @@ SDTW_DEVICE Global<Packed> state(const Arguments& args, const Strip& s,
           (long long)(q - s.first_segment - 1) * kState);
 }
 
-// Segments that are done of a strip: of its sweep, or of the gradient that it
-// adds to what other strips have added.
+// The number of segments of a strip that have been swept, or whose gradients
+// have been added to those of other strips.
 SDTW_DEVICE Global<int> progress_of(const Arguments& args, const Strip& s,
                                     int index, bool gradient = false) {
   const long long strips = args.strip_end - args.strip_begin;

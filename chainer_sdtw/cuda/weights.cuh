@@ -41,10 +41,11 @@ SDTW_DEVICE T capped(const Arguments& args, T c) {
   return c < forbidden ? c : forbidden;
 }
 
-// The weights of a segment's cells: from the series, in shared memory, of this
-// lane's row and all columns (univariate), or two planes of fractions and
-// exponents. Cells outside of the table have the weights of the nearest inside
-// or, with explicit costs, of the cost 0.
+// The weights of a segment's cells. For univariate series they are computed
+// from this lane's element and those of all columns in shared memory, else
+// read from two planes of fractions and exponents. Cells outside of the table
+// have the weights of the nearest inside or, with explicit costs, of the cost
+// 0.
 struct Weights {
   Shared<T> series;
   T x;  // univariate: this lane's
@@ -58,7 +59,7 @@ struct Weights {
     return from + (step * kStride + step / kHalf * kInverseGap + row);
   }
 
-  // The weight of this lane's cell at a step of the segment; as a cost, in log
+  // The weight of this lane's cell at a step of the segment; its cost in log
   // space.
   template <class S>
   SDTW_DEVICE Weight<T> weight(const Arguments& args, const Rate<T>& rate,
@@ -68,12 +69,12 @@ struct Weights {
     if (kUnivariate) {
       const T y = series[step + kRows - 1 - lane];
       const T a = sum(x, -y);
-      const T c = PairCost::of(a);
+      const T c = PairCost::term(a);
       if (S::kLogSpace) {
         cell.fraction = c;
         return cell;
       }
-      // What rounding left out of the difference and of the square.
+      // What rounding left out of the difference and of the cost.
       const T y_part = sum(a, -x);
       const T x_part = sum(a, -y_part);
       const T a_rest = sum(sum(x, -x_part), -sum(y, y_part));

@@ -1,13 +1,17 @@
 """The kernels in machine code, by the compilers that CuPy may find."""
 
 from itertools import product
+from pathlib import Path
 
 import cuda_on_cpu
+import kernel_resources
 import nvrtc
 import pytest
 
 from chainer_sdtw.cuda import _modules
+from chainer_sdtw.cuda._variants import Variant
 
+ROOT = Path(__file__).parents[3]
 LIBRARIES = nvrtc.libraries()
 if not LIBRARIES:
     pytest.skip(
@@ -18,27 +22,25 @@ if not LIBRARIES:
 TYPES = [("float", "float"), ("float", "double"), ("double", "double")]
 
 
-UNIVARIATE = "-DSDTW_UNIVARIATE=1"
-
-
 def variants(types, *costs):
     return [
-        (
-            f"-DSDTW_IN={kind}",
-            f"-DSDTW_T={computed}",
-            f"-DSDTW_COST={cost}",
-            *more,
-        )
-        for (kind, computed), (cost, *more) in product(types, costs)
+        Variant(*numbers, *cost).options
+        for numbers, cost in product(types, costs)
     ]
 
 
 VARIANTS = variants(
-    TYPES, ("Sqeuclidean", UNIVARIATE), ("Sqeuclidean",), ("Explicit",)
+    TYPES, ("sqeuclidean", True), ("sqeuclidean",), ("explicit",)
 )
-# Compiled for a few architectures only, as it takes long.
-MORE_VARIANTS = variants(TYPES[:2], ("Euclidean",), ("Manhattan",))
-MORE_VARIANTS += variants(TYPES, ("Explicit", "-DSDTW_DUAL=1"))
+# Compiled for fewer architectures, as it takes long.
+MORE_VARIANTS = [
+    *variants(TYPES[:2], ("euclidean",), ("manhattan",)),
+    *variants(TYPES, ("explicit", False, True)),
+]
+OTHER_VARIANTS = [
+    *variants(TYPES[2:], ("euclidean",), ("manhattan",)),
+    *variants(TYPES, ("manhattan", True)),
+]
 # Every architecture by the newest compiler that knows it, and the most used
 # one by the others too.
 NEWEST = {a: lib for lib in LIBRARIES for a in lib.architectures()}
@@ -53,8 +55,13 @@ CASES = [
     for options in (
         *VARIANTS,
         *(MORE_VARIANTS if (library, architecture) in MORE else ()),
+        *(
+            OTHER_VARIANTS
+            if (library, architecture) == (NEWEST.get(90), 90)
+            else ()
+        ),
     )
-    for name in [(library, architecture, *options)]
+    for name in [(library, architecture, *options[:5])]
 ]
 
 
@@ -82,3 +89,12 @@ def test_nothing_spills(library, architecture, options):
         assert 0 < used.registers <= 255, kernel
         # More than that must be asked for at every launch.
         assert 0 < used.shared <= 48 * 1024, kernel
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    LIBRARIES[-1].version != (13, 5), reason="needs NVRTC of CUDA 13.5"
+)
+def test_the_table_is_what_is_compiled():
+    table = kernel_resources.make_table(90, cuda_on_cpu.cache())
+    assert table in (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")

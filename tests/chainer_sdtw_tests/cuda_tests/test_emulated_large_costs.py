@@ -8,7 +8,7 @@ import reference
 from reference import make
 
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _launch, _plan
+from chainer_sdtw.cuda import _arrays, _launch, _plan, _variants
 
 if cuda_on_cpu.unsupported():
     pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
@@ -126,7 +126,8 @@ def swept(cost, rows, device):
         cost, 0.5, x_length=rows, tape=True, device=device
     )
     e = cuda.adjoint(tape)
-    direction = np.cos(np.arange(200 * 60)).reshape(1, 200, 60)
+    direction = np.cos(np.arange(200 * 60, dtype=cost.dtype))
+    direction = direction.reshape(1, 200, 60)
     value, tangent, tape = cuda.tangent_from_cost(
         cost, direction, 0.5, x_length=rows, tape=True, device=device
     )
@@ -150,7 +151,7 @@ def test_slabs(device, dtype, monkeypatch):
     whole = swept(cost, rows, device)
     for part in (2, 5, 100):
         limit = _plan.fine_bytes(5, 200, 60, np.dtype(dtype)) // part
-        monkeypatch.setattr(_plan, "FREE_BYTES", limit)
+        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", limit)
         for a, e in zip(swept(cost, rows, device), whole):
             np.testing.assert_array_equal(a, e)
 
@@ -208,16 +209,13 @@ def test_gammas_as_large_as_numbers(device, rng, dtype, gamma):
     for scale in (1.0, 1e30):
         cost = (scale * rng.random((2, 5, 6))).astype(dtype)
         z = rng.standard_normal(cost.shape).astype(dtype)
-        batch = _launch.Batch(
+        batch = _launch.DeviceBatch(
             device=device,
-            cost=_launch.EXPLICIT,
+            cost=_variants.EXPLICIT,
             x=cost,
             y=None,
             gamma=gamma,
-            m=5,
-            n=6,
-            x_length=None,
-            y_length=None,
+            limits=_arrays.Limits(),
             direction=z,
         )
         _, tangent, tape = _launch.sweep_values(batch, True)

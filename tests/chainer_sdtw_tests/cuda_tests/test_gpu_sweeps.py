@@ -141,7 +141,7 @@ def test_tangents(rng, dtype, cost, d, monkeypatch):
     dx[:, 7:12] = dy[:, :5]  # and stay so
     lengths = np.array([70, 33, 20]), np.array([30, 45, 45])
     seeds = rng.standard_normal((2, 3)).astype(dtype)
-    matrix = rng.random((1, 70, 45))
+    matrix = rng.random((1, 70, 45)).astype(dtype)
     for z in ((dx, dy), "cost", matrix):
         if isinstance(z, tuple):
             given = tuple(map(cupy.asarray, z))
@@ -330,7 +330,7 @@ def test_band_in_slabs(rng, kind, monkeypatch):
     band = sdtw_cpu.sakoe_chiba_band(500, 400, 20)
     whole = [a.get() for a in swept(given, 0.05, band=band)]
     for size in (1 << 16, 1):
-        monkeypatch.setattr(_plan, "FREE_BYTES", size)
+        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", size)
         again = [a.get() for a in swept(given, 0.05, band=band)]
         assert_same(again, whole)
 
@@ -373,7 +373,7 @@ def test_slabs(rng, dtype, kind, monkeypatch):
     slabs = set()
     for part in (2, 3, 5, 100):
         limit = _plan.fine_bytes(3, 230, 90, np.dtype(dtype)) // part
-        monkeypatch.setattr(_plan, "FREE_BYTES", limit)
+        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", limit)
         plan = _plan.make_plan(3, 230, 90, np.dtype(dtype), True)
         slabs.add(plan.passes[0].slabs)
         assert_same(on_gpu(arrays, 0.05, lengths), whole)
