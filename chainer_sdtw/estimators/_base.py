@@ -54,13 +54,13 @@ class SeriesEstimator(BaseEstimator):
         return as_loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
     @contextmanager
-    def _computing(self, batch: SeriesSet) -> Iterator[None]:
+    def _computing(self, series: SeriesSet) -> Iterator[None]:
         """Use the threads that are asked for, and the device of the series."""
         before = sdtw_cpu.get_num_threads()
         if self.n_jobs is not None:
             n_jobs = as_integer("n_jobs", self.n_jobs, None)
             sdtw_cpu.set_num_threads(effective_n_jobs(n_jobs))
-        device = backend.get_device_from_array(batch.array)
+        device = backend.get_device_from_array(series.array)
         try:
             with chainer.using_device(device):
                 yield
@@ -83,7 +83,7 @@ class SeriesEstimator(BaseEstimator):
         if _is_list(X) or isinstance(X, cuda.ndarray):
             if reset and hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-            batch = as_series_set("X", X)
+            series = as_series_set("X", X)
             columns = None
         else:
             X = validate_data(
@@ -102,13 +102,13 @@ class SeriesEstimator(BaseEstimator):
                     "or a list of series. Reshape your data using "
                     "X.reshape(1, -1) if it is one series."
                 )
-            batch = as_series_set("X", X)
+            series = as_series_set("X", X)
             columns = X.shape[1] if X.ndim == 2 else None
-        check_finite("X", batch)
+        check_finite("X", series)
         if reset:
-            self._features, self._columns = batch.features, columns
-            self.n_features_in_ = columns or batch.features
-            return batch
+            self._features, self._columns = series.features, columns
+            self.n_features_in_ = columns or series.features
+            return series
         name = type(self).__name__
         if None not in (columns, self._columns) and columns != self._columns:
             raise ValueError(
@@ -117,19 +117,19 @@ class SeriesEstimator(BaseEstimator):
                 "have the columns of the one fitted; give a list of series, "
                 "or X[:, :, None], for series of another length"
             )
-        if batch.features != self._features:
+        if series.features != self._features:
             raise ValueError(
-                f"X has {batch.features} features, but {name} is expecting "
+                f"X has {series.features} features, but {name} is expecting "
                 f"{self._features} features as input, as the series fitted"
             )
-        return batch
+        return series
 
-    def _sent(self, batch: SeriesSet) -> SeriesSet:
+    def _sent(self, series: SeriesSet) -> SeriesSet:
         """Send the series to the device that is asked for."""
         if self.device is None:
-            return batch
-        array = chainer.get_device(self.device).send(batch.array)
-        return dataclasses.replace(batch, array=array)
+            return series
+        array = chainer.get_device(self.device).send(series.array)
+        return dataclasses.replace(series, array=array)
 
     def _losses(
         self, x: SeriesSet, y: SeriesSet | None, **options: Any
@@ -149,7 +149,7 @@ class SeriesClassifier(SeriesEstimator):
 
     classes_: NDArray[np.generic]
 
-    def _labels(self, y: Any, batch: SeriesSet) -> np.ndarray:
+    def _labels(self, y: Any, series: SeriesSet) -> np.ndarray:
         """Set ``classes_`` and return each series' index in it."""
         if y is None:
             raise ValueError(
@@ -160,7 +160,7 @@ class SeriesClassifier(SeriesEstimator):
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)
         check_classification_targets(y)
-        check_consistent_length(range(len(batch)), y)
+        check_consistent_length(range(len(series)), y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         return labels
 

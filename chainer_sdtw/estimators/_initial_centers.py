@@ -22,7 +22,7 @@ def any_series(
 
 
 def far_apart(
-    batch: SeriesSet,
+    series: SeriesSet,
     loss: Loss,
     terms: Any,
     weights: np.ndarray,
@@ -32,7 +32,7 @@ def far_apart(
     """Choose series by k-means++, each the best of a few draws.
 
     Args:
-        batch: ``N`` series.
+        series: ``N`` series.
         loss: Its divergence is how far series are from each other.
         terms: The loss ``(N,)`` of series with themselves; None if it has not
             been computed.
@@ -45,31 +45,31 @@ def far_apart(
     """
     loss = loss.divergence
     if terms is None:
-        terms = self_terms(batch, loss)
+        terms = self_terms(series, loss)
 
     def distances(indexes: np.ndarray) -> np.ndarray:
         losses = matrix(
-            batch,
-            batch.take(indexes),
+            series,
+            series.take(indexes),
             loss,
             x_term=terms,
-            y_term=terms[batch.xp.asarray(indexes)],
+            y_term=terms[series.xp.asarray(indexes)],
         )
         return np.maximum(cuda.to_cpu(losses).astype(np.float64), 0)
 
     draws = 2 + int(np.log(count))
-    chosen = [int(rng.choice(len(batch), p=weights / weights.sum()))]
+    chosen = [int(rng.choice(len(series), p=weights / weights.sum()))]
     closest = distances(np.array(chosen))[:, 0]
     while len(chosen) < count:
         chances = weights * closest
         chances[chosen] = 0
         if not chances.sum() > 0:
             # All others are equal to one that has been chosen.
-            others = np.setdiff1d(np.arange(len(batch)), chosen)
+            others = np.setdiff1d(np.arange(len(series)), chosen)
             chosen.append(int(rng.choice(others)))
             continue
         candidates = np.unique(
-            rng.choice(len(batch), draws, p=chances / chances.sum())
+            rng.choice(len(series), draws, p=chances / chances.sum())
         )
         closest_with = np.minimum(closest[:, None], distances(candidates))
         k = int((weights @ closest_with).argmin())

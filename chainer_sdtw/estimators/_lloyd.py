@@ -42,7 +42,7 @@ class LloydSearch:
     """Lloyd's algorithm from one start after the other.
 
     Args:
-        batch: ``N`` series.
+        series: ``N`` series.
         loss: The loss.
         weights: ``(N,)``, >= 0.
         length: The length of centers.
@@ -54,20 +54,20 @@ class LloydSearch:
 
     def __init__(
         self,
-        batch: SeriesSet,
+        series: SeriesSet,
         loss: Loss,
         weights: np.ndarray,
         length: int,
         limits: Limits,
     ) -> None:
-        self.batch = batch
+        self.series = series
         self.loss = loss
         self.weights = weights
         self.length = length
         self.limits = limits
         self.best: State | None = None
         divergence = loss.kind.is_divergence
-        self._terms = self_terms(batch, loss) if divergence else None
+        self._terms = self_terms(series, loss) if divergence else None
         self._as_centers: Any = None
         self._labels: np.ndarray | None = None  # of the last update
 
@@ -78,7 +78,7 @@ class LloydSearch:
             return self._resampled(any_series(self.weights, count, rng))
         return self._resampled(
             far_apart(
-                self.batch, self.loss, self._terms, self.weights, count, rng
+                self.series, self.loss, self._terms, self.weights, count, rng
             )
         )
 
@@ -104,14 +104,14 @@ class LloydSearch:
 
     def _resampled(self, indexes: Any) -> Any:
         if self._as_centers is None:
-            self._as_centers = resampled(self.batch, self.length)
-        return self._as_centers[self.batch.xp.asarray(indexes)]
+            self._as_centers = resampled(self.series, self.length)
+        return self._as_centers[self.series.xp.asarray(indexes)]
 
     def _assigned(self, centers: Any, iterations: int) -> State:
         """Assign each series to its closest center."""
         as_series = SeriesSet(centers, None, False, centers.dtype)
         losses = cuda.to_cpu(
-            matrix(self.batch, as_series, self.loss, x_term=self._terms)
+            matrix(self.series, as_series, self.loss, x_term=self._terms)
         )
         labels = losses.argmin(axis=1)
         least = losses.min(axis=1).astype(np.float64)
@@ -146,7 +146,7 @@ class LloydSearch:
         Until labels have settled, only those whose series have changed.
         """
         objective = Objective(
-            self.batch, self.loss, self.weights, labels, len(centers)
+            self.series, self.loss, self.weights, labels, len(centers)
         )
         stopping, indexes = self.limits.barycenters, list(range(len(centers)))
         if settled:

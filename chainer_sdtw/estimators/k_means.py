@@ -179,9 +179,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 than clusters.
 
         """
-        batch = self._sent(self._series(X, reset=True))
-        with self._computing(batch):
-            self._fit(batch, sample_weight)
+        series = self._sent(self._series(X, reset=True))
+        with self._computing(series):
+            self._fit(series, sample_weight)
         return self
 
     def predict(self, X: Series) -> NDArray[np.intp]:
@@ -301,7 +301,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             term = None if terms else x.xp.zeros(len(x), x.array.dtype)
             return self._losses(x, centers, x_term=term)
 
-    def _fit(self, batch: SeriesSet, sample_weight: Any) -> None:
+    def _fit(self, series: SeriesSet, sample_weight: Any) -> None:
         n_init = as_integer("n_init", self.n_init, 1)
         limits = Limits(
             as_integer("n_clusters", self.n_clusters, 1),
@@ -310,17 +310,17 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 self.tol_barycenter, self.max_iter_barycenter, "_barycenter"
             ),
         )
-        if limits.n_clusters > len(batch):
+        if limits.n_clusters > len(series):
             raise ValueError(
-                f"n_samples={len(batch)} should be >= n_clusters="
+                f"n_samples={len(series)} should be >= n_clusters="
                 f"{limits.n_clusters}"
             )
         loss = self._loss()
-        weights = as_sample_weight(sample_weight, len(batch))
+        weights = as_sample_weight(sample_weight, len(series))
         largest = float(weights.max())
-        init, length = self._init_array(batch)
+        init, length = self._init_array(series)
         rng = check_random_state(self.random_state)
-        search = LloydSearch(batch, loss, weights / largest, length, limits)
+        search = LloydSearch(series, loss, weights / largest, length, limits)
         starts = n_init if init is None else 1
         max_iter = limits.iterations.max_iter
         total = starts * max_iter
@@ -351,7 +351,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.inertia_ = state.inertia * largest_weight
         self.n_iter_ = state.iterations
 
-    def _init_array(self, batch: SeriesSet) -> tuple[Any, int]:
+    def _init_array(self, series: SeriesSet) -> tuple[Any, int]:
         """Centers, if ``init`` is an array of them, and the length of all."""
         length = checked_length(self.length)
         if isinstance(self.init, str):
@@ -360,15 +360,15 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                     "init must be 'k-means++', 'random' or an array, got "
                     f"{self.init!r}"
                 )
-            return None, length or usual_length(batch)
+            return None, length or usual_length(series)
         init = as_array("init", on_host(self.init))
-        if init.ndim == 2 and batch.univariate:
+        if init.ndim == 2 and series.univariate:
             init = init[:, :, None]
         any_length = init.shape[1] if init.ndim == 3 else 1
-        expected = self.n_clusters, length or any_length, batch.features
+        expected = self.n_clusters, length or any_length, series.features
         if init.shape != expected or any_length == 0:
             shape = (
-                f"{self.n_clusters}, {length or 'length'}, {batch.features}"
+                f"{self.n_clusters}, {length or 'length'}, {series.features}"
             )
             raise ValueError(
                 f"init must be 'k-means++', 'random' or numbers of shape "
@@ -376,4 +376,4 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             )
         if not np.isfinite(init).all():
             raise ValueError("init contains NaN or infinity")
-        return self._centers(init, batch).array, init.shape[1]
+        return self._centers(init, series).array, init.shape[1]

@@ -116,8 +116,8 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
                 series has a NaN or an infinity.
 
         """
-        batch = self._series(X, reset=True)
-        labels = self._labels(y, batch)
+        series = self._series(X, reset=True)
+        labels = self._labels(y, series)
         loss = self._loss()
         as_integer("n_neighbors", self.n_neighbors, 1)
         if not callable(self.weights):
@@ -129,10 +129,10 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             if self.weights == "distance" and loss.kind.signed:
                 _refuse(f"loss={loss.kind.name!r} can be")
         self._fitted = dataclasses.replace(
-            batch, array=cuda.to_cpu(batch.array)
+            series, array=cuda.to_cpu(series.array)
         )
         self._fitted_labels = labels
-        self.n_samples_fit_ = len(batch)
+        self.n_samples_fit_ = len(series)
         return self
 
     @overload

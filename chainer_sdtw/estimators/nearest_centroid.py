@@ -125,18 +125,18 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
                 series has a NaN or an infinity, or there is one class.
 
         """
-        batch = self._series(X, reset=True)
-        labels = self._labels(y, batch)
+        series = self._series(X, reset=True)
+        labels = self._labels(y, series)
         count = len(self.classes_)
         if count < 2:
             raise ValueError("y must have two classes or more; it has 1 class")
         loss = self._loss()
         stopping = as_stopping(self.tol, self.max_iter)
-        length = checked_length(self.length) or usual_length(batch)
-        batch = self._sent(batch)
-        with self._computing(batch):
-            init = _means(batch, labels, count, length)
-            objective = Objective(batch, loss, labels=labels, count=count)
+        length = checked_length(self.length) or usual_length(series)
+        series = self._sent(series)
+        with self._computing(series):
+            init = _means(series, labels, count, length)
+            objective = Objective(series, loss, labels=labels, count=count)
             with progress(self.verbose, count, "centroids") as bar:
                 centroids, _ = minimize(objective, init, stopping)
                 bar.update(count)
@@ -172,12 +172,12 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
 
 def _means(
-    batch: SeriesSet, labels: np.ndarray, count: int, length: int
+    series: SeriesSet, labels: np.ndarray, count: int, length: int
 ) -> Any:
     """The Euclidean mean ``(C, length, d)`` of each class."""
-    series = resampled(batch, length)
-    xp = batch.xp
+    same_length = resampled(series, length)
+    xp = series.xp
     means = [
-        series[xp.asarray(labels == k)].mean(axis=0) for k in range(count)
+        same_length[xp.asarray(labels == k)].mean(axis=0) for k in range(count)
     ]
     return xp.stack(means)

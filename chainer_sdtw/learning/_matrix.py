@@ -68,7 +68,7 @@ def fill(
     same, y = y is None, x if y is None else y
     with chainer.using_device(backend.get_device_from_array(x.array)):
         dtype = np.result_type(x.array.dtype, y.array.dtype)
-        x, y = (_as_type(batch, dtype) for batch in (x, y))
+        x, y = (_as_type(series, dtype) for series in (x, y))
         if loss.kind.is_divergence:
             if x_term is None:
                 x_term = self_terms(x, loss, max_bytes)
@@ -118,17 +118,17 @@ def _between(
         return loss.between(pairs).array
 
 
-def _as_type(batch: SeriesSet, dtype: np.dtype) -> SeriesSet:
-    if batch.array.dtype == dtype:
-        return batch
-    return dataclasses.replace(batch, array=batch.array.astype(dtype))
+def _as_type(series: SeriesSet, dtype: np.dtype) -> SeriesSet:
+    if series.array.dtype == dtype:
+        return series
+    return dataclasses.replace(series, array=series.array.astype(dtype))
 
 
-def _by_length(batch: SeriesSet) -> np.ndarray:
+def _by_length(series: SeriesSet) -> np.ndarray:
     """Return indexes that sort the series by length."""
-    if batch.length is None:
-        return np.arange(len(batch))
-    return np.argsort(batch.length, kind="stable")
+    if series.length is None:
+        return np.arange(len(series))
+    return np.argsort(series.length, kind="stable")
 
 
 def _pairs_per_slab(

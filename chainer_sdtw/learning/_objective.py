@@ -28,7 +28,7 @@ class Objective:
     are constants and left out.
 
     Args:
-        batch: ``N`` series.
+        series: ``N`` series.
         loss: The loss.
         weights: ``(N,)``, >= 0, on the host; None means 1.
         labels: ``(N,)`` integers on the host, the barycenter of each series;
@@ -38,28 +38,28 @@ class Objective:
 
     def __init__(
         self,
-        batch: SeriesSet,
+        series: SeriesSet,
         loss: Loss,
         weights: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         count: int = 1,
     ) -> None:
         if labels is None:
-            labels = np.zeros(len(batch), int)
+            labels = np.zeros(len(series), int)
         if weights is None:
-            weights = np.ones(len(batch))
+            weights = np.ones(len(series))
         if count > 1:
             # Sorted, the series of one barycenter are a slice.
             order = np.argsort(labels, kind="stable")
-            batch, labels = batch.take(order), labels[order]
+            series, labels = series.take(order), labels[order]
             weights = weights[order]
-        self.batch = batch
+        self.series = series
         self.loss = loss
         self.weights = weights
         bounds = np.searchsorted(labels, np.arange(count + 1))
         self._slices = [slice(*ends) for ends in zip(bounds, bounds[1:])]
-        self._labels = batch.xp.asarray(labels)
-        self._weights = batch.xp.asarray(weights.astype(batch.array.dtype))
+        self._labels = series.xp.asarray(labels)
+        self._weights = series.xp.asarray(weights.astype(series.array.dtype))
         # What the sweeps are told; False if they do not compute it alone.
         self._problem: Problem | Literal[False] | None = None
 
@@ -82,11 +82,11 @@ class Objective:
             if part.start == part.stop:
                 units.append(Units(1.0, 1.0))
                 continue
-            series = self._deviation(part)
+            deviation = self._deviation(part)
             if matrices is None:
-                objective = series ** _DEGREES[cost]
+                objective = deviation ** _DEGREES[cost]
             else:
-                xp = self.batch.xp
+                xp = self.series.xp
                 costs = xp.absolute(matrices[part])
                 costs = costs[xp.isfinite(costs)]
                 objective = 1.0
@@ -94,15 +94,15 @@ class Objective:
                     mean = float(costs.mean(dtype=np.float64))
                     objective = power_of_two(mean)
             weight = float(self.weights[part].max()) or 1.0
-            units.append(Units(series, objective * weight))
+            units.append(Units(deviation, objective * weight))
         return units
 
     def _deviation(self, part: slice) -> float:
         """The standard deviation of some series, as a power of two."""
-        batch, xp = self.batch, self.batch.xp
+        series, xp = self.series, self.series.xp
         if self.count > 1:
-            batch = batch.take(np.arange(part.start, part.stop))
-        elements = batch.elements()
+            series = series.take(np.arange(part.start, part.stop))
+        elements = series.elements()
         if self.loss.cost == "cosine":
             # An offset changes it, so it is part of the scale.
             square = xp.square(elements, dtype=np.float64).mean()
@@ -115,12 +115,12 @@ class Objective:
         if len(indexes) == self.count:
             return self
         slices = [self._slices[k] for k in indexes]
-        series = np.concatenate([np.arange(s.start, s.stop) for s in slices])
+        rows = np.concatenate([np.arange(s.start, s.stop) for s in slices])
         sizes = [s.stop - s.start for s in slices]
         return Objective(
-            batch=self.batch.take(series),
+            series=self.series.take(rows),
             loss=self.loss,
-            weights=self.weights[series],
+            weights=self.weights[rows],
             labels=np.repeat(np.arange(len(indexes)), sizes),
             count=len(indexes),
         )
@@ -144,11 +144,11 @@ class Objective:
             (value, gx), gy = sweep(self._problem, (x, y)), None
         else:
             value, gx, gy = self._by_graph(x, y, y_length)
-        value, size = as_float64(value), len(self.batch)
+        value, size = as_float64(value), len(self.series)
         weighted = self.weights * value[:size]
         values = np.array([weighted[part].sum() for part in self._slices])
         # Not by BLAS: its threads go on spinning and slow down the sweeps.
-        xp = self.batch.xp
+        xp = self.series.xp
         gradient = xp.stack(
             [
                 xp.einsum("i,ijk->jk", self._weights[part], gx[:size][part])
@@ -168,8 +168,8 @@ class Objective:
 
     def on_host(self, barycenters: np.ndarray) -> tuple:
         """The same for barycenters on the host, all of it in float64 there."""
-        batch = self.batch
-        z = batch.xp.asarray(barycenters, batch.array.dtype)
+        series = self.series
+        z = series.xp.asarray(barycenters, series.array.dtype)
         values, gradient = self(z)
         return values, as_float64(gradient)
 
@@ -189,16 +189,16 @@ class Objective:
 
         For a divergence, pairs of each barycenter with itself follow.
         """
-        xp, batch = self.batch.xp, self.batch
-        y, y_length = batch.array, batch.length
+        xp, series = self.series.xp, self.series
+        y, y_length = series.array, series.length
         with_themselves = self.loss.kind.is_divergence
         if with_themselves:
             longest = max(y.shape[1], z.shape[1])
-            y = xp.zeros((len(batch) + len(z), longest, z.shape[2]), z.dtype)
-            y[: len(batch), : batch.array.shape[1]] = batch.array
-            y[len(batch) :, : z.shape[1]] = z
+            y = xp.zeros((len(series) + len(z), longest, z.shape[2]), z.dtype)
+            y[: len(series), : series.array.shape[1]] = series.array
+            y[len(series) :, : z.shape[1]] = z
             z_length = np.full(len(z), z.shape[1])
-            y_length = np.concatenate([batch.lengths, z_length])
+            y_length = np.concatenate([series.lengths, z_length])
         if len(z) == 1:
             x = xp.broadcast_to(z, (len(y), *z.shape[1:]))
         elif with_themselves:

@@ -10,17 +10,17 @@ from chainer_sdtw._engine.series_set import SeriesSet
 from sdtw_cpu.checks import as_integer
 
 
-def resampled(batch: SeriesSet, length: int) -> Any:
+def resampled(series: SeriesSet, length: int) -> Any:
     """Return the series ``(N, length, d)``, interpolated linearly."""
-    xp, last = batch.xp, batch.lengths - 1
-    if batch.length is None and length == batch.array.shape[1]:
-        return batch.array
+    xp, last = series.xp, series.lengths - 1
+    if series.length is None and length == series.array.shape[1]:
+        return series.array
     time = last[:, None] * np.linspace(0, 1, length)
     before = np.minimum(time.astype(int), np.maximum(last - 1, 0)[:, None])
     after = np.minimum(before + 1, last[:, None])
-    rows = xp.arange(len(batch))[:, None]
-    fraction = (time - before)[:, :, None].astype(batch.array.dtype)
-    low, high = (batch.array[rows, xp.asarray(i)] for i in (before, after))
+    rows = xp.arange(len(series))[:, None]
+    fraction = (time - before)[:, :, None].astype(series.array.dtype)
+    low, high = (series.array[rows, xp.asarray(i)] for i in (before, after))
     return low + xp.asarray(fraction) * (high - low)
 
 
@@ -34,6 +34,6 @@ def checked_length(length: Any) -> int | None:
     return None if length is None else as_integer("length", length, 1)
 
 
-def usual_length(batch: SeriesSet) -> int:
+def usual_length(series: SeriesSet) -> int:
     """Return the mean length of the series, rounded."""
-    return int(np.rint(batch.lengths.mean()))
+    return int(np.rint(series.lengths.mean()))

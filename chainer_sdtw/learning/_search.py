@@ -78,7 +78,7 @@ def minimize(
             ]
     barycenters = np.stack([z for z, _ in ends]).astype(init.dtype)
     least = np.array([value for _, value in ends])
-    return objective.batch.xp.asarray(barycenters), least
+    return objective.series.xp.asarray(barycenters), least
 
 
 def _first(evaluated: tuple) -> tuple:

@@ -129,30 +129,32 @@ def barycenter(
     """
     options = as_loss(loss, gamma, cost, bandwidth)
     stopping = as_stopping(tol, max_iter)
-    batch = as_series_set("series", series)
+    series_set = as_series_set("series", series)
     weights = on_host(weights)
-    weights = as_weights("weights", weights, len(batch), nonzero=True)
+    weights = as_weights("weights", weights, len(series_set), nonzero=True)
     largest = float(weights.max())
     weights = weights / largest
-    with chainer.using_device(get_device_from_array(batch.array)):
-        check_finite("series", batch)
-        start = _initial(batch, options, weights, init, length, random_state)
-        objective = Objective(batch, options, weights)
+    with chainer.using_device(get_device_from_array(series_set.array)):
+        check_finite("series", series_set)
+        start = _initial(
+            series_set, options, weights, init, length, random_state
+        )
+        objective = Objective(series_set, options, weights)
         with progress(verbose, stopping.max_iter, "barycenter") as bar:
 
             def after(z: Any, value: float) -> None:
                 bar.set_postfix_str(f"{value:.6g}", refresh=False)
                 bar.update()
                 if callback is not None:
-                    callback(batch.as_given(z[0]), value * largest)
+                    callback(series_set.as_given(z[0]), value * largest)
 
             z, _ = minimize(objective, start[None], stopping, optimizer, after)
             converged(bar)
-        return batch.as_given(z[0])
+        return series_set.as_given(z[0])
 
 
 def _initial(
-    batch: SeriesSet,
+    series: SeriesSet,
     loss: Loss,
     weights: np.ndarray,
     init: Any,
@@ -164,33 +166,33 @@ def _initial(
     if not (random_state is None or hasattr(random_state, "standard_normal")):
         random_state = as_integer("random_state", random_state, 0, 2**32 - 1)
     if not (init is None or isinstance(init, str)):
-        return _init_array(batch, init, length)
+        return _init_array(series, init, length)
     if init is not None and init not in _INITS:
         names = ", ".join(map(repr, _INITS))
         raise ValueError(f"init must be {names} or an array, got {init!r}")
-    length = length or usual_length(batch)
+    length = length or usual_length(series)
     if init == "random":
-        return _random(batch, length, random_state)
-    xp = batch.xp
+        return _random(series, length, random_state)
+    xp = series.xp
     if init == "medoid":
-        objectives = cuda.to_cpu(matrix(batch, None, loss)) @ weights
-        batch = batch.take(np.array([objectives.argmin()]))
-        return resampled(batch, length)[0]
-    weights = (weights / weights.sum()).astype(batch.array.dtype)
-    series = resampled(batch, length)
-    return xp.einsum("i,ijk->jk", xp.asarray(weights), series)
+        objectives = cuda.to_cpu(matrix(series, None, loss)) @ weights
+        series = series.take(np.array([objectives.argmin()]))
+        return resampled(series, length)[0]
+    weights = (weights / weights.sum()).astype(series.array.dtype)
+    same_length = resampled(series, length)
+    return xp.einsum("i,ijk->jk", xp.asarray(weights), same_length)
 
 
-def _init_array(batch: SeriesSet, init: Any, length: int | None) -> Any:
+def _init_array(series: SeriesSet, init: Any, length: int | None) -> Any:
     """Check that an array fits the series, and copy it to their device."""
     guess = as_one_series("init", init)
-    if guess.univariate != batch.univariate:
-        expected = "(length,)" if batch.univariate else "(length, features)"
+    if guess.univariate != series.univariate:
+        expected = "(length,)" if series.univariate else "(length, features)"
         shape = np.shape(array_of(init))
         raise ValueError(f"init must have shape {expected}, got {shape}")
-    if guess.features != batch.features:
+    if guess.features != series.features:
         raise ValueError(
-            f"init must have {batch.features} features like the series, got "
+            f"init must have {series.features} features like the series, got "
             f"{guess.features}"
         )
     guess_length = guess.array.shape[1]
@@ -198,14 +200,14 @@ def _init_array(batch: SeriesSet, init: Any, length: int | None) -> Any:
         raise ValueError(f"init has length {guess_length}, not {length}")
     check_finite("init", guess)
     # A search that finds nothing better returns it: not the caller's array.
-    return batch.xp.array(guess.array[0], batch.array.dtype)
+    return series.xp.array(guess.array[0], series.array.dtype)
 
 
-def _random(batch: SeriesSet, length: int, random_state: Any) -> Any:
+def _random(series: SeriesSet, length: int, random_state: Any) -> Any:
     """Noise with the mean and the standard deviation of the series."""
     if not hasattr(random_state, "standard_normal"):
         random_state = np.random.RandomState(random_state)
-    elements = batch.elements()
-    noise = random_state.standard_normal((length, batch.features))
-    noise = batch.xp.asarray(noise.astype(elements.dtype))
+    elements = series.elements()
+    noise = random_state.standard_normal((length, series.features))
+    noise = series.xp.asarray(noise.astype(elements.dtype))
     return elements.mean(axis=0) + elements.std(axis=0) * noise

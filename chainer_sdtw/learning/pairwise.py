@@ -129,8 +129,8 @@ def _result(x: SeriesSet, y: SeriesSet, out: Any) -> Any:
     return out
 
 
-def _apart(batch: SeriesSet, out: Any) -> SeriesSet:
+def _apart(series: SeriesSet, out: Any) -> SeriesSet:
     """Copy the series if writing to ``out`` would change them."""
-    if not batch.xp.may_share_memory(batch.array, out):
-        return batch
-    return dataclasses.replace(batch, array=batch.array.copy())
+    if not series.xp.may_share_memory(series.array, out):
+        return series
+    return dataclasses.replace(series, array=series.array.copy())

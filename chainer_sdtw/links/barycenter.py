@@ -151,22 +151,22 @@ class Barycenter(Link):
         if y_term not in (None, "skip"):
             raise ValueError(f"y_term must be None or 'skip', got {y_term!r}")
         loss, z = self._options(), self.barycenter
-        batch = as_series_set("series", series)
-        if batch.dtype != z.dtype or batch.univariate != (z.ndim == 1):
+        y = as_series_set("series", series)
+        if y.dtype != z.dtype or y.univariate != (z.ndim == 1):
             raise ValueError(
                 f"series must be {z.dtype} with {z.ndim - 1} axes of "
-                f"features like the barycenter, got {batch.dtype} with "
-                f"{1 - batch.univariate}"
+                f"features like the barycenter, got {y.dtype} with "
+                f"{1 - y.univariate}"
             )
-        z = F.cast(z, batch.array.dtype)
+        z = F.cast(z, y.array.dtype)
         z = F.reshape(z, (1, len(z), -1))
-        if z.shape[2] != batch.features:
+        if z.shape[2] != y.features:
             raise ValueError(
-                f"series must have {z.shape[2]} features, got {batch.features}"
+                f"series must have {z.shape[2]} features, got {y.features}"
             )
         with chainer.using_device(z.device):
-            x = F.broadcast_to(z, (len(batch), *z.shape[1:]))
-            pairs = paired(x, batch.array, None, batch.length)
+            x = F.broadcast_to(z, (len(y), *z.shape[1:]))
+            pairs = paired(x, y.array, None, y.length)
             value: Any = loss.between(pairs)
             if loss.kind.is_divergence:
                 z_term = loss.self_terms(paired(z, z))
@@ -175,7 +175,7 @@ class Barycenter(Link):
                     value = less_half(value, loss.self_terms(pairs.of_y()))
             if weights is not None:
                 value *= _weights(value, weights)
-            value = F.cast(F.mean(value), batch.dtype)
+            value = F.cast(F.mean(value), y.dtype)
         chainer.report({"loss": value}, self)
         return value
 
