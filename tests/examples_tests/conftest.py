@@ -1,4 +1,4 @@
-"""What the tests of examples share."""
+"""Fixtures that the tests of the examples share."""
 
 import importlib.util
 import pathlib
@@ -10,12 +10,20 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def example(request):
-    """The script that a file of tests names ``SCRIPT``, as a module."""
-    path = EXAMPLES / request.module.SCRIPT
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+def script(request):
+    """The path of the example that a file of tests names ``SCRIPT``."""
+    return EXAMPLES / request.module.SCRIPT
+
+
+@pytest.fixture(scope="module")
+def example(script):
+    """The example as a module."""
+    spec = importlib.util.spec_from_file_location(script.stem, script)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # For the files beside it.
+        monkeypatch.syspath_prepend(script.parent)
+        spec.loader.exec_module(module)
     return module
 
 
