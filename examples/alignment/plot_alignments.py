@@ -19,7 +19,7 @@ COSTS = ["sqeuclidean", "euclidean", "manhattan", "cosine"]
 
 
 def load(args):
-    """Gets two test series of the archive, scaled to unit variance."""
+    """Return two test series of the archive, scaled to unit variance."""
     _, test = get_ucr(args.dataset, args.root)
     for i in args.series:
         if i >= len(test):
@@ -31,7 +31,7 @@ def load(args):
 
 
 def plot(path, series, device, args):
-    """Draws a row for each cost and a column for each gamma."""
+    """Draw a row for each cost and a column for each gamma."""
     x, y = (device.send(s[None]) for s in series)
     figure = Figure(
         figsize=(3.3 * len(args.gamma), 3.2 * len(args.cost) + 0.5),
@@ -53,18 +53,15 @@ def plot(path, series, device, args):
     figure.savefig(path, dpi=110)
 
 
-def number(convert, least, most=None):
-    """A reader of numbers that are in a range."""
+def number(convert, least, most=sys.float_info.max):
+    """Return a reader of numbers that are in a range."""
 
     def read(text):
         value = convert(text)
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(
-                f"must be at least {least}: {text}"
-            )
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
-        return value
+        if least <= value <= most:
+            return value
+        bound = f"most {most}" if value > most else f"least {least}"
+        raise argparse.ArgumentTypeError(f"must be at {bound}: {text}")
 
     read.__name__ = convert.__name__  # for argparse's own messages
     return read
@@ -161,4 +158,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -20,11 +20,11 @@ from matplotlib.figure import Figure
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import Barycenter
 
-FEATURES = 3  # as many rows, at most
+FEATURES = 3  # the most that are drawn
 
 
 def load(args, random):
-    """Gets series of one class of the archive, scaled to unit variance."""
+    """Return series of one class of the archive, scaled to unit variance."""
     train, _ = get_ucr(args.dataset, args.root)
     if not train.classes:
         raise ValueError("its series have targets, not classes")
@@ -32,27 +32,30 @@ def load(args, random):
     name = args.class_ or names[random.randint(len(names))]
     if name not in names:
         raise ValueError(f"no class {name} among {', '.join(names)}")
-    members = np.flatnonzero(train.labels == names.index(name))
-    if args.count > len(members):
+    in_class = np.flatnonzero(train.labels == names.index(name))
+    if args.count > len(in_class):
         raise ValueError(
-            f"--count {args.count}: class {name} has {len(members)} series"
+            f"--count {args.count}: class {name} has {len(in_class)} series"
         )
     values = np.concatenate(list(train.series))
     std = values.std(axis=0)
     std[std == 0] = 1
-    chosen = random.permutation(members)[: args.count]
+    chosen = random.permutation(in_class)[: args.count]
     series = [(train.series[i] - values.mean(axis=0)) / std for i in chosen]
     return name, series
 
 
 def euclidean_mean(series, length):
-    """The mean of series, interpolated to a length, by default the usual."""
+    """Return the mean of series that are interpolated to a length.
+
+    The default is the mean of their lengths.
+    """
     if length is None:
         length = int(np.rint(np.mean([len(s) for s in series])))
-    at = np.linspace(0, 1, length)
+    times = np.linspace(0, 1, length)
     return np.mean(
         [
-            [np.interp(at, np.linspace(0, 1, len(s)), f) for f in s.T]
+            [np.interp(times, np.linspace(0, 1, len(s)), f) for f in s.T]
             for s in series
         ],
         axis=0,
@@ -60,12 +63,12 @@ def euclidean_mean(series, length):
 
 
 def dtw(z, series):
-    """The mean DTW of series to a barycenter."""
+    """Return the mean DTW of series to a barycenter."""
     return float(chainer_sdtw.pairwise_soft_dtw([z], series, 0).mean())
 
 
 def descend(series, mean, gamma, options, device, args):
-    """A barycenter by minibatches of series, with Adam and a trainer."""
+    """Find a barycenter by minibatches, with Adam and a trainer."""
     link = Barycenter(mean, gamma, **options)
     link.to_device(device)
     optimizer = chainer.optimizers.Adam(alpha=args.alpha).setup(link)
@@ -89,7 +92,7 @@ def descend(series, mean, gamma, options, device, args):
 
 
 def average(series, device, args):
-    """Computes all that is drawn: titles and named lines, by column."""
+    """Compute all that is drawn: titles and named lines, by column."""
     options = {"loss": args.loss, "bandwidth": args.bandwidth}
     mean = euclidean_mean(series, args.length)
     series = [device.send(s) for s in series]
@@ -128,7 +131,7 @@ def average(series, device, args):
 
 
 def plot(path, columns, series, title):
-    """Draws a row for each feature and a column for each barycenter."""
+    """Draw a row for each feature and a column for each barycenter."""
     features = min(series[0].shape[1], FEATURES)
     figure = Figure(
         figsize=(3 * len(columns), 2.2 * features + 1),
@@ -155,18 +158,15 @@ def plot(path, columns, series, title):
     figure.savefig(path, dpi=90)
 
 
-def number(convert, least, most=None):
-    """A reader of numbers that are in a range."""
+def number(convert, least, most=sys.float_info.max):
+    """Return a reader of numbers that are in a range."""
 
     def read(text):
         value = convert(text)
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(
-                f"must be at least {least}: {text}"
-            )
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
-        return value
+        if least <= value <= most:
+            return value
+        bound = f"most {most}" if value > most else f"least {least}"
+        raise argparse.ArgumentTypeError(f"must be at {bound}: {text}")
 
     read.__name__ = convert.__name__  # for argparse's own messages
     return read
@@ -297,4 +297,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -21,7 +21,7 @@ from chainer_sdtw.estimators import SoftDTWKMeans
 
 
 def load(args):
-    """Gets both halves of a set of the archive, scaled to unit variance."""
+    """Return both halves of a set of the archive, scaled to unit variance."""
     train, test = get_ucr(args.dataset, args.root)
     if not train.classes:
         raise ValueError("its series have targets, not classes")
@@ -38,7 +38,7 @@ def load(args):
 
 
 def cluster(train, test, series, test_series, device, args):
-    """Fits the clusters, and says how well they are the classes."""
+    """Fit clusters and print how well they agree with the classes."""
     model = SoftDTWKMeans(
         args.clusters or len(train.classes),
         gamma=args.gamma,
@@ -72,7 +72,7 @@ def cluster(train, test, series, test_series, device, args):
 
 
 def plot(path, model, train, series, args):
-    """Draws each center over the series of its cluster."""
+    """Draw each center over the series of its cluster."""
     centers = model.cluster_centers_
     columns = min(len(centers), 3 if len(centers) <= 9 else 5)
     rows = -(-len(centers) // columns)
@@ -86,8 +86,8 @@ def plot(path, model, train, series, args):
         ax.remove()
     colors = [colormaps["tab10"](k % 10) for k in range(len(train.classes))]
     for k, (ax, center) in enumerate(zip(axes.flat, centers)):
-        members = np.flatnonzero(model.labels_ == k)
-        for i in members:
+        in_cluster = np.flatnonzero(model.labels_ == k)
+        for i in in_cluster:
             ax.plot(
                 series[i][:, args.feature],
                 color=colors[train.labels[i]],
@@ -95,7 +95,9 @@ def plot(path, model, train, series, args):
                 alpha=0.5,
             )
         ax.plot(center[:, args.feature], color="k", linewidth=2)
-        ax.set_title(f"cluster {k}: {len(members)} series", fontsize="medium")
+        ax.set_title(
+            f"cluster {k}: {len(in_cluster)} series", fontsize="medium"
+        )
         if k >= len(centers) - columns:
             ax.tick_params(labelbottom=True)
             ax.set_xlabel("time step")
@@ -120,18 +122,15 @@ def plot(path, model, train, series, args):
     figure.savefig(path, dpi=72)
 
 
-def number(convert, least, most=None):
-    """A reader of numbers that are in a range."""
+def number(convert, least, most=sys.float_info.max):
+    """Return a reader of numbers that are in a range."""
 
     def read(text):
         value = convert(text)
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(
-                f"must be at least {least}: {text}"
-            )
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
-        return value
+        if least <= value <= most:
+            return value
+        bound = f"most {most}" if value > most else f"least {least}"
+        raise argparse.ArgumentTypeError(f"must be at {bound}: {text}")
 
     read.__name__ = convert.__name__  # for argparse's own messages
     return read
@@ -182,8 +181,8 @@ def parse_args(argv):
         "--starts",
         type=number(int, 1),
         default=3,
-        help="seedings to start from, of which the best counts (default: "
-        "%(default)s)",
+        help="number of first centers to try, of which the best result "
+        "counts (default: %(default)s)",
     )
     parser.add_argument(
         "--feature",
@@ -233,6 +232,11 @@ def main(argv=None):
         train, test, series, test_series = load(args)
     except (ConnectionError, FileNotFoundError, ImportError, ValueError) as e:
         sys.exit(f"--dataset {args.dataset}: {e}")
+    if args.clusters and args.clusters > len(series):
+        sys.exit(
+            f"--clusters {args.clusters}: the training set has only "
+            f"{len(series)} series"
+        )
     print(f"Device: {device}")
     path = os.path.join(args.out, "clusters.png")
     try:
@@ -244,4 +248,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 
-FEATURES = 3  # as many rows, at most
+FEATURES = 3  # the most that are drawn
 
 
 def load(args):
-    """Gets two training series of the archive, scaled to unit variance."""
+    """Return two training series of the archive, scaled to unit variance."""
     train, _ = get_ucr(args.dataset, args.root)
     if args.series is None:
         random = np.random.RandomState(args.seed)
@@ -34,15 +34,16 @@ def load(args):
     return [(train.series[i] - values.mean(axis=0)) / std for i in args.series]
 
 
-def interpolated(series, length):
-    """A series at evenly spaced points of its time."""
-    at, own = np.linspace(0, 1, length), np.linspace(0, 1, len(series))
-    z = np.stack([np.interp(at, own, f) for f in series.T], axis=1)
+def resample(series, length):
+    """Return the series at evenly spaced points of its time."""
+    times = np.linspace(0, 1, length)
+    known = np.linspace(0, 1, len(series))
+    z = np.stack([np.interp(times, known, f) for f in series.T], axis=1)
     return z.astype(series.dtype)
 
 
 def interpolate(series, device, args):
-    """Computes weights and, for each, a series of either geometry."""
+    """Compute weights and, for each of them, a series of each geometry."""
     x, y = series
     pair = [device.send(s) for s in series]
     print(f"{'':6}{'soft-DTW geometry':>22}{'Euclidean geometry':>22}")
@@ -50,7 +51,7 @@ def interpolate(series, device, args):
     between = []
     for t in np.linspace(0, 1, args.count + 2)[1:-1]:
         length = int(np.rint((1 - t) * len(x) + t * len(y)))
-        mean = (1 - t) * interpolated(x, length) + t * interpolated(y, length)
+        mean = (1 - t) * resample(x, length) + t * resample(y, length)
         mean = device.send(mean.astype(x.dtype))
         z = chainer_sdtw.barycenter(
             pair,
@@ -60,15 +61,15 @@ def interpolate(series, device, args):
             loss=args.loss,
             bandwidth=args.bandwidth,
         )
-        far = chainer_sdtw.pairwise_soft_dtw([z, mean], pair, 0)
-        far = cuda.to_cpu(far).ravel()
-        print(f"{t:<6.3g}" + "".join(f"{value:11.4g}" for value in far))
+        dtw = chainer_sdtw.pairwise_soft_dtw([z, mean], pair, 0)
+        dtw = cuda.to_cpu(dtw).ravel()
+        print(f"{t:<6.3g}" + "".join(f"{value:11.4g}" for value in dtw))
         between.append((t, cuda.to_cpu(z), cuda.to_cpu(mean)))
     return between
 
 
 def plot(path, series, between, args):
-    """Draws a column for each geometry and a row for each feature."""
+    """Draw a column for each geometry and a row for each feature."""
     features = min(series[0].shape[1], FEATURES)
     figure = Figure(figsize=(10, 2.6 * features + 1), layout="constrained")
     axes = figure.subplots(
@@ -102,18 +103,15 @@ def plot(path, series, between, args):
     figure.savefig(path, dpi=90)
 
 
-def number(convert, least, most=None):
-    """A reader of numbers that are in a range."""
+def number(convert, least, most=sys.float_info.max):
+    """Return a reader of numbers that are in a range."""
 
     def read(text):
         value = convert(text)
-        if not least <= value < float("inf"):
-            raise argparse.ArgumentTypeError(
-                f"must be at least {least}: {text}"
-            )
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}: {text}")
-        return value
+        if least <= value <= most:
+            return value
+        bound = f"most {most}" if value > most else f"least {least}"
+        raise argparse.ArgumentTypeError(f"must be at {bound}: {text}")
 
     read.__name__ = convert.__name__  # for argparse's own messages
     return read
@@ -213,4 +211,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -50,12 +50,12 @@ def test_picture(run, figures, tmp_path, capsys):
         f"cluster {k}: {size} series" for k, size in enumerate(sizes)
     ]
     for ax, size in zip(figure.axes, sizes):
-        *members, center = [line.get_ydata() for line in ax.lines]
-        assert len(members) == size
+        *in_cluster, center = [line.get_ydata() for line in ax.lines]
+        assert len(in_cluster) == size
         assert len(center) == 11
-        # From one level to the other, as its members.
+        # From one level to the other, as the series of its cluster.
         rise = np.sign(center[-1] - center[0])
-        assert all(np.sign(s[-1] - s[0]) == rise for s in members)
+        assert all(np.sign(s[-1] - s[0]) == rise for s in in_cluster)
     legend = figure.axes[-1].get_legend()
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts == ["center", "class 5", "class 7"]
@@ -136,7 +136,7 @@ def test_targets_instead_of_classes(example, run, monkeypatch):
 @pytest.mark.parametrize(
     "args, message",
     [
-        (["--clusters", "10"], "n_samples=9 should be >= n_clusters=10"),
+        (["-k", "10"], "--clusters 10: the training set has only 9 series"),
         (["--feature", "1"], "no feature 1 among 1"),
         (["--dataset", "Toys"], "--dataset Toys"),
         (["--loss", "dtw"], "loss must be one of .soft_dtw., .*got .dtw."),

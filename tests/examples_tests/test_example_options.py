@@ -3,8 +3,11 @@
 import argparse
 import pathlib
 import re
+import runpy
+import sys
 import tempfile
 
+import chainer
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -104,3 +107,18 @@ def test_out_is_checked_first(example, tmp_path, monkeypatch, bad):
         out = out / "folder"
     with pytest.raises(SystemExit, match=re.escape(f"--out {out}: ")):
         example.main(["--out", str(out)])
+
+
+def test_ctrl_c(script, monkeypatch, tmp_path, capsys):
+    """Ends the command without a traceback."""
+
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chainer, "get_device", interrupt)
+    monkeypatch.syspath_prepend(script.parent)
+    monkeypatch.setattr(sys, "argv", [str(script), "-o", str(tmp_path)])
+    with pytest.raises(SystemExit) as e:
+        runpy.run_path(str(script), run_name="__main__")
+    assert e.value.code == 130
+    assert capsys.readouterr().err.startswith("\nInterrupted")
