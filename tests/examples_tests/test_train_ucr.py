@@ -250,16 +250,12 @@ def test_targets_instead_of_classes(run, root, figures):
 
 
 @pytest.mark.parametrize(
-    "args",
-    [
-        ["--dataset", "BasicMotions"],
-        ["--dataset", "JapaneseVowels", "--model", "lstm"],
-    ],
+    "dataset, model", [("BasicMotions", "mlp"), ("JapaneseVowels", "lstm")]
 )
-def test_multivariate(run, tmp_path, monkeypatch, args):
+def test_multivariate(run, tmp_path, monkeypatch, dataset, model):
     pytest.importorskip("aeon")
     monkeypatch.delenv("CHAINER_SDTW_UCR_ROOT")
-    run(*args, "-e", "1", "-b", "100")
+    run("--dataset", dataset, "--model", model, "-e", "1", "-b", "100")
     metrics = read_metrics(tmp_path / "result")
     assert np.isfinite([list(m.values()) for m in metrics.values()]).all()
 
@@ -429,12 +425,7 @@ def test_snapshots_that_are_refused(run, tmp_path):
     "args, message",
     [
         (["-r", "x"], "--resume needs one --loss"),
-        (["-e", "0"], "must be at least 1: 0"),
-        (["-b", "-3"], "must be at least 1: -3"),
-        (["--gamma", "-1"], "must be at least 0: -1"),
-        (["--gamma", "nan"], "must be at least 0: nan"),
         (["--gamma", "x"], "invalid float value: 'x'"),
-        (["--seed", str(2**32)], "must be at most 4294967295: 4294967296"),
         (["--loss", "mae"], "invalid choice: 'mae'"),
         (["--alpha", "2"], "argument --alpha: must be at most 1: 2"),
         (["--gamma-schedule", "9", "3", "2"], "must not end before it"),
