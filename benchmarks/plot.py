@@ -17,8 +17,8 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-from common import output_file, positive
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from options import output_file, positive
 
 OURS = "chainer-sdtw"
 # Colours of Okabe and Ito, which the colour-blind can tell apart; markers and

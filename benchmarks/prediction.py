@@ -13,11 +13,13 @@ import json
 import os
 import subprocess
 import sys
-import typing as tp
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from common import check_folder, output_file, positive, seed
+from options import check_folder, output_file, positive, seed
+from tables import to_markdown
 
 SCRIPT = (
     Path(__file__).parents[1]
@@ -99,7 +101,7 @@ def run_all(args: argparse.Namespace) -> dict[str, list[Run]]:
     }
 
 
-def spread(values: tp.Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Mean and, of several values, standard deviation."""
     text = f"{np.mean(values):.4g}"
     if len(values) > 1:
@@ -109,11 +111,11 @@ def spread(values: tp.Sequence[float]) -> str:
 
 def summarize(
     runs: dict[str, list[Run]], args: argparse.Namespace
-) -> list[dict[str, tp.Any]]:
+) -> list[dict[str, Any]]:
     """A row per data set."""
     rows = []
     for dataset, of_seeds in runs.items():
-        row: dict[str, tp.Any] = {
+        row: dict[str, Any] = {
             "data set": dataset,
             "model": args.model,
         }
@@ -129,17 +131,6 @@ def summarize(
             row[f"soft-DTW lower in {title}"] = f"{wins} of {len(of_seeds)}"
         rows.append(row)
     return rows
-
-
-def to_markdown(rows: list[dict[str, tp.Any]]) -> str:
-    table = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    lines = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
-        for line in table
-    ]
-    rule = "| " + " | ".join("-" * w for w in widths) + " |"
-    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
