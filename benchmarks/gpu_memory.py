@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from common import format_memory, make_console, make_table
+from tables import format_memory, make_console, print_rows
 
 from chainer_sdtw.cuda._plan import make_plan, tape_of_band
 from sdtw_cpu import sakoe_chiba_band
@@ -34,8 +34,7 @@ def main() -> None:
         "--bandwidth", type=int, metavar="N", help="of a band; default: none"
     )
     options = parser.parse_args()
-    columns = "B, m, n", "dtype", "slabs", "with tape", "values alone"
-    table = make_table("Memory beyond inputs and outputs", *columns)
+    rows = {}
     for batch, m, n in options.shapes or map(shape, SHAPES):
         strip_tape, more = None, 0
         if options.bandwidth is not None:
@@ -50,14 +49,16 @@ def main() -> None:
             # Besides: a bound and a value per pair, and progress per strip.
             first = plans[0].passes[0]
             each = 8 + 8 + 4 * first.strips
-            table.add_row(
-                *(f"{batch}, {m}, {n}", dtype.name, str(first.slabs)),
-                *(
-                    format_memory(batch * (p.pair_bytes + each) + more)
-                    for p in plans
-                ),
+            with_tape, values = (
+                batch * (plan.pair_bytes + each) + more for plan in plans
             )
-    make_console().print(table)
+            rows[f"{batch}, {m}, {n}", dtype.name, first.slabs] = {
+                "with tape": format_memory(with_tape),
+                "values alone": format_memory(values),
+            }
+    title = "Memory beyond inputs and outputs"
+    columns = "B, m, n", "dtype", "slabs", "with tape", "values alone"
+    print_rows(make_console(), title, rows, *columns)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,9 @@ import sys
 import types
 
 import numpy as np
-from common import version
-
-OURS = "chainer-sdtw"
-FUSED = "sdtw-cuda-torch, fused"
-UNFUSED = "sdtw-cuda-torch, unfused"
+import peers
+from harness import OURS
+from machine import version
 
 
 class Contestant(abc.ABC):
@@ -92,9 +90,9 @@ def import_sweeps():
     known = "chainer_sdtw" in sys.modules
     if not known and importlib.util.find_spec("chainer") is None:
         # The package without what its __init__ imports.
-        found = importlib.util.find_spec("chainer_sdtw")
+        spec = importlib.util.find_spec("chainer_sdtw")
         package = types.ModuleType("chainer_sdtw")
-        package.__path__ = list(found.submodule_search_locations)
+        package.__path__ = list(spec.submodule_search_locations)
         sys.modules["chainer_sdtw"] = package
     return importlib.import_module("chainer_sdtw.cuda")
 
@@ -154,6 +152,15 @@ class Ours(Contestant):
     def peak(self, call):
         return self.machine.peak(call)
 
+    def tape_bytes(self, tape):
+        """Return the bytes that are kept for the adjoint sweep."""
+        return int(tape.nbytes)
+
+    def slabs(self, tape):
+        """Return in how many parts a tape is kept at most."""
+        plan = getattr(tape, "_plan", None)
+        return max((p.slabs for p in plan.passes), default=1) if plan else 1
+
 
 class OursInChainer(Contestant):
     """The function of this library, with Chainer's graph around it."""
@@ -201,6 +208,7 @@ class TorchPeer(Contestant):
         else:
             raise ImportError("torch sees no GPU")
         self.import_loss()
+        self.warm_up()
 
     @abc.abstractmethod
     def import_loss(self):
@@ -264,7 +272,7 @@ class TorchPeer(Contestant):
 class Unfused(TorchPeer):
     """sdtw-cuda-torch with a cost matrix."""
 
-    name = UNFUSED
+    name = "sdtw-cuda-torch, unfused"
     project = "github.com/BGU-CS-VIL/sdtw-cuda-torch"
     folder = "sdtw-cuda-torch"
     computes = "SoftDTW(fused=False) and autograd"
@@ -280,7 +288,7 @@ class Unfused(TorchPeer):
 class Fused(Unfused):
     """sdtw-cuda-torch without one: a launch per anti-diagonal."""
 
-    name = FUSED
+    name = "sdtw-cuda-torch, fused"
     computes = "SoftDTW(fused=True) and autograd"
     fused = True
 
@@ -332,31 +340,5 @@ CLASSES = (Ours, OursInChainer, Unfused, Fused, Maghoumi, Pysdtw)
 
 
 def load(machine, only=None):
-    """Import the contestants.
-
-    Args:
-        machine: Where they will run.
-        only: Names to try; all of them where None. This library is always
-            among them.
-
-    Returns:
-        The list of those that can be imported, and a dictionary from the
-        names of the others to the reason.
-    """
-    loaded, missing = [], {}
-    for cls in CLASSES:
-        if only is not None and cls is not Ours and cls.name not in only:
-            continue
-        contestant = cls(machine)
-        try:
-            contestant.load()
-            if isinstance(contestant, TorchPeer):
-                contestant.warm_up()
-        except Exception as error:
-            if cls is Ours:
-                raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            missing[cls.name] = reason[:300]
-        else:
-            loaded.append(contestant)
-    return loaded, missing
+    """Import the contestants, see ``peers.load``."""
+    return peers.load(only, CLASSES, machine)

@@ -16,7 +16,8 @@ import dataclasses
 import warnings
 
 import peers
-from common import Problem, peak_memory
+from machine import peak_memory
+from problems import Problem
 
 
 def main():

@@ -13,7 +13,8 @@ import abc
 import importlib
 
 import numpy as np
-from common import version
+from harness import OURS, one_line
+from machine import version
 
 
 class Contestant(abc.ABC):
@@ -61,7 +62,7 @@ class Contestant(abc.ABC):
 class Ours(Contestant):
     """This library."""
 
-    name = "chainer-sdtw"
+    name = OURS
     distribution = "chainer-sdtw"
     project = "this library"
     computes = "batch; value with tape, adjoint for x"
@@ -133,7 +134,7 @@ class PairPeer(Contestant):
         return call
 
 
-class Seed(PairPeer):
+class SoftDTW(PairPeer):
     """The implementation of the paper's authors."""
 
     name = "sdtw"
@@ -320,7 +321,7 @@ class Aeon(PairPeer):
 CLASSES = (
     Ours,
     OursOnOneThread,
-    Seed,
+    SoftDTW,
     Divergences,
     Tslearn,
     TslearnTorch,
@@ -336,29 +337,57 @@ def _need(module, name):
         raise ImportError(f"{module.__name__} has no {name}")
 
 
-def load(only=None):
+def load(only=None, classes=CLASSES, *arguments):
     """Import the contestants.
 
     Args:
-        only: Names to try; all of them where None. This library is always
-            among them.
+        only: Names to try; all of them where None. The first class, this
+            library, is always among them.
+        classes: The contestants.
+        arguments: What they are made with.
 
     Returns:
         The list of those that can be imported, and a dictionary from the
         names of the others to the reason.
     """
     loaded, missing = [], {}
-    for cls in CLASSES:
-        if only is not None and cls is not Ours and cls.name not in only:
+    ours = classes[0]
+    for cls in classes:
+        if only is not None and cls is not ours and cls.name not in only:
             continue
-        contestant = cls()
+        contestant = cls(*arguments)
         try:
             contestant.load()
         except Exception as error:
-            if cls is Ours:
+            if cls is ours:
                 raise
-            reason = " ".join(str(error).split()) or type(error).__name__
-            missing[cls.name] = reason
+            missing[cls.name] = one_line(error, 300)
         else:
             loaded.append(contestant)
     return loaded, missing
+
+
+def describe(contestants, missing):
+    """Return a dictionary of each contestant and of each that is missing."""
+    keys = "name", "version", "project", "computes", "parallel", "gradient"
+    result = []
+    for contestant in contestants:
+        row = {key: getattr(contestant, key, None) for key in keys}
+        row["threads"] = row.pop("parallel")
+        result.append({**row, "importable": True})
+    for name, reason in missing.items():
+        result.append({"name": name, "importable": False, "reason": reason})
+    return result
+
+
+def add_option(parser, classes):
+    """Add the option that chooses contestants."""
+    names = [cls.name for cls in classes]
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=names,
+        metavar="NAME",
+        help="leave out all contestants but this library and NAME, may be "
+        "given several times: " + ", ".join(map(repr, names)),
+    )

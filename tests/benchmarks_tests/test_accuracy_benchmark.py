@@ -22,7 +22,9 @@ def test_errors_are_small_and_written(tmp_path):
         check=True,
     )
     assert "worst float32 gradient" in run.stdout
-    figures = json.loads(out.read_text())
+    document = json.loads(out.read_text())
+    assert all(check["passed"] for check in document["checks"])
+    figures = document["suites"]
     for row in figures["reference"]:
         exact = row["dtype"] == "float64"
         assert row["value"] <= (1e-10 if exact else 1e-5)

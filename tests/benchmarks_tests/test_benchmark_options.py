@@ -16,9 +16,9 @@ FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def common(monkeypatch):
+def options(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("common")
+    return importlib.import_module("options")
 
 
 @pytest.mark.parametrize(
@@ -66,24 +66,24 @@ def test_where_to_write_is_checked_first(tmp_path, script, option):
     assert done.stdout == ""
 
 
-def test_output_file(common, tmp_path):
+def test_output_file(options, tmp_path):
     path = tmp_path / "a" / "b" / "figures.json"
-    assert common.output_file(str(path)) == str(path)
+    assert options.output_file(str(path)) == str(path)
     assert os.listdir(path.parent) == []
     path.write_text("content")
-    common.output_file(str(path))
+    options.output_file(str(path))
     assert path.read_text() == "content"
     for bad in tmp_path, path / "below":
         with pytest.raises(argparse.ArgumentTypeError, match="cannot be"):
-            common.output_file(str(bad))
+            options.output_file(str(bad))
 
 
-def test_seed(common):
-    assert common.seed("0") == 0
-    assert common.seed(str(2**32 - 1)) == 2**32 - 1
+def test_seed(options):
+    assert options.seed("0") == 0
+    assert options.seed(str(2**32 - 1)) == 2**32 - 1
     for bad in "-1", str(2**32):
         with pytest.raises(argparse.ArgumentTypeError, match="from 0 to"):
-            common.seed(bad)
+            options.seed(bad)
 
 
 @pytest.mark.parametrize("script", ["paper", "prediction"])

@@ -122,7 +122,7 @@ def test_grid_prints_a_table_and_writes_json(tmp_path):
         assert "median_s" not in failed
 
 
-def test_suites_hold_their_targets_against_figures(tmp_path):
+def test_threads_scaling_and_memory(tmp_path):
     target = tmp_path / "result.json"
     done = run(
         tmp_path,
@@ -135,10 +135,8 @@ def test_suites_hold_their_targets_against_figures(tmp_path):
     assert done.returncode == 0, done.stdout
     document = json.loads(target.read_text())
     assert set(document["suites"]) == {"threads", "scaling", "memory"}
-    names = [check["name"] for check in document["targets"]]
-    assert any("two threads over one" in name for name in names)
-    assert any("growth for each doubling" in name for name in names)
-    assert any("both gradients" in name for name in names)
+    rows = document["suites"]["threads"][0]["rows"]
+    assert list(rows) == ["threads: 1", "threads: 2"]
     for scaling in document["suites"]["scaling"]:
         assert scaling["rows"]["32"]["growth"] > 0
     long_pair, ours, *others = document["suites"]["memory"]
@@ -149,6 +147,18 @@ def test_suites_hold_their_targets_against_figures(tmp_path):
     (failed,) = (row for row in others if row["name"] == "sdtw_div")
     assert failed["peak_bytes"] is None
     assert "out of order" in failed["failure"]
+
+
+@pytest.mark.parametrize(("check", "status"), [([], 0), (["--check"], 1)])
+def test_an_answer_unlike_all_peers_is_an_error_if_asked(
+    tmp_path, check, status
+):
+    # All peers are wrong.
+    options = ("--suite", "grid", "--case", "2,5,5,1", "--repeats", "1")
+    done = run(tmp_path, "--only", "sdtw", *options, *check)
+    assert done.returncode == status, done.stdout
+    assert "difference from the closest peer" in done.stdout
+    assert "FAILED" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -26,26 +26,24 @@ def test_all_suites_write_ratios(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "not compared: give a clone" in done.stdout
     document = json.loads(out.read_text())
-    assert set(document["results"]) == SUITES
-    for results in document["results"].values():
+    assert set(document["suites"]) == SUITES
+    for results in document["suites"].values():
         assert results
         for result in results:
             assert all(row["ratio"] > 0 for row in result["rows"].values())
-    narrow = document["results"]["bands"][0]["rows"]["radius 64"]
+    narrow = document["suites"]["bands"][0]["rows"]["radius 64"]
     assert narrow["tape_bytes"] > 0
-    verdicts = {check["met"] for check in document["checks"]}
-    assert None in verdicts
+    assert len(document["checks"]) == 9
+    assert all(check["passed"] is None for check in document["checks"])
 
 
 def test_radii(tmp_path):
     out = tmp_path / "bands.json"
     arguments = ("--suite", "bands", "--case", "2,20,20,1", "--check")
     done = run(*arguments, "--radius", "1", "--radius", "4", "--json", out)
-    # No target: that is of the default radius.
     assert done.returncode == 0, done.stderr
     document = json.loads(out.read_text())
-    assert document["checks"] == []
-    for result in document["results"]["bands"]:
+    for result in document["suites"]["bands"]:
         share = {
             name: row["share_of_cells"] for name, row in result["rows"].items()
         }
@@ -53,12 +51,3 @@ def test_radii(tmp_path):
         assert share["whole table"] == 1
         assert share["radius 1"] == (20 + 2 * 19) / 400
         assert share["radius 4"] == (20 + 2 * (19 + 18 + 17 + 16)) / 400
-
-
-def test_a_missed_target_is_an_error_only_if_asked():
-    # Six columns are inside of any band: it cannot be six times faster.
-    arguments = ("--suite", "bands", "--case", "1,6,6,1")
-    assert run(*arguments).returncode == 0
-    done = run(*arguments, "--check")
-    assert done.returncode == 1
-    assert "MISSED" in done.stdout
