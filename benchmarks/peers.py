@@ -137,7 +137,7 @@ class PairPeer(Contestant):
 class SoftDTW(PairPeer):
     """The implementation of the paper's authors."""
 
-    name = "sdtw"
+    name = "mblondel/soft-dtw"
     project = "github.com/mblondel/soft-dtw"
     computes = (
         "pair by pair; SquaredEuclidean, SoftDTW.compute, .grad, "

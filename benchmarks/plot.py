@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draws the figures of README from files that the benchmarks wrote.
+"""Draw figures of the files that the benchmarks wrote.
 
 From a file of gpu.py: time and memory against the length, for each number of
 features. From a file of cpu.py: the headline's times as bars.
@@ -32,6 +32,8 @@ STYLES = {
     "pysdtw": ("#cc79a7", "v", "--"),
 }
 OTHER = ("0.45", "x", ":")
+FORMER_NAMES = {"sdtw": "mblondel/soft-dtw"}
+"""Names of contestants in files of results, and what they are called now."""
 # Without what only measures this library in another way.
 LEFT_OUT = ("chainer-sdtw, in Chainer", "chainer-sdtw, 1 thread")
 PEER = "0.68"
@@ -198,7 +200,7 @@ def draw_cpu(document):
         times = [time for time, _, _ in rows]
         own = min(time for time, name, _ in rows if name == OURS)
         bars = ax.barh(
-            [name for _, name, _ in rows],
+            [FORMER_NAMES.get(name, name) for _, name, _ in rows],
             times,
             color=[STYLES[OURS][0] if n == OURS else PEER for _, n, _ in rows],
         )

@@ -70,7 +70,7 @@ def run(folder, *arguments):
     )
 
 
-PEERS = ("--only", "sdtw", "--only", "sdtw_div", "--only", "pysdtw")
+PEERS = ("--only", "mblondel/soft-dtw", "--only", "sdtw_div", "--only", "pysdtw")
 
 
 def test_grid_prints_a_table_and_writes_json(tmp_path):
@@ -114,7 +114,7 @@ def test_grid_prints_a_table_and_writes_json(tmp_path):
             assert ours["gradient_error"] < tolerance
             assert ours["median_s"] > 0
             assert len(ours["samples_s"]) == 2
-        wrong = result["rows"]["sdtw"]
+        wrong = result["rows"]["mblondel/soft-dtw"]
         assert wrong["flags"] == ["WRONG value", "WRONG gradient"]
         assert wrong["ratio"] > 0
         failed = result["rows"]["sdtw_div"]
@@ -155,7 +155,7 @@ def test_an_answer_unlike_all_peers_is_an_error_if_asked(
 ):
     # All peers are wrong.
     options = ("--suite", "grid", "--case", "2,5,5,1", "--repeats", "1")
-    done = run(tmp_path, "--only", "sdtw", *options, *check)
+    done = run(tmp_path, "--only", "mblondel/soft-dtw", *options, *check)
     assert done.returncode == status, done.stdout
     assert "difference from the closest peer" in done.stdout
     assert "FAILED" in done.stdout
