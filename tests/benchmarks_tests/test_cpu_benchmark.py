@@ -70,7 +70,14 @@ def run(folder, *arguments):
     )
 
 
-PEERS = ("--only", "mblondel/soft-dtw", "--only", "sdtw_div", "--only", "pysdtw")
+PEERS = (
+    "--only",
+    "mblondel/soft-dtw",
+    "--only",
+    "sdtw_div",
+    "--only",
+    "pysdtw",
+)
 
 
 def test_grid_prints_a_table_and_writes_json(tmp_path):
