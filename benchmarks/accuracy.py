@@ -13,7 +13,7 @@ from pathlib import Path
 import harness
 import numpy as np
 from harness import relative_error, worst_of
-from options import positive, seed
+from options import add_number, positive, seed
 from problems import KINDS, make_series
 from tables import format_error
 
@@ -45,12 +45,7 @@ class Benchmark(harness.Benchmark):
             default=[128, 1024, 4096],
         )
         parser.add_argument("--features", type=positive(int), default=1)
-        parser.add_argument(
-            "--pairs",
-            type=positive(int),
-            default=4,
-            help="random pairs per row (default: %(default)s)",
-        )
+        add_number(parser, "--pairs", 4, "random pairs per row")
         parser.add_argument("--seed", type=seed, default=0)
         harness.add_threads_option(parser)
 

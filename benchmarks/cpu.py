@@ -18,7 +18,7 @@ import numpy as np
 import peers
 from harness import OURS, interleave, judge, one_line, set_ratios, summarize
 from machine import peak_can_be_reset, peak_memory
-from options import integers, positive
+from options import add_number, integers
 from problems import Problem
 
 BATCH = Problem(32, 256, 256)
@@ -71,14 +71,11 @@ class Benchmark(harness.Benchmark):
             help="random walks with mean 0 and variance 1, or as they are "
             "(default: %(default)s)",
         )
-        parser.add_argument(
-            "--tolerance",
-            type=positive(float),
-            default=1e-3,
-            metavar="E",
-            help="relative error, norm-wise, above which an answer is "
-            "flagged as wrong (default: %(default)s)",
+        text = (
+            "relative error, norm-wise, above which an answer is flagged as "
+            "wrong"
         )
+        add_number(parser, "--tolerance", 1e-3, text, "E")
         parser.add_argument(
             "--lengths",
             type=integers(),
@@ -86,14 +83,8 @@ class Benchmark(harness.Benchmark):
             metavar="N,N,...",
             help="lengths of the scaling suite (default: 512,1024,...,8192)",
         )
-        parser.add_argument(
-            "--memory-length",
-            type=positive(int),
-            default=16384,
-            metavar="N",
-            help="length of the long pair of the memory suite (default: "
-            "%(default)s)",
-        )
+        text = "length of the long pair of the memory suite"
+        add_number(parser, "--memory-length", 16384, text)
 
     def __init__(self, options, console):
         super().__init__(options, console)

@@ -29,7 +29,7 @@ from gpu_machine import GPU, Emulator, NoGPUError
 from gpu_measure import Measuring
 from gpu_roofline import run_roofline
 from harness import OURS, worst_of
-from options import integers, positive, seed
+from options import add_number, integers, seed
 from problems import Problem
 from tables import format_time
 
@@ -102,30 +102,12 @@ class Benchmark(Measuring):
             help="folder with clones of the peers, named as their "
             "repositories",
         )
-        parser.add_argument(
-            "--seconds",
-            type=positive(float),
-            default=0.5,
-            metavar="S",
-            help="time for one figure of a call below 1 s (default: "
-            "%(default)s)",
-        )
-        parser.add_argument(
-            "--repeats",
-            type=positive(int),
-            default=5,
-            metavar="N",
-            help="least number of repeats of such a call (default: "
-            "%(default)s)",
-        )
-        parser.add_argument(
-            "--cap",
-            type=positive(float),
-            default=20,
-            metavar="S",
-            help="what takes longer for its first call is not called again "
-            "(default: %(default)s)",
-        )
+        text = "time for one figure of a call below 1 s"
+        add_number(parser, "--seconds", 0.5, text, "S")
+        text = "least number of repeats of such a call"
+        add_number(parser, "--repeats", 5, text)
+        text = "what takes longer for its first call is not called again"
+        add_number(parser, "--cap", 20.0, text, "S")
         parser.add_argument(
             "--lengths",
             type=integers(),
@@ -133,13 +115,7 @@ class Benchmark(Measuring):
             metavar="N,N,...",
             help="of the accuracy suite (default: 128,512,1024,4096)",
         )
-        parser.add_argument(
-            "--pairs",
-            type=positive(int),
-            default=4,
-            metavar="N",
-            help="of each kind in the accuracy suite (default: %(default)s)",
-        )
+        add_number(parser, "--pairs", 4, "of each kind in the accuracy suite")
         parser.add_argument(
             "--seed",
             type=seed,

@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import numpy as np
 from machine import Neighbours, environment
-from options import output_file, positive
+from options import add_number, output_file, positive
 from tables import make_console, print_rows
 
 OURS = "chainer-sdtw"
@@ -326,13 +326,7 @@ class Benchmark:
 
 def add_timing_options(parser, repeats):
     """Add the options of benchmarks that time calls on the CPU."""
-    parser.add_argument(
-        "--repeats",
-        type=positive(int),
-        default=repeats,
-        metavar="N",
-        help="interleaved rounds (default: %(default)s)",
-    )
+    add_number(parser, "--repeats", repeats, "interleaved rounds")
     add_threads_option(parser)
 
 

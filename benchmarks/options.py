@@ -21,6 +21,17 @@ def positive(convert):
     return read
 
 
+def add_number(parser, name, default, help, metavar="N"):
+    """Add an option that is a positive number of the default's type."""
+    parser.add_argument(
+        name,
+        type=positive(type(default)),
+        default=default,
+        metavar=metavar,
+        help=f"{help} (default: %(default)s)",
+    )
+
+
 def seed(text):
     """Read a seed of NumPy's random numbers."""
     value = int(text)

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from machine import available_cpus
-from options import check_folder, positive, seed
+from options import add_number, check_folder, positive, seed
 from paper_experiments import EXPERIMENTS, GAMMAS, LIMITS, Shape, describe
 from paper_jobs import run_all, workers
 from paper_store import Results, settings_of
@@ -99,12 +99,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         f"{default('repeats')} of barycenters, {default('kmeans_repeats')} "
         f"of k-means, {default('seeds')} of prediction)",
     )
-    parser.add_argument(
-        "--max-iter",
-        type=positive(int),
-        default=100,
-        help="iterations of a barycenter (default: %(default)s)",
-    )
+    add_number(parser, "--max-iter", 100, "iterations of a barycenter")
     parser.add_argument(
         "--max-outer",
         type=positive(int),
@@ -116,24 +111,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="iterations of a barycenter in each (default: "
         f"{default('max_inner')})",
     )
-    parser.add_argument(
-        "--epoch",
-        type=positive(int),
-        default=200,
-        help="of prediction (default: %(default)s)",
-    )
+    add_number(parser, "--epoch", 200, "of prediction")
     parser.add_argument(
         "--seed",
         type=seed,
         default=0,
         help="of all that is drawn at random (default: %(default)s)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=positive(int),
-        default=available_cpus(),
-        help="processes at once (default: %(default)s)",
-    )
+    add_number(parser, "--jobs", available_cpus(), "processes at once")
     parser.add_argument(
         "--out",
         type=Path,

@@ -23,6 +23,33 @@ from tables import to_markdown
 
 import sdtw_cpu
 
+TEXTS = {
+    "barycenters": (
+        "Barycenters",
+        f"DTW loss of barycenters of up to {SERIES} series of one class, "
+        "drawn at random; at most {max_iter} iterations, tolerance "
+        f"{TOL:g}.",
+    ),
+    "kmeans": (
+        "K-means",
+        "DTW loss of the training set to the closest of as many centers as "
+        "there are classes; at most {max_outer} iterations of k-means and "
+        "{max_inner} of a barycenter in each, or as said above.",
+    ),
+    "centroid": (
+        "Nearest centroid",
+        "Accuracy on the test set. With a gamma, centroids and classes are "
+        "by soft-DTW; otherwise classes are by DTW. At most {max_iter} "
+        "iterations, from the Euclidean mean.",
+    ),
+    "prediction": (
+        "Prediction",
+        "The last 40 % of a series from the first 60 %, by a network with "
+        "one hidden layer that is trained with soft-DTW or MSE from random "
+        "weights for {epoch} epochs.",
+    ),
+}
+
 
 def limitations(
     shapes: dict[str, Shape], args: argparse.Namespace
@@ -53,150 +80,132 @@ def limitations(
     return lines
 
 
-def names_in(results: Results) -> list[str]:
-    """The data sets there are figures of."""
-    return list(dict.fromkeys(key[0] for key in sorted(results.rows)))
+class Figures:
+    """The figures of one experiment: of data sets, repetitions, methods."""
 
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.repeats: dict[str, list[int]] = {}
+        methods = set()
+        for name, repeat, _, method, gamma in sorted(results.rows):
+            repeats = self.repeats.setdefault(name, [])
+            if int(repeat) not in repeats:
+                repeats.append(int(repeat))
+            methods.add((method, float(gamma) if gamma else None))
+        # Those of soft-DTW first, from the largest gamma to the smallest.
+        self.methods = sorted(
+            methods, key=lambda m: (m[1] is None, -(m[1] or 0), m[0])
+        )
+        self.titles = [
+            METHODS.get(method) or f"gamma {gamma:g}"
+            for method, gamma in self.methods
+        ]
 
-def repeats_in(results: Results, name: str) -> list[int]:
-    """The repetitions there are figures of."""
-    return sorted({int(key[1]) for key in results.rows if key[0] == name})
+    def lower(self, init: str, other: str, gamma: float) -> dict[str, str]:
+        """Return how often soft-DTW's loss is lower, by sets and by cases.
 
+        A set counts by the mean over its repetitions, of which only those
+        with both figures are looked at.
+        """
+        results = self.results
+        cases, sets = [], []
+        for name, repeats in self.repeats.items():
+            pairs = []
+            for repeat in repeats:
+                pair = [
+                    results.get(Case(name, repeat, init, "soft_dtw", gamma)),
+                    results.get(Case(name, repeat, init, other)),
+                ]
+                if None not in pair:
+                    # A NaN, of what diverged, is the highest.
+                    pairs.append(np.nan_to_num(pair, nan=np.inf))
+            if pairs:
+                ours, theirs = np.mean(pairs, axis=0)
+                sets.append(ours < theirs)
+                cases += [a < b for a, b in pairs]
+        return {"sets": share(sets), "cases": share(cases)}
 
-def methods_in(results: Results) -> list[tuple[str, float | None]]:
-    """The methods there are figures of, soft-DTW's by gamma first."""
-    found = {(key[3], key[4]) for key in results.rows}
-    return sorted(
-        ((method, float(gamma) if gamma else None) for method, gamma in found),
-        key=lambda m: (m[1] is None, -(m[1] or 0), m[0]),
-    )
-
-
-def title_of(method: str, gamma: float | None) -> str:
-    """A column's title."""
-    return METHODS.get(method) or f"gamma {gamma:g}"
-
-
-def lower(results: Results, init: str, other: str, gamma: float) -> dict:
-    """How often soft-DTW's loss is lower, by cases and by sets.
-
-    A set counts by the mean over its repetitions, of which only those with
-    both figures are looked at.
-    """
-    cases = sets = all_cases = all_sets = 0
-    for name in names_in(results):
-        pairs = []
-        for repeat in repeats_in(results, name):
-            ours = results.get(Case(name, repeat, init, "soft_dtw", gamma))
-            theirs = results.get(Case(name, repeat, init, other))
-            if ours is not None and theirs is not None:
-                # A NaN, of what diverged, is the highest.
-                pairs.append(np.nan_to_num([ours, theirs], nan=np.inf))
-        if not pairs:
-            continue
-        ours, theirs = np.mean(pairs, axis=0)
-        cases += sum(a < b for a, b in pairs)
-        sets += ours < theirs
-        all_cases += len(pairs)
-        all_sets += 1
-    return {"cases": (cases, all_cases), "sets": (sets, all_sets)}
-
-
-def share(counts: tuple[int, int]) -> str:
-    """A percentage with what it is of."""
-    part, total = counts
-    return f"{100 * part / total:.0f} % ({part}/{total})" if total else "-"
-
-
-def shares_table(results: Results) -> str:
-    """How often soft-DTW is lower, by gamma."""
-    gammas = [g for _, g in methods_in(results) if g is not None]
-    rows = []
-    for init, init_name in INITS.items():
-        for other in ("dba", "subgradient"):
-            found = {g: lower(results, init, other, g) for g in gammas}
-            for unit in ("sets", "cases"):
-                rows.append(
-                    {
+    def shares_table(self) -> str:
+        """Return how often soft-DTW is lower, by gamma."""
+        gammas = [gamma for _, gamma in self.methods if gamma is not None]
+        rows = []
+        for init, init_name in INITS.items():
+            for other in ("dba", "subgradient"):
+                shares = [self.lower(init, other, gamma) for gamma in gammas]
+                for unit in ("sets", "cases"):
+                    row = {
                         "initial guess": init_name,
                         "lower than": METHODS[other],
                         "of": unit,
-                        **{
-                            title_of("soft_dtw", g): share(found[g][unit])
-                            for g in gammas
-                        },
                     }
-                )
-    return to_markdown(rows)
+                    values = [counts[unit] for counts in shares]
+                    rows.append({**row, **dict(zip(self.titles, values))})
+        return to_markdown(rows)
+
+    def means_table(
+        self, column: str, inits: Iterable[str], digits: str
+    ) -> str:
+        """Return the means over repetitions, by set and method."""
+        rows = []
+        for name, repeats in self.repeats.items():
+            for init in inits:
+                row = {"data set": name}
+                if len(list(inits)) > 1:
+                    row["initial guess"] = INITS[init]
+                row["repetitions"] = str(len(repeats))
+                for title, method in zip(self.titles, self.methods):
+                    figures = [
+                        self.results.get(Case(name, r, init, *method), column)
+                        for r in repeats
+                    ]
+                    values = [v for v in figures if v is not None]
+                    row[title] = (
+                        f"{np.mean(values):{digits}}" if values else "-"
+                    )
+                rows.append(row)
+        return to_markdown(rows)
+
+    def ranks_table(self) -> str:
+        """Return the mean rank of each loss, over sets and repetitions."""
+        from scipy.stats import rankdata
+
+        rows = []
+        for column, title in METRICS.items():
+            ranks = []
+            for name, repeats in self.repeats.items():
+                for repeat in repeats:
+                    values = [
+                        self.results.get(
+                            Case(name, repeat, "random", *method), column
+                        )
+                        for method in self.methods
+                    ]
+                    if None not in values:
+                        ranks.append(rankdata(values))
+            means = np.mean(ranks or [[np.nan] * len(self.methods)], axis=0)
+            row = {"mean rank by": title, "of runs": str(len(ranks))}
+            texts = [f"{mean:.2f}" for mean in means]
+            rows.append({**row, **dict(zip(self.titles, texts))})
+        return to_markdown(rows)
+
+    def seconds_table(self) -> str:
+        """Return seconds of the processor, by method."""
+        row = {}
+        for title, (method, gamma) in zip(self.titles, self.methods):
+            key = method, "" if gamma is None else f"{gamma}"
+            seconds = sum(
+                float(figures["seconds"])
+                for case, figures in self.results.rows.items()
+                if case[3:] == key
+            )
+            row[title] = f"{seconds:.0f} s"
+        return to_markdown([row])
 
 
-def means_table(
-    results: Results, column: str, inits: Iterable[str], digits: str
-) -> str:
-    """The mean of a figure over the repetitions, by set and method."""
-    rows = []
-    for name in names_in(results):
-        for init in inits:
-            row = {"data set": name}
-            if len(list(inits)) > 1:
-                row["initial guess"] = INITS[init]
-            repeats = repeats_in(results, name)
-            row["repetitions"] = str(len(repeats))
-            for method, gamma in methods_in(results):
-                values = [
-                    results.get(Case(name, r, init, method, gamma), column)
-                    for r in repeats
-                ]
-                known = [v for v in values if v is not None]
-                row[title_of(method, gamma)] = (
-                    f"{np.mean(known):{digits}}" if known else "-"
-                )
-            rows.append(row)
-    return to_markdown(rows)
-
-
-def ranks_table(results: Results) -> str:
-    """The mean rank of each loss, over sets and repetitions."""
-    from scipy.stats import rankdata
-
-    methods = methods_in(results)
-    rows = []
-    for column, title in METRICS.items():
-        ranks = []
-        for name in names_in(results):
-            for repeat in repeats_in(results, name):
-                values = [
-                    results.get(Case(name, repeat, "random", *m), column)
-                    for m in methods
-                ]
-                if None not in values:
-                    ranks.append(rankdata(values))
-        means = np.mean(ranks, axis=0) if ranks else [np.nan] * len(methods)
-        rows.append(
-            {
-                "mean rank by": title,
-                "of runs": str(len(ranks)),
-                **{
-                    title_of(*m): f"{mean:.2f}"
-                    for m, mean in zip(methods, means)
-                },
-            }
-        )
-    return to_markdown(rows)
-
-
-def seconds_table(results: Results) -> str:
-    """Seconds of the processor, by method."""
-    row = {}
-    for method, gamma in methods_in(results):
-        text = "" if gamma is None else f"{gamma}"
-        seconds = sum(
-            float(r["seconds"])
-            for key, r in results.rows.items()
-            if key[3:] == (method, text)
-        )
-        row[title_of(method, gamma)] = f"{seconds:.0f} s"
-    return to_markdown([row])
+def share(outcomes: list[bool]) -> str:
+    """Return a percentage with what it is of."""
+    part, total = sum(outcomes), len(outcomes)
+    return f"{100 * part / total:.0f} % ({part}/{total})" if total else "-"
 
 
 def tables(
@@ -221,55 +230,33 @@ def tables(
     limited = limitations(shapes, args)
     if limited:
         parts.append("\n".join(f"- {line}" for line in limited))
+    limits = {
+        **vars(args),
+        "max_outer": args.max_outer or LIMITS[0].max_outer,
+        "max_inner": args.max_inner or LIMITS[0].max_inner,
+    }
     for experiment in args.experiment:
-        found = results[experiment]
-        if not found.rows:
+        if not results[experiment].rows:
             continue
-        title, text = {
-            "barycenters": (
-                "Barycenters",
-                f"DTW loss of barycenters of up to {SERIES} series of one "
-                "class, drawn at random; at most "
-                f"{args.max_iter} iterations, tolerance {TOL:g}.",
-            ),
-            "kmeans": (
-                "K-means",
-                "DTW loss of the training set to the closest of as many "
-                "centers as there are classes; at most "
-                f"{args.max_outer or LIMITS[0].max_outer} iterations of "
-                f"k-means and {args.max_inner or LIMITS[0].max_inner} of a "
-                "barycenter in each, or as said above.",
-            ),
-            "centroid": (
-                "Nearest centroid",
-                "Accuracy on the test set. With a gamma, centroids and "
-                "classes are by soft-DTW; otherwise classes are by DTW. At "
-                f"most {args.max_iter} iterations, from the Euclidean mean.",
-            ),
-            "prediction": (
-                "Prediction",
-                "The last 40 % of a series from the first 60 %, by a network "
-                "with one hidden layer that is trained with soft-DTW or MSE "
-                f"from random weights for {args.epoch} epochs.",
-            ),
-        }[experiment]
-        parts += [f"## {title}", text]
+        figures = Figures(results[experiment])
+        title, text = TEXTS[experiment]
+        parts += [f"## {title}", text.format(**limits)]
         if experiment in ("barycenters", "kmeans"):
             parts += [
                 "How often the DTW loss with soft-DTW is lower; a set counts "
                 "by its mean over the repetitions:",
-                shares_table(found),
+                figures.shares_table(),
                 "Mean DTW loss:",
-                means_table(found, "dtw", INITS, ".4g"),
+                figures.means_table("dtw", INITS, ".4g"),
             ]
         elif experiment == "centroid":
-            parts.append(means_table(found, "accuracy", ["mean"], ".3f"))
+            parts.append(figures.means_table("accuracy", ["mean"], ".3f"))
         else:
-            parts.append(ranks_table(found))
+            parts.append(figures.ranks_table())
             for column, name in METRICS.items():
                 parts += [
                     f"Mean {name}:",
-                    means_table(found, column, ["random"], ".4g"),
+                    figures.means_table(column, ["random"], ".4g"),
                 ]
-        parts += ["Seconds:", seconds_table(found)]
+        parts += ["Seconds:", figures.seconds_table()]
     return "\n\n".join(parts) + "\n"

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from options import check_folder, output_file, positive, seed
+from machine import available_cpus
+from options import add_number, check_folder, output_file, seed
 from tables import to_markdown
 
 SCRIPT = (
@@ -148,30 +149,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         default=[0, 1, 2],
         help="seeds, a run with each (default: 0 1 2)",
     )
-    parser.add_argument(
-        "--epoch",
-        type=positive(int),
-        default=300,
-        help="sweeps over the training set (default: %(default)s)",
-    )
+    add_number(parser, "--epoch", 300, "sweeps over the training set")
     parser.add_argument(
         "--gamma",
         type=float,
         default=1.0,
         help="smoothing of soft-DTW (default: %(default)s)",
     )
-    parser.add_argument(
-        "--unit",
-        type=positive(int),
-        default=100,
-        help="number of units (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--batchsize",
-        type=positive(int),
-        default=25,
-        help="series in a mini-batch (default: %(default)s)",
-    )
+    add_number(parser, "--unit", 100, "number of units")
+    add_number(parser, "--batchsize", 25, "series in a mini-batch")
     parser.add_argument(
         "--model",
         choices=["mlp", "lstm"],
@@ -179,12 +165,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="lstm also takes series of different lengths, and hours "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=positive(int),
-        default=os.cpu_count(),
-        help="processes at once (default: %(default)s)",
-    )
+    add_number(parser, "--jobs", available_cpus(), "processes at once")
     parser.add_argument(
         "--out",
         type=Path,
