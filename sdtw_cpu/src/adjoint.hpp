@@ -57,7 +57,7 @@ struct Adjoint : Strips<F, G> {
   template <bool kTangent>
   static SDTW_NOINLINE void back(Group<T>& g, int strip, int t0, int t1,
                                  bool first, const Scratch<T>& scratch,
-                                 const T* choice, const T* change) {
+                                 const T* shares, const T* share_tangents) {
     Mass mass, tangents;
     if (first) {
       T one[kTile] = {}, other[kTile] = {};
@@ -75,29 +75,29 @@ struct Adjoint : Strips<F, G> {
     const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
     T* tile = scratch.fraction + size;
     T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
-    choice += 3 * size;
-    if (kTangent) change += 3 * size;
+    shares += 3 * size;
+    if (kTangent) share_tangents += 3 * size;
     for (int t = t1 - 1; t >= t0; --t) {
       const ptrdiff_t in = (ptrdiff_t)(t - G::kLag) * G::kEntry;
       const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
       tile -= kTile;
-      choice -= 3 * kTile;
+      shares -= 3 * kTile;
       const V above = G::get(g.mass_edge + in);
       V above_tangent = above;
       if (kTangent) {
         above_tangent = G::get(g.mass_edge_tangent + in);
         tangent_tile -= kTile;
-        change -= 3 * kTile;
+        share_tangents -= 3 * kTile;
       }
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
         const V e = mass.arrived(r, above);
         F::store(tile + r * L, e);
-        const T* p = choice + r * 3 * L;
+        const T* p = shares + r * 3 * L;
         if (kTangent) {
           const V et = tangents.arrived(r, above_tangent);
           F::store(tangent_tile + r * L, et);
-          const T* q = change + r * 3 * L;
+          const T* q = share_tangents + r * 3 * L;
           tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
           tangents.hand[r] = F::fma(
               F::load(q + L), e, F::fma(F::load(p + L), et, tangents.diag[r]));
@@ -131,28 +131,28 @@ struct Adjoint : Strips<F, G> {
     for (int q = 0; q < count; ++q) {
       const Span at = steps(g, first + q, segment);
       const Edge<T> upper = q ? scratch.edge : in;
-      T* choice = scratch.choice + q * size;
+      T* shares = scratch.shares + q * size;
       Weights<F, G, S>::weights(g, first + q, at.begin, at.end, scratch);
       Sweep<F, G, S>::template sweep<true>(g, first + q, at.begin, at.end,
                                            upper, scratch.edge, state_in,
-                                           nullptr, scratch, choice);
+                                           nullptr, scratch, shares);
       if (!along) continue;
       Directions<F, G>::directions(g, first + q, at.begin, at.end, scratch);
       Sweep<F, G, S>::template tangent<true>(
           g, first + q, at.begin, at.end, upper, scratch.edge, state_in,
-          nullptr, scratch, choice, scratch.change + q * size);
+          nullptr, scratch, shares, scratch.share_tangents + q * size);
     }
     for (int q = count - 1; q >= 0; --q) {
       const int strip = first + q;
       const int t0 = steps(g, strip, segment).begin;
       const int t1 = steps(g, strip, segment).end;
       const bool last = t1 == g.steps[strip].end;
-      const T* choice = scratch.choice + q * size;
+      const T* shares = scratch.shares + q * size;
       if (along)
-        back<true>(g, strip, t0, t1, last, scratch, choice,
-                   scratch.change + q * size);
+        back<true>(g, strip, t0, t1, last, scratch, shares,
+                   scratch.share_tangents + q * size);
       else
-        back<false>(g, strip, t0, t1, last, scratch, choice, nullptr);
+        back<false>(g, strip, t0, t1, last, scratch, shares, nullptr);
       const T* result = along ? scratch.direction : scratch.fraction;
       if (g.cost == CostKind::kExplicit) {
         if (g.is_double)

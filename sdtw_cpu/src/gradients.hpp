@@ -57,10 +57,9 @@ struct Gradients : Strips<F, G> {
   }
 
   // Add one segment's sums of a factor times the slope of x - y to gx and
-  // subtract them from gy; with kSeries another factor times the change of
-  // the slope along dx - dy as well.
-  // The sums for a column travel with it from the strip's last row to its
-  // first.
+  // subtract them from gy; with kSeries another factor times the
+  // change of the slope along dx - dy as well. The sums for a column
+  // travel with it from the strip's last row to its first.
   template <class N, bool kX, bool kY, bool kSeries>
   static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
                                       bool first, const Scratch<T>& scratch) {

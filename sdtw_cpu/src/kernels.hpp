@@ -122,15 +122,15 @@ template <class T>
 struct Scratch {
   T* fraction;  // a segment's weights, later its alignment
   T* exponent;
-  T* choice;     // softmin weights of a segment, for every strip of a block
+  T* shares;     // of a segment, for every strip of a block
   Edge<T> edge;  // between the strips of a block
   T* state;      // a state of the value sweep
   T* mass;       // running state of the adjoint sweep
   T* grad;       // running state of gy
   // For the tangent sweeps: a segment's direction, later its alignment's
-  // tangent; the tangents of choice; a segment's distances (kEuclidean).
+  // tangent; the tangents of the shares; a segment's distances (kEuclidean).
   T* direction;
-  T* change;
+  T* share_tangents;
   T* distance;
 };
 

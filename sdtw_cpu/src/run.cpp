@@ -136,10 +136,10 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   s.edge = edge_in(own.edge, group);
   if (in_.tangent()) s.direction = own.direction.get(segment);
   if (is_root(g.cost)) s.distance = own.distance.get(segment);
-  const size_t choices = g.block * 3 * segment;
-  if (back || in_.tangent()) s.choice = own.choice.get(choices);
+  const size_t shares_size = g.block * 3 * segment;
+  if (back || in_.tangent()) s.shares = own.shares.get(shares_size);
   if (!back) return;
-  if (in_.tangent()) s.change = own.change.get(choices);
+  if (in_.tangent()) s.share_tangents = own.share_tangents.get(shares_size);
   s.mass = own.mass.get(6 * tile);
   s.grad = own.grad.get(tile * g.d);
 }

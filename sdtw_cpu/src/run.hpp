@@ -14,8 +14,8 @@ namespace sdtw {
 // Scratch memory of one thread.
 template <class T>
 struct ThreadScratch {
-  Buffer<T> fraction, exponent, choice, edge, state, mass, grad;
-  Buffer<T> direction, change, distance;
+  Buffer<T> fraction, exponent, shares, edge, state, mass, grad;
+  Buffer<T> direction, share_tangents, distance;
   Scratch<T> scratch;
 };
 

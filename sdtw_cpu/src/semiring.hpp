@@ -53,7 +53,7 @@ struct Soft {
   }
   template <bool kStore>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* choice) const {
+                       const Cell& w, T* shares) const {
     const X e = F::xmax(F::xmax(upper.e, diag.e), left.e);
     const V u = F::scale(upper.m, F::xsub(upper.e, e));
     const V g = F::scale(diag.m, F::xsub(diag.e, e));
@@ -61,9 +61,9 @@ struct Soft {
     const V sum = F::add(F::add(u, g), l);
     if (kStore) {
       const auto inverse = invert(F(), sum);
-      F::store(choice, inverse.share(l));
-      F::store(choice + F::L, inverse.share(u));
-      F::store(choice + 2 * F::L, inverse.share(g));
+      F::store(shares, inverse.share(l));
+      F::store(shares + F::L, inverse.share(u));
+      F::store(shares + 2 * F::L, inverse.share(g));
     }
     return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
   }
@@ -112,15 +112,15 @@ struct Hard {
   }
   template <bool kStore>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* choice) const {
+                       const Cell& w, T* shares) const {
     const V least = F::min(F::min(upper.r, diag.r), left.r);
     if (kStore) {  // ties: the diagonal first, then the row above
       const V g = F::leq(diag.r, least);
       const V u =
           F::sub(F::leq(upper.r, least), F::mul(F::leq(upper.r, least), g));
-      F::store(choice, F::sub(F::sub(F::set1(1), g), u));
-      F::store(choice + F::L, u);
-      F::store(choice + 2 * F::L, g);
+      F::store(shares, F::sub(F::sub(F::set1(1), g), u));
+      F::store(shares + F::L, u);
+      F::store(shares + 2 * F::L, g);
     }
     return {F::add(least, w.c)};
   }
@@ -172,7 +172,7 @@ struct LogSpace {
   }
   template <bool kStore>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* choice) const {
+                       const Cell& w, T* shares) const {
     constexpr int L = F::L;
     T high[3 * L], low[3 * L], cost[L], share[3 * L];
     const Val* from[3] = {&left, &upper, &diag};
@@ -206,7 +206,7 @@ struct LogSpace {
     }
     if (kStore)
       for (int k = 0; k < 3; ++k)
-        F::store(choice + k * L, F::load(share + k * L));
+        F::store(shares + k * L, F::load(share + k * L));
     return {F::load(high), F::load(low)};
   }
   static SDTW_INLINE void renorm(Val&) {}

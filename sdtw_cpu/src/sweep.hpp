@@ -67,7 +67,7 @@ struct Sweep : Strips<F, G> {
   static SDTW_NOINLINE void sweep(const Group<T>& g, int strip, int t0, int t1,
                                   Edge<T> in, Edge<T> out, const T* state_in,
                                   T* state_out, const Scratch<T>& scratch,
-                                  T* choice) {
+                                  T* shares) {
     const S s(g.scale);
     Val cur[R], diag[R];
     if (t0 == g.steps[strip].begin) {
@@ -91,10 +91,10 @@ struct Sweep : Strips<F, G> {
             S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
         cur[r] = s.template step<kStore>(cur[r], upper, diag[r],
                                          S::cell(f + r * L, n + r * L),
-                                         choice + r * 3 * L);
+                                         shares + r * 3 * L);
         diag[r] = upper;
       }
-      if (kStore) choice += 3 * kTile;
+      if (kStore) shares += 3 * kTile;
       if ((t + 1) % G::kRenorm == 0) {
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
@@ -112,14 +112,14 @@ struct Sweep : Strips<F, G> {
     }
   }
 
-  // The tangent of the segment that `choice` is of; and of `choice` itself.
+  // The tangent of the segment that the shares are of; and of the shares.
   // Differences keep the digits that the tangents have in common.
   template <bool kStore>
   static SDTW_NOINLINE void tangent(const Group<T>& g, int strip, int t0,
                                     int t1, Edge<T> in, Edge<T> out,
                                     const T* state_in, T* state_out,
-                                    const Scratch<T>& scratch, const T* choice,
-                                    T* change) {
+                                    const Scratch<T>& scratch, const T* shares,
+                                    T* share_tangents) {
     V cur[R], diag[R];
     const bool first = t0 == g.steps[strip].begin;
     for (int r = 0; r < R; ++r) {
@@ -132,13 +132,13 @@ struct Sweep : Strips<F, G> {
     const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
     const V curvature = F::set1((T)g.scale.curvature);
     const T* z = scratch.direction;
-    for (int t = t0; t < t1; ++t, z += kTile, choice += 3 * kTile) {
+    for (int t = t0; t < t1; ++t, z += kTile, shares += 3 * kTile) {
       const V below =
           t < limit ? G::get(in.t + (ptrdiff_t)t * G::kEntry) : F::set1(0);
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
-        const T* p = choice + r * 3 * L;
+        const T* p = shares + r * 3 * L;
         const V l = F::load(p), u = F::load(p + L), g = F::load(p + 2 * L);
         // The mean, as the tangent with the largest weight plus a rest. Added
         // up otherwise, a huge tangent whose weight is 0 could cost all
@@ -151,7 +151,7 @@ struct Sweep : Strips<F, G> {
         if (kStore) {
           // How far each is from the mean, from differences alone: this stays
           // exact where weights are tiny.
-          T* to = change + r * 3 * L;
+          T* to = share_tangents + r * 3 * L;
           const V left = F::sub(cur[r], diag[r]);
           const V up = F::sub(upper, diag[r]);
           const V mean = F::fma(l, left, F::mul(u, up));
@@ -165,7 +165,7 @@ struct Sweep : Strips<F, G> {
         cur[r] = F::add(F::add(base, rest), F::load(z + r * L));
         diag[r] = upper;
       }
-      if (kStore) change += 3 * kTile;
+      if (kStore) share_tangents += 3 * kTile;
       G::put_last(out.t + (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
     }
     if (!state_out) return;
@@ -186,9 +186,9 @@ struct Sweep : Strips<F, G> {
     if (along) {
       Directions<F, G>::directions(g, strip, at.begin, at.end, scratch);
       sweep<true>(g, strip, at.begin, at.end, in, out, state_in, state_out,
-                  scratch, scratch.choice);
+                  scratch, scratch.shares);
       tangent<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
-                     scratch, scratch.choice, nullptr);
+                     scratch, scratch.shares, nullptr);
     } else {
       sweep<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
                    scratch, nullptr);
