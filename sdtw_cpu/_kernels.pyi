@@ -39,8 +39,8 @@ class Sweep:
     ) -> None: ...
     def adjoint(
         self,
-        seed: np.ndarray,
-        seed_tangent: np.ndarray | None,
+        grad_value: np.ndarray,
+        grad_tangent: np.ndarray | None,
         gx: np.ndarray | None,
         gy: np.ndarray | None,
         e: np.ndarray | None,

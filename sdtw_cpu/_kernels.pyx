@@ -184,16 +184,17 @@ cdef class Sweep:
             self.batch.get().value(&out[0], second)
 
     def adjoint(
-        self, const double[::1] seed, const double[::1] seed_tangent, gx, gy, e
+        self, const double[::1] grad_value, const double[::1] grad_tangent,
+        gx, gy, e,
     ):
         cdef void* pgx = address(gx)
         cdef void* pgy = address(gy)
         cdef void* pe = address(e)
         cdef const double* second = NULL
-        if seed_tangent is not None:
-            second = &seed_tangent[0]
+        if grad_tangent is not None:
+            second = &grad_tangent[0]
         with nogil:
-            self.batch.get().adjoint(&seed[0], second, pgx, pgy, pe)
+            self.batch.get().adjoint(&grad_value[0], second, pgx, pgy, pe)
 
     @property
     def tape_bytes(self):

@@ -139,11 +139,11 @@ struct Batch::Impl {
   }
 
   template <class T>
-  static void adjoint(FormatPlan<T>& plan, const double* seed,
-                      const double* seed_tangent, void* gx, void* gy,
+  static void adjoint(FormatPlan<T>& plan, const double* grad_value,
+                      const double* grad_tangent, void* gx, void* gy,
                       void* e) {
     each(plan, [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
-      sweeper.adjoint(group, n, seed, seed_tangent, gx, gy, e);
+      sweeper.adjoint(group, n, grad_value, grad_tangent, gx, gy, e);
     });
   }
 
@@ -187,15 +187,17 @@ void Batch::value(double* out, double* tangent) {
   impl_->sweep_in_log_space(out, tangent);
 }
 
-void Batch::adjoint(const double* seed, const double* seed_tangent, void* gx,
-                    void* gy, void* e) {
+void Batch::adjoint(const double* grad_value, const double* grad_tangent,
+                    void* gx, void* gy, void* e) {
   std::lock_guard<std::mutex> hold(impl_->busy);
   impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
                       : impl_->nan_gradients<float>(gx, gy, e);
-  for (auto& f : impl_->f32) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
-  for (auto& f : impl_->f64) Impl::adjoint(*f, seed, seed_tangent, gx, gy, e);
+  for (auto& f : impl_->f32)
+    Impl::adjoint(*f, grad_value, grad_tangent, gx, gy, e);
+  for (auto& f : impl_->f64)
+    Impl::adjoint(*f, grad_value, grad_tangent, gx, gy, e);
   if (impl_->log_space)
-    Impl::adjoint(*impl_->log_space, seed, seed_tangent, gx, gy, e);
+    Impl::adjoint(*impl_->log_space, grad_value, grad_tangent, gx, gy, e);
 }
 
 size_t Batch::tape_bytes() const {

@@ -17,11 +17,11 @@ class Batch {
 
   // The values, and with a direction their tangents.
   void value(double* out, double* tangent);
-  // Gradients of sum(seed * value). gx (batch, m, d) and gy (batch, n, d), or
-  // e (batch, m, n): contiguous, of the input's type, zero on entry; gx or gy
-  // may be null. With a direction the tangent of these, for seeds that have
-  // tangents themselves.
-  void adjoint(const double* seed, const double* seed_tangent, void* gx,
+  // Gradients of sum(grad_value * value). gx (batch, m, d) and gy (batch, n,
+  // d), or e (batch, m, n): contiguous, of the input's type, zero on entry; gx
+  // or gy may be null. With a direction the tangent of these, for grads that
+  // have tangents themselves.
+  void adjoint(const double* grad_value, const double* grad_tangent, void* gx,
                void* gy, void* e);
   size_t tape_bytes() const;
 

@@ -74,7 +74,7 @@ struct Gradients : Strips<F, G> {
       const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
       T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
       T* gy = kY ? g.gy + k * ys + (ptrdiff_t)G::kRows * G::kEntry : nullptr;
-      T* travel = scratch.grad + (ptrdiff_t)k * kTile;
+      T* travel = scratch.gy + (ptrdiff_t)k * kTile;
       V xr[R], sx[R], sy[R];
       for (int r = 0; r < R; ++r) {
         xr[r] = F::load(x + r * L);
@@ -152,7 +152,7 @@ struct Gradients : Strips<F, G> {
         char* e = g.e[l] + (row - row0) * g.e_row + j * g.e_col;
         for (int col = from; col < to;
              ++col, in += kTile, c += g.c_col, e += g.e_col)
-          *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.seed[l]) : C(0);
+          *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.grad[l]) : C(0);
       }
     }
   }

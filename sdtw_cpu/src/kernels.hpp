@@ -96,7 +96,7 @@ struct Group {
   const char* c[kMaxLanes];
   char* e[kMaxLanes];
   ptrdiff_t c_row, c_col, e_row, e_col;
-  double seed[kMaxLanes];  // factor on e
+  double grad[kMaxLanes];  // factor on e
   // The direction, as c; and the mass and its tangent in a pair's last cell.
   const char* z[kMaxLanes];
   ptrdiff_t z_row, z_col;
@@ -126,7 +126,7 @@ struct Scratch {
   Edge<T> edge;  // between the strips of a block
   T* state;      // a state of the value sweep
   T* mass;       // running state of the adjoint sweep
-  T* grad;       // running state of gy
+  T* gy;         // running state of gy
   // For the tangent sweeps: a segment's direction, later its alignment's
   // tangent; the tangents of the shares; a segment's distances (kEuclidean).
   T* direction;

@@ -107,7 +107,7 @@ void unpack_x(const Input& in, const PlannedGroup<T>& group,
   const Geometry& geo = group.strips.geometry;
   const size_t xs = (size_t)group.strips.count() * geo.rows * geo.entry;
   for (int l = 0; l < g.pairs; ++l) {
-    const double factor = cost_factor * g.seed[l];
+    const double factor = cost_factor * g.grad[l];
     C* to = (C*)out + group.index[l] * in.m * in.d;
     const T* from = g.gx + (size_t)g.row0[l] * geo.entry + l;
     for (int i = g.row0[l]; i < g.m; ++i, from += geo.entry)
@@ -122,7 +122,7 @@ void unpack_y(const Input& in, const PlannedGroup<T>& group,
   const Geometry& geo = group.strips.geometry;
   const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
   for (int l = 0; l < g.pairs; ++l) {
-    const double factor = cost_factor * g.seed[l];
+    const double factor = cost_factor * g.grad[l];
     C* to = (C*)out + group.index[l] * in.n * in.d;
     const T* from = g.gy + (size_t)(g.col0[l] + geo.rows) * geo.entry + l;
     for (int j = g.col0[l]; j < g.n; ++j, from += geo.entry)

@@ -34,16 +34,16 @@ class Progress {
   }
 };
 
-// Two seeds as masses that are at most 1 and the factor on what comes of
+// The two grads as masses that are at most 1 and the factor on what comes of
 // them, so that neither small nor large ones leave the range of T.
 template <class T>
-void set_seeds(Group<T>& g, int l, double seed, double tangent) {
-  const double sum = std::abs(seed) + std::abs(tangent);
+void set_masses(Group<T>& g, int l, double grad_value, double grad_tangent) {
+  const double sum = std::abs(grad_value) + std::abs(grad_tangent);
   const bool none = sum == 0 || std::isinf(g.value[l]);
   // A direction with NaN: NaN for all of the pair.
-  g.seed[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
-  g.mass[l] = (T)(none ? 0 : seed / sum);
-  g.mass_tangent[l] = (T)(none ? 0 : tangent / sum);
+  g.grad[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
+  g.mass[l] = (T)(none ? 0 : grad_value / sum);
+  g.mass_tangent[l] = (T)(none ? 0 : grad_tangent / sum);
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
 
 template <class T>
 void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
-                         const double* seed, const double* seed_tangent,
+                         const double* grad_value, const double* grad_tangent,
                          void* gx, void* gy, void* e) {
   Group<T>& g = group.g;
   const StripPlan& strips = group.strips;
@@ -89,8 +89,8 @@ void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
   const ptrdiff_t size = in_.is_double ? 8 : 4;
   for (int l = 0; l < g.pairs; ++l) {
     const int64_t b = group.index[l];
-    g.seed[l] = std::isinf(g.value[l]) ? 0 : seed[b];
-    if (in_.tangent()) set_seeds(g, l, seed[b], seed_tangent[b]);
+    g.grad[l] = std::isinf(g.value[l]) ? 0 : grad_value[b];
+    if (in_.tangent()) set_masses(g, l, grad_value[b], grad_tangent[b]);
     g.e[l] = (char*)e + b * in_.m * in_.n * size;
   }
   g.e_row = in_.n * size;
@@ -141,7 +141,7 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   if (!back) return;
   if (in_.tangent()) s.share_tangents = own.share_tangents.get(shares_size);
   s.mass = own.mass.get(6 * tile);
-  s.grad = own.grad.get(tile * g.d);
+  s.gy = own.gy.get(tile * g.d);
 }
 
 // The edge that a strip reads. Without a tape one edge serves all strips, each

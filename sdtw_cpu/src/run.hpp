@@ -14,7 +14,7 @@ namespace sdtw {
 // Scratch memory of one thread.
 template <class T>
 struct ThreadScratch {
-  Buffer<T> fraction, exponent, shares, edge, state, mass, grad;
+  Buffer<T> fraction, exponent, shares, edge, state, mass, gy;
   Buffer<T> direction, share_tangents, distance;
   Scratch<T> scratch;
 };
@@ -32,8 +32,8 @@ class Sweeper {
   void value(PlannedGroup<T>& group, int nthreads);
 
   // Sweep back from the tape; the arguments are those of Batch::adjoint.
-  void adjoint(PlannedGroup<T>& group, int nthreads, const double* seed,
-               const double* seed_tangent, void* gx, void* gy, void* e);
+  void adjoint(PlannedGroup<T>& group, int nthreads, const double* grad_value,
+               const double* grad_tangent, void* gx, void* gy, void* e);
 
  private:
   void begin(PlannedGroup<T>& group, bool want_gx, bool want_gy);
