@@ -59,19 +59,20 @@ struct Batch::Impl {
       else
         out_of_range.push_back(p);
     }
-    const Minimum minimum = in.gamma == 0 ? Minimum::kHard : Minimum::kSoft;
-    add(f32, narrow, level.f32, minimum, false);
-    add(f64, wide, level.f64, minimum, false);
-    add(f64, capped, level.f64, minimum, true);
+    const Semiring semiring =
+        in.gamma == 0 ? Semiring::kHard : Semiring::kSoft;
+    add(f32, narrow, level.f32, semiring, false);
+    add(f64, wide, level.f64, semiring, false);
+    add(f64, capped, level.f64, semiring, true);
   }
 
   template <class T>
   void add(std::vector<std::unique_ptr<FormatPlan<T>>>& to,
            const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
-           Minimum minimum, bool cap) {
+           Semiring semiring, bool cap) {
     if (pairs.empty()) return;
     to.emplace_back(
-        new FormatPlan<T>(in, sweeps, minimum, cap, keep, pairs, nthreads));
+        new FormatPlan<T>(in, sweeps, semiring, cap, keep, pairs, nthreads));
   }
 
   // Sweep again what is out of range, by its values, and replace its results.
@@ -82,7 +83,7 @@ struct Batch::Impl {
     log_space.reset();
     if (pairs.empty()) return;
     log_space.reset(new FormatPlan<double>(
-        in, baseline().f64, Minimum::kLogSpace, true, keep, pairs, nthreads));
+        in, baseline().f64, Semiring::kLogSpace, true, keep, pairs, nthreads));
     value(*log_space, out, tangent);
   }
 

@@ -88,7 +88,7 @@ struct Absolutes {
 // What distances are cut at that are roots of sums of squares.
 template <class T>
 double largest_root() {
-  return 0.1 * std::sqrt(Range<T>::kHuge);
+  return 0.1 * std::sqrt(Format<T>::kHuge);
 }
 
 template <template <class> class N>

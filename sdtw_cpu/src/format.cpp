@@ -41,13 +41,13 @@ bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
 
 // Whether a band has a path.
 bool connected(const Input& in, const Pair& p) {
-  int stop = 0;  // of the row above
+  int end = 0;  // of the row above
   for (int i = 0; i < p.m; ++i) {
     const Span row = columns(in, p.index, 0, 0, p.n, i);
-    if (row.begin > stop || row.begin >= row.end) return false;
-    stop = row.end;
+    if (row.begin > end || row.begin >= row.end) return false;
+    end = row.end;
   }
-  return stop == p.n;
+  return end == p.n;
 }
 
 template <class C>

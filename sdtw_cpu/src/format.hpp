@@ -32,32 +32,32 @@ inline double rate_of(double gamma) { return 1 / (gamma * kLn2); }
 // The rate that costs weigh at.
 template <class T>
 double weight_rate(double gamma) {
-  return rate_of(std::min(gamma, Range<T>::kFlattest));
+  return rate_of(std::min(gamma, Format<T>::kFlattest));
 }
 
 // Whether a format has the weights of forbidden cells for a gamma.
 template <class T>
 bool has_rate(double gamma) {
   const double rate = weight_rate<T>(gamma);
-  return rate > 1 / Range<T>::kHuge && rate < Range<T>::kHuge &&
-         Range<T>::kCell * 4 / rate < Range<T>::kHuge;
+  return rate > 1 / Format<T>::kHuge && rate < Format<T>::kHuge &&
+         Format<T>::kCell * 4 / rate < Format<T>::kHuge;
 }
 
 template <class T>
 bool fits(const Pair& p, double gamma) {
   const double sum = p.most * ((double)p.m + p.n);
-  if (!(sum < Range<T>::kHuge) || !(p.reach < Range<T>::kHuge) ||
+  if (!(sum < Format<T>::kHuge) || !(p.reach < Format<T>::kHuge) ||
       !(std::sqrt(p.squares) < largest_root<T>() / 10))
     return false;
   if (gamma == 0) return true;
   const double rate = weight_rate<T>(gamma);
-  if (gamma > Range<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
-  return has_rate<T>(gamma) && p.most * rate < Range<T>::kCost &&
-         sum * rate < Range<T>::kSum;
+  if (gamma > Format<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
+  return has_rate<T>(gamma) && p.most * rate < Format<T>::kCost &&
+         sum * rate < Format<T>::kSum;
 }
 
 inline bool in_range(double value, double gamma) {
-  return value * rate_of(gamma) < Range<double>::kSum;
+  return value * rate_of(gamma) < Format<double>::kSum;
 }
 
 // Whether squares of all differences that make up distances would underflow.
@@ -68,20 +68,21 @@ bool vanishes(const Input& in, const Pair& p) {
 }
 
 template <class T>
-Scale make_scale(Minimum minimum, double gamma) {
+Scale make_scale(Semiring semiring, double gamma) {
   Scale s;
-  s.minimum = minimum;
+  s.semiring = semiring;
   s.forbidden = std::numeric_limits<double>::infinity();
-  if (minimum == Minimum::kHard) return s;
+  if (semiring == Semiring::kHard) return s;
   s.rate = rate_of(gamma);
   s.curvature = -1 / gamma;
-  if (minimum == Minimum::kLogSpace) return s;
+  if (semiring == Semiring::kLogSpace) return s;
   s.weight_rate = weight_rate<T>(gamma);
   // The power of four whose weight is 2**-kCell or up to four times that.
   s.forbidden = std::ldexp(
-      1.0, 2 * (int)std::ceil(std::log2(Range<T>::kCell / s.weight_rate) / 2));
-  s.floor = Range<T>::kFloor;
-  s.infeasible = -2 * Range<T>::kSum;
+      1.0,
+      2 * (int)std::ceil(std::log2(Format<T>::kCell / s.weight_rate) / 2));
+  s.floor = Format<T>::kFloor;
+  s.infeasible = -2 * Format<T>::kSum;
   return s;
 }
 
@@ -93,7 +94,7 @@ inline bool may_cap(const Pair& p, double gamma) {
   constexpr double kFarthest = 1e150;
   return has_rate<double>(gamma) && p.reach < kFarthest &&
          p.negative * ((double)p.m + p.n) * rate_of(gamma) <
-             Range<double>::kSum;
+             Format<double>::kSum;
 }
 
 // Find out about the pair of an index: the rest of `p`.

@@ -27,7 +27,7 @@ struct Input {
   ptrdiff_t z_stride[3] = {}, dx_stride[3] = {}, dy_stride[3] = {};
   const int64_t* x_length = nullptr;  // (batch,) or null
   const int64_t* y_length = nullptr;
-  // Columns [first, stop) of each row, (batch, m, 2), or null for all; numbers
+  // Columns [begin, end) of each row, (batch, m, 2), or null for all; numbers
   // from one pair's to the next.
   const int32_t* band = nullptr;
   ptrdiff_t band_stride = 0;

@@ -43,9 +43,9 @@ struct Entry {
   // fn of the kernel for a group.
   template <class Fn>
   static void with_kernel(const Group<T>& g, Fn fn) {
-    if (g.scale.minimum == Minimum::kHard)
+    if (g.scale.semiring == Semiring::kHard)
       fn(HardK());
-    else if (kLogSpace && g.scale.minimum == Minimum::kLogSpace)
+    else if (kLogSpace && g.scale.semiring == Semiring::kLogSpace)
       fn(LogSpaceK());
     else
       fn(SoftK());

@@ -30,14 +30,14 @@ struct Geometry {
   int lanes, rows, lag, entry;
 };
 
-// The minimum that a table is made of: the soft one, of weights 2**(-c * rate)
-// whose exponents have bounds; for gamma == 0 the hard one, of costs; or the
-// soft one of costs, for pairs whose values are out of these bounds.
-enum class Minimum { kSoft, kHard, kLogSpace };
+// What a sweep adds up with: soft minima, as sums of weights 2**(-c * rate)
+// whose exponents have bounds; for gamma == 0 hard minima of costs; or soft
+// minima of costs, for pairs whose values are out of these bounds.
+enum class Semiring { kSoft, kHard, kLogSpace };
 
 // Constants of one gamma in one format.
 struct Scale {
-  Minimum minimum = Minimum::kSoft;
+  Semiring semiring = Semiring::kSoft;
   double rate = 0;         // 1 / (gamma ln 2)
   double weight_rate = 0;  // the same for weights, see kFlattest
   double forbidden = 0;    // cost of a forbidden cell: a power of two above
@@ -80,8 +80,8 @@ struct Group {
   const Span* steps;  // of each strip
   // The steps from which on and before which the rows of all strips have
   // cells in the band, an entry per row; null without a band.
-  const int* open;
-  const int* close;
+  const int* band_begin;
+  const int* band_end;
   Scale scale;
   double value[kMaxLanes];    // out
   double tangent[kMaxLanes];  // out

@@ -13,15 +13,15 @@ namespace sdtw {
 // cost. For a larger one the pair fits only if its costs are negligible beside
 // gamma.
 template <class T>
-struct Range;
+struct Format;
 template <>
-struct Range<float> {
+struct Format<float> {
   static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
                           kFloor = -0x1p29;
   static constexpr double kHuge = 1e37, kFlattest = 1e25;
 };
 template <>
-struct Range<double> {
+struct Format<double> {
   static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
                           kFloor = -0x1p52;
   static constexpr double kHuge = 1e307, kFlattest = 1e290;

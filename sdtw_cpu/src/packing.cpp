@@ -22,16 +22,16 @@ void pack_band(const Input& in, PlannedGroup<T>& group,
   Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const size_t size = (size_t)group.strips.count() * geo.rows * geo.entry;
-  int* open = buffers.open.get(size);
-  int* close = buffers.close.get(size);
-  g.open = open;
-  g.close = close;
+  int* band_begin = buffers.band_begin.get(size);
+  int* band_end = buffers.band_end.get(size);
+  g.band_begin = band_begin;
+  g.band_end = band_end;
   for (int i = 0; i < group.strips.count() * geo.rows; ++i) {
     const int lag = i % geo.rows;
     for (int l = 0; l < geo.entry; ++l) {
       const Span at = group.row(in, l < g.pairs ? l : 0, std::min(i, g.m - 1));
-      *open++ = at.begin + lag;
-      *close++ = at.end + lag;
+      *band_begin++ = at.begin + lag;
+      *band_end++ = at.end + lag;
     }
   }
 }
@@ -140,7 +140,7 @@ void pack_series(const Input& in, PlannedGroup<T>& group,
   g.y = y;
   pack_x<T, C>(group, in.x, in.x_stride, group.pad, x);
   pack_y<T, C>(group, in.y, in.y_stride, group.pad, y);
-  if (g.scale.minimum == Minimum::kLogSpace) {
+  if (g.scale.semiring == Semiring::kLogSpace) {
     limit_differences(x, xs);
     limit_differences(y, ys);
   }
@@ -168,7 +168,7 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   Group<T>& g = group.g;
   g.x = g.y = g.dx = g.dy = nullptr;
   g.gx = g.gy = nullptr;
-  g.open = g.close = nullptr;
+  g.band_begin = g.band_end = nullptr;
   if (in.band) pack_band(in, group, buffers);
   if (!in.fused()) return;
   const Geometry& geo = group.strips.geometry;

@@ -12,7 +12,7 @@ namespace sdtw {
 template <class T>
 struct GroupBuffers {
   Buffer<T> x, y, dx, dy, gx, gy, top, mass;
-  Buffer<int> open, close;
+  Buffer<int> band_begin, band_end;
 };
 
 // Pack the series, their directions and the band of a group, with zeros for

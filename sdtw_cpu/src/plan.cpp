@@ -23,12 +23,12 @@ double unbanded_steps(const Geometry& geometry, int m, int n) {
 
 template <class T>
 FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
-                          Minimum minimum, bool capped, bool keep_tape,
+                          Semiring semiring, bool capped, bool keep_tape,
                           std::vector<Pair> pairs, int nthreads)
     : in(input),
       sweeps(kernels),
       keep(keep_tape),
-      scale_(make_scale<T>(minimum, input.gamma)),
+      scale_(make_scale<T>(semiring, input.gamma)),
       capped_(capped) {
   std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
     return a.n != b.n ? a.n > b.n : a.m != b.m ? a.m > b.m : a.index < b.index;
@@ -93,7 +93,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::along(const Pair& pair) const {
 template <class T>
 typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
                                                       int count) const {
-  if (scale_.minimum == Minimum::kLogSpace) return nullptr;
+  if (scale_.semiring == Semiring::kLogSpace) return nullptr;
   int m = 0, n = 0;
   double most = 0, reach = 0;
   for (int l = 0; l < count; ++l) {
@@ -106,16 +106,16 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
   Planned group = make(pairs, count, m, n, true);
   if (group->g.width > kAcrossColumns + sweeps.across.lag) return nullptr;
   if (group->g.capped && in.fused()) {
-    const bool hard = scale_.minimum == Minimum::kHard;
+    const bool hard = scale_.semiring == Semiring::kHard;
     // Padding must cost more than any path of the pairs' own cells.
     const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
-    if (!(cost < Range<double>::kHuge)) return nullptr;
+    if (!(cost < Format<double>::kHuge)) return nullptr;
     const double difference = with_cost(in.cost, [=](auto c) {
       return std::max(4 * reach, decltype(c)::difference(cost));
     });
     group->pad = std::ldexp(1.0, std::ilogb(difference) + 1);
     if (hard) group->g.limit = std::min(group->g.limit, cost / 2);
-    if (!(group->pad * (m + n) < Range<T>::kHuge)) return nullptr;
+    if (!(group->pad * (m + n) < Format<T>::kHuge)) return nullptr;
   }
   return group;
 }
@@ -171,7 +171,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
   double all = 0;
   for (const Span& s : strips.steps) all += s.end - s.begin;
   group->work = all * geometry.rows * geometry.entry / geometry.lanes;
-  group->tape.plan(strips, scale_.minimum == Minimum::kHard ? 1 : 2,
+  group->tape.plan(strips, scale_.semiring == Semiring::kHard ? 1 : 2,
                    in.tangent());
   return group;
 }

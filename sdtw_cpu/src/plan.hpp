@@ -38,7 +38,7 @@ template <class T>
 class FormatPlan {
  public:
   // Split pairs into groups, across the batch where that takes fewer steps.
-  FormatPlan(const Input& input, const Sweeps<T>& kernels, Minimum minimum,
+  FormatPlan(const Input& input, const Sweeps<T>& kernels, Semiring semiring,
              bool capped, bool keep_tape, std::vector<Pair> pairs,
              int nthreads);
 

@@ -28,10 +28,10 @@ struct Strips {
   // Columns of the steps [t0, t1) at which a row of a strip has cells.
   static Span columns(const Group<T>& g, int row, int r, int l, int t0,
                       int t1) {
-    if (g.open) {
+    if (g.band_begin) {
       const ptrdiff_t i = (ptrdiff_t)(row + r) * G::kEntry + l;
-      t0 = t0 > g.open[i] ? t0 : g.open[i];
-      t1 = t1 < g.close[i] ? t1 : g.close[i];
+      t0 = t0 > g.band_begin[i] ? t0 : g.band_begin[i];
+      t1 = t1 < g.band_end[i] ? t1 : g.band_end[i];
     }
     return {t0 - r, t1 - r};
   }

@@ -174,25 +174,25 @@ struct Weights : Strips<F, G> {
 
   // Give the cells outside of the band the weight of forbidden ones.
   static void forbid(const Group<T>& g, int strip, int t0, int t1, T* tile) {
-    const int* open = g.open + (ptrdiff_t)strip * kTile;
-    const int* close = g.close + (ptrdiff_t)strip * kTile;
-    int opened = t0, closing = t1;  // all rows are in the band in between
+    const int* begin = g.band_begin + (ptrdiff_t)strip * kTile;
+    const int* end = g.band_end + (ptrdiff_t)strip * kTile;
+    Span full = {t0, t1};  // where all rows are in the band
     for (int i = 0; i < kTile; ++i) {
-      opened = opened > open[i] ? opened : open[i];
-      closing = closing < close[i] ? closing : close[i];
+      full.begin = full.begin > begin[i] ? full.begin : begin[i];
+      full.end = full.end < end[i] ? full.end : end[i];
     }
     const T weight = S::forbidden(g.scale);
     for (int t = t0; t < t1; ++t, tile += kTile) {
-      if (opened <= t && t < closing) continue;
+      if (full.begin <= t && t < full.end) continue;
       for (int i = 0; i < kTile; ++i)
-        tile[i] = (t < open[i]) | (t >= close[i]) ? weight : tile[i];
+        tile[i] = (t < begin[i]) | (t >= end[i]) ? weight : tile[i];
     }
   }
 
   static void weights(const Group<T>& g, int strip, int t0, int t1,
                       const Scratch<T>& scratch) {
     cell_weights(g, strip, t0, t1, scratch);
-    if (g.open)
+    if (g.band_begin)
       forbid(g, strip, t0, t1,
              S::kCosts ? scratch.fraction : scratch.exponent);
   }
