@@ -60,14 +60,14 @@ struct Adjoint : Strips<F, G> {
                                  const T* shares, const T* share_tangents) {
     Mass mass, tangents;
     if (first) {
-      T one[kTile] = {}, other[kTile] = {};
+      T last_mass[kTile] = {}, last_tangent[kTile] = {};
       const int last = (g.m - 1) % G::kRows * G::kEntry;
       for (int l = 0; strip == strips(g) - 1 && l < G::kEntry; ++l) {
-        one[last + l] = g.mass[l];
-        other[last + l] = g.mass_tangent[l];
+        last_mass[last + l] = g.mass[l];
+        last_tangent[last + l] = g.mass_tangent[l];
       }
-      mass.start(one);
-      if (kTangent) tangents.start(other);
+      mass.start(last_mass);
+      if (kTangent) tangents.start(last_tangent);
     } else {
       mass.load(scratch.mass);
       if (kTangent) tangents.load(scratch.mass + 3 * kTile);

@@ -50,7 +50,7 @@ struct Batch::Impl {
       else if (p.blocked)
         blocked.push_back(p.index);
       else if (!in.is_double && fits<float>(p, in.gamma) &&
-               !vanishes<float>(in, p))
+               !underflows<float>(in, p))
         narrow.push_back(p);
       else if (in.gamma == 0 || fits<double>(p, in.gamma))
         wide.push_back(p);
@@ -89,13 +89,13 @@ struct Batch::Impl {
 
   // As many threads as there is work for: starting one costs as much as
   // sweeping some ten thousand cells.
-  static int useful(double cells) {
+  static int threads_for(double cells) {
     return (int)std::max(1.0, std::min<double>(num_threads(), cells / 30000));
   }
 
   template <class Fn>
   static void parallel(int64_t count, double cells, Fn fn) {
-    const int n = (int)std::min<int64_t>(useful(cells), count);
+    const int n = (int)std::min<int64_t>(threads_for(cells), count);
     Watch watch;
     std::atomic<int64_t> next{0};
     run_threads(watch, n, [&](int) {
@@ -111,7 +111,7 @@ struct Batch::Impl {
   template <class T, class Fn>
   static void each(FormatPlan<T>& plan, Fn fn) {
     Watch watch;
-    const int n = useful(plan.work());
+    const int n = threads_for(plan.work());
     const int count = (int)plan.groups.size();
     if (count < n && plan.groups[0]->can_split()) {
       Sweeper<T> sweeper(plan, watch, n);

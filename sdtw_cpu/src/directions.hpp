@@ -19,7 +19,7 @@ struct Directions : Strips<F, G> {
   using typename Base::T;
   using typename Base::V;
 
-  // Those that are given; zero where a cell is forbidden, has a cost that is
+  // Explicit ones; zero where a cell is forbidden, has a cost that is
   // capped, or is padding.
   template <class C>
   static void explicit_directions(const Group<T>& g, int row, int t0, int t1,

@@ -64,20 +64,20 @@ void scan(const Input& in, Pair& p, Watch& watch) {
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
       with_cost(in.cost, [&](auto cost) {
-        p.most = decltype(cost)::template Term<Number>::add(a, p.most);
+        p.max_cost = decltype(cost)::template Term<Number>::add(a, p.max_cost);
       });
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
-        p.reach = std::max(p.reach, std::abs((double)v));
+        p.max_value = std::max(p.max_value, std::abs((double)v));
     }
     if (is_root(in.cost)) {
-      p.squares = p.most;
-      p.most = std::sqrt(p.most);
+      p.max_sum = p.max_cost;
+      p.max_cost = std::sqrt(p.max_cost);
     }
     return;
   }
   const char* row = in.c + p.index * in.c_stride[0];
   const C inf = std::numeric_limits<C>::infinity();
-  C most = 0;
+  C max_cost = 0;
   bool bad = false;
   for (int i = 0; i < p.m; ++i, row += in.c_stride[1]) {
     watch.check();
@@ -87,16 +87,16 @@ void scan(const Input& in, Pair& p, Watch& watch) {
       const C v = *(const C*)c;
       const C a = v < 0 ? -v : v;
       bad |= !(v > -inf);
-      most = a > most && a < inf ? a : most;
+      max_cost = a > max_cost && a < inf ? a : max_cost;
     }
   }
   p.nan = bad;
-  p.most = (double)most;
+  p.max_cost = (double)max_cost;
 }
 
 // Bound on the absolute values of a pair's costs below 0, none of them -inf.
 template <class C>
-double most_negative(const Input& in, const Pair& p, Watch& watch) {
+double largest_negative(const Input& in, const Pair& p, Watch& watch) {
   C least = 0;
   for (int i = 0; i < p.m; ++i) {
     watch.check();
@@ -112,7 +112,7 @@ template <class C>
 void inspect_as(const Input& in, Pair& p, Watch& watch) {
   scan<C>(in, p, watch);
   if (!in.fused() && in.gamma > 0 && !fits<double>(p, in.gamma))
-    p.negative = most_negative<C>(in, p, watch);
+    p.max_negative = largest_negative<C>(in, p, watch);
 }
 
 }  // namespace

@@ -17,12 +17,12 @@ namespace sdtw {
 struct Pair {
   int64_t index;
   int m, n;
-  bool nan = false;      // NaN somewhere, or an infinity that is not a cost
-  bool blocked = false;  // the band leaves no path
-  double most = 0;       // bound on the finite costs' absolute values
-  double negative = 0;   // the same of those below 0, if that matters
-  double squares = 0;    // bound on what a cost is the root of
-  double reach = 0;      // largest absolute value in x and y
+  bool nan = false;         // NaN somewhere, or an infinity that is not a cost
+  bool blocked = false;     // the band leaves no path
+  double max_cost = 0;      // bound on the finite costs' absolute values
+  double max_negative = 0;  // the same of those below 0, if that matters
+  double max_sum = 0;       // bound on what a cost is the root of
+  double max_value = 0;     // largest absolute value in x and y
 };
 
 const double kLn2 = 0.693147180559945309417232121458;
@@ -45,14 +45,14 @@ bool has_rate(double gamma) {
 
 template <class T>
 bool fits(const Pair& p, double gamma) {
-  const double sum = p.most * ((double)p.m + p.n);
-  if (!(sum < Format<T>::kHuge) || !(p.reach < Format<T>::kHuge) ||
-      !(std::sqrt(p.squares) < largest_root<T>() / 10))
+  const double sum = p.max_cost * ((double)p.m + p.n);
+  if (!(sum < Format<T>::kHuge) || !(p.max_value < Format<T>::kHuge) ||
+      !(std::sqrt(p.max_sum) < largest_root<T>() / 10))
     return false;
   if (gamma == 0) return true;
   const double rate = weight_rate<T>(gamma);
   if (gamma > Format<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
-  return has_rate<T>(gamma) && p.most * rate < Format<T>::kCost &&
+  return has_rate<T>(gamma) && p.max_cost * rate < Format<T>::kCost &&
          sum * rate < Format<T>::kSum;
 }
 
@@ -62,9 +62,9 @@ inline bool in_range(double value, double gamma) {
 
 // Whether squares of all differences that make up distances would underflow.
 template <class T>
-bool vanishes(const Input& in, const Pair& p) {
-  return is_root(in.cost) && p.most > 0 &&
-         p.most < 1e7 * std::sqrt(std::numeric_limits<T>::min());
+bool underflows(const Input& in, const Pair& p) {
+  return is_root(in.cost) && p.max_cost > 0 &&
+         p.max_cost < 1e7 * std::sqrt(std::numeric_limits<T>::min());
 }
 
 template <class T>
@@ -92,8 +92,8 @@ Scale make_scale(Semiring semiring, double gamma) {
 // differ by more than kFarthest, even the least mass might show in gradients.
 inline bool may_cap(const Pair& p, double gamma) {
   constexpr double kFarthest = 1e150;
-  return has_rate<double>(gamma) && p.reach < kFarthest &&
-         p.negative * ((double)p.m + p.n) * rate_of(gamma) <
+  return has_rate<double>(gamma) && p.max_value < kFarthest &&
+         p.max_negative * ((double)p.m + p.n) * rate_of(gamma) <
              Format<double>::kSum;
 }
 

@@ -85,10 +85,10 @@ struct Gradients : Strips<F, G> {
           kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
       const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
       const T* tile = (along ? scratch.direction : scratch.fraction) + size;
-      const T* more = scratch.fraction + size;
+      const T* mass = scratch.fraction + size;
       for (int t = t1 - 1; t >= t0; --t) {
         tile -= kTile;
-        more -= kTile;
+        mass -= kTile;
         V above = F::set1(0);
         if (kY) above = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
         SDTW_UNROLL
@@ -106,7 +106,7 @@ struct Gradients : Strips<F, G> {
             const V v = N::bend(
                 a, F::sub(F::load(dx + r * L),
                           F::load(G::columns(g.dy + k * ys, g.n, t, r))));
-            const V p = F::load(more + r * L);
+            const V p = F::load(mass + r * L);
             if (kX) sx[r] = F::fma(p, v, sx[r]);
             if (kY) sy[r] = F::fnma(p, v, sy[r]);
           }

@@ -30,7 +30,7 @@ struct Kernel : Sweep<F, G, S>, Adjoint<F, G, S> {};
 
 // The functions of a level, for all layouts and semirings.
 template <class F, class G>
-struct Entry {
+struct BySemiring {
   using T = typename F::T;
   using SoftK = Kernel<F, G, Soft<F, G>>;
   using HardK = Kernel<F, G, Hard<F, G>>;
@@ -68,10 +68,10 @@ struct Entry {
 };
 
 template <class F>
-struct Table {
+struct ByLayout {
   using T = typename F::T;
-  using A = Entry<F, Along<F>>;
-  using B = Entry<F, Across<F>>;
+  using A = BySemiring<F, Along<F>>;
+  using B = BySemiring<F, Across<F>>;
   static void begin(const Group<T>& g, Edge<T> edge) {
     g.across ? B::begin(g, edge) : A::begin(g, edge);
   }
@@ -98,8 +98,8 @@ struct Table {
 }  // namespace
 
 extern const Level kLevel;
-const Level kLevel = {SDTW_STRING(SDTW_ISA), Table<F32>::sweeps(),
-                      Table<F64>::sweeps()};
+const Level kLevel = {SDTW_STRING(SDTW_ISA), ByLayout<F32>::sweeps(),
+                      ByLayout<F64>::sweeps()};
 
 }  // namespace SDTW_ISA
 }  // namespace sdtw

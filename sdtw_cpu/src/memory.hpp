@@ -13,8 +13,8 @@ namespace sdtw {
 // Memory from earlier calls: taking it fresh from the system costs a page
 // fault for every 4 KiB, a tenth of the time of a batch of short series. The
 // lock is only ever tried, so that a child forked while it was held goes on
-// without the store.
-class Store {
+// without the pool.
+class MemoryPool {
   static constexpr size_t kBlock = 8 << 20, kTotal = 32 << 20;
   struct Block {
     void* memory;
@@ -27,13 +27,13 @@ class Store {
  public:
   static constexpr std::align_val_t kLine{64};
 
-  static Store& get() {
-    static Store* store = new Store();  // outlives every thread
-    return *store;
+  static MemoryPool& get() {
+    static MemoryPool* pool = new MemoryPool();  // outlives every thread
+    return *pool;
   }
 
   // Memory of at least `bytes`, which becomes the size that it has.
-  void* take(size_t& bytes) {
+  void* acquire(size_t& bytes) {
     std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
     if (hold) {
       auto best = blocks_.end();
@@ -42,19 +42,19 @@ class Store {
             (best == blocks_.end() || i->bytes < best->bytes))
           best = i;
       if (best != blocks_.end()) {
-        const Block found = *best;
+        const Block block = *best;
         *best = blocks_.back();
         blocks_.pop_back();
-        total_ -= found.bytes;
-        bytes = found.bytes;
-        return found.memory;
+        total_ -= block.bytes;
+        bytes = block.bytes;
+        return block.memory;
       }
       hold.unlock();
     }
     return ::operator new(bytes, kLine);
   }
 
-  void give(void* memory, size_t bytes) {
+  void release(void* memory, size_t bytes) {
     std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
     if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
       blocks_.push_back({memory, bytes});
@@ -83,7 +83,7 @@ class Buffer {
     size_t bytes = n * sizeof(T);
     if (bytes > bytes_) {
       clear();
-      data_ = static_cast<T*>(Store::get().take(bytes));
+      data_ = static_cast<T*>(MemoryPool::get().acquire(bytes));
       bytes_ = bytes;
     }
     return data_;
@@ -97,7 +97,7 @@ class Buffer {
 
  private:
   void clear() {
-    if (data_) Store::get().give(data_, bytes_);
+    if (data_) MemoryPool::get().release(data_, bytes_);
     data_ = nullptr;
     bytes_ = 0;
   }

@@ -11,9 +11,9 @@ namespace {
 // apart that their difference is infinite.
 template <class T>
 void limit_differences(T* v, size_t count) {
-  const T most = std::numeric_limits<T>::max() / 2;
+  const T bound = std::numeric_limits<T>::max() / 2;
   for (size_t i = 0; i < count; ++i)
-    v[i] = std::max(std::min(v[i], most), -most);
+    v[i] = std::max(std::min(v[i], bound), -bound);
 }
 
 template <class T>
@@ -66,8 +66,8 @@ void pack_x(const PlannedGroup<T>& group, const char* x,
       T* to = out + (size_t)k * rows * geo.entry + l;
       for (int i = 0; i < row0; ++i)
         to[(size_t)i * geo.entry] = padding<T>(pad, k, row0 - i);
-      T* own = to + (size_t)row0 * geo.entry;
-      const T last = copy<T, C>(from, stride[1], g.m - row0, own, geo.entry);
+      T* start = to + (size_t)row0 * geo.entry;
+      const T last = copy<T, C>(from, stride[1], g.m - row0, start, geo.entry);
       for (int i = g.m; i < rows; ++i) to[(size_t)i * geo.entry] = last;
     }
   }

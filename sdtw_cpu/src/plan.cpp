@@ -95,11 +95,11 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
                                                       int count) const {
   if (scale_.semiring == Semiring::kLogSpace) return nullptr;
   int m = 0, n = 0;
-  double most = 0, reach = 0;
+  double max_cost = 0, max_value = 0;
   for (int l = 0; l < count; ++l) {
     m = std::max(m, pairs[l].m);
-    most = std::max(most, pairs[l].most);
-    reach = std::max(reach, pairs[l].reach);
+    max_cost = std::max(max_cost, pairs[l].max_cost);
+    max_value = std::max(max_value, pairs[l].max_value);
   }
   for (int l = 0; l < count; ++l) n = std::max(n, pairs[l].n + m - pairs[l].m);
   if (!in.band && n > kAcrossColumns) return nullptr;
@@ -108,10 +108,11 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
   if (group->g.capped && in.fused()) {
     const bool hard = scale_.semiring == Semiring::kHard;
     // Padding must cost more than any path of the pairs' own cells.
-    const double cost = hard ? 4 * most * (m + n) + 1 : 4 * scale_.forbidden;
+    const double cost =
+        hard ? 4 * max_cost * (m + n) + 1 : 4 * scale_.forbidden;
     if (!(cost < Format<double>::kHuge)) return nullptr;
     const double difference = with_cost(in.cost, [=](auto c) {
-      return std::max(4 * reach, decltype(c)::difference(cost));
+      return std::max(4 * max_value, decltype(c)::difference(cost));
     });
     group->pad = std::ldexp(1.0, std::ilogb(difference) + 1);
     if (hard) group->g.limit = std::min(group->g.limit, cost / 2);
@@ -135,7 +136,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
   g.scale = scale_;
   g.capped = capped_;
   set_costs(g);
-  // The costs as a direction are given, if they are.
+  // Explicit costs that are the direction are read as one.
   const bool same = in.direction == Direction::kCost && !in.fused();
   const char* z = same ? in.c : in.z;
   const ptrdiff_t* z_stride = same ? in.c_stride : in.z_stride;

@@ -55,17 +55,18 @@ void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
   begin(group, false, false);
   if (plan_.keep) group.tape.allocate();
   Progress done(strips.count());
-  const auto sweep = [&](const Scratch<T>& own, int s) {
-    const Edge<T> above = edge_above(group, own.edge, s);
-    const Edge<T> below = edge_below(group, own.edge, s);
+  const auto sweep = [&](const Scratch<T>& scratch, int s) {
+    const Edge<T> above = edge_above(group, scratch.edge, s);
+    const Edge<T> below = edge_below(group, scratch.edge, s);
     const int count = strips.segments(s);
     for (int q = 0; q < count; ++q) {
       watch_.check();
       if (s > 0 && nthreads > 1) done.wait(watch_, s - 1, strips.needed(s, q));
       const bool stored = plan_.keep && q + 1 < count;
-      plan_.sweeps.value(g, own, s, q, above, below,
-                         plan_.keep && q ? group.tape.state(s, q) : own.state,
-                         stored ? group.tape.state(s, q + 1) : own.state);
+      plan_.sweeps.value(
+          g, scratch, s, q, above, below,
+          plan_.keep && q ? group.tape.state(s, q) : scratch.state,
+          stored ? group.tape.state(s, q + 1) : scratch.state);
       done.set(s, q + 1);
     }
   };
@@ -97,7 +98,7 @@ void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
   g.e_col = size;
   const int blocks = group.tape.slots() + 1;
   Progress done(blocks);
-  const auto sweep = [&](const Scratch<T>& own, int b) {
+  const auto sweep = [&](const Scratch<T>& scratch, int b) {
     const Edge<T> above = b == 0 ? g.top : group.tape.slot(b - 1);
     // More than one segment goes with one strip per block.
     const int count =
@@ -106,7 +107,7 @@ void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
       watch_.check();
       if (b + 1 < blocks && nthreads > 1)
         done.wait(watch_, b + 1, strips.needed_back(b, q));
-      plan_.sweeps.adjoint(g, own, b, q, above,
+      plan_.sweeps.adjoint(g, scratch, b, q, above,
                            q ? group.tape.state(b, q) : nullptr);
       done.set(b, count - q);
     }
@@ -125,23 +126,24 @@ void Sweeper<T>::begin(PlannedGroup<T>& group, bool want_gx, bool want_gy) {
 
 template <class T>
 void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
-                         ThreadScratch<T>& own) const {
+                         ThreadScratch<T>& scratch) const {
   const Group<T>& g = group.g;
   const size_t tile = group.strips.tile();
   const size_t segment = g.width * tile;
-  Scratch<T>& s = own.scratch;
-  s.fraction = own.fraction.get(segment);
-  s.exponent = own.exponent.get(segment);
-  s.state = own.state.get(6 * tile);
-  s.edge = edge_in(own.edge, group);
-  if (in_.tangent()) s.direction = own.direction.get(segment);
-  if (is_root(g.cost)) s.distance = own.distance.get(segment);
+  Scratch<T>& s = scratch.scratch;
+  s.fraction = scratch.fraction.get(segment);
+  s.exponent = scratch.exponent.get(segment);
+  s.state = scratch.state.get(6 * tile);
+  s.edge = edge_in(scratch.edge, group);
+  if (in_.tangent()) s.direction = scratch.direction.get(segment);
+  if (is_root(g.cost)) s.distance = scratch.distance.get(segment);
   const size_t shares_size = g.block * 3 * segment;
-  if (back || in_.tangent()) s.shares = own.shares.get(shares_size);
+  if (back || in_.tangent()) s.shares = scratch.shares.get(shares_size);
   if (!back) return;
-  if (in_.tangent()) s.share_tangents = own.share_tangents.get(shares_size);
-  s.mass = own.mass.get(6 * tile);
-  s.gy = own.gy.get(tile * g.d);
+  if (in_.tangent())
+    s.share_tangents = scratch.share_tangents.get(shares_size);
+  s.mass = scratch.mass.get(6 * tile);
+  s.gy = scratch.gy.get(tile * g.d);
 }
 
 // The edge that a strip reads. Without a tape one edge serves all strips, each
@@ -175,9 +177,9 @@ void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
   std::atomic<int> next{0};
   run_threads(watch_, nthreads, [&](int w) {
     prepare(group, back, scratch_[w]);
-    const Scratch<T>& own = scratch_[w].scratch;
-    plan_.sweeps.begin(group.g, own.edge);
-    for (int i; (i = next++) < count;) fn(own, back ? count - 1 - i : i);
+    const Scratch<T>& scratch = scratch_[w].scratch;
+    plan_.sweeps.begin(group.g, scratch.edge);
+    for (int i; (i = next++) < count;) fn(scratch, back ? count - 1 - i : i);
   });
 }
 

@@ -38,7 +38,7 @@ class Sweeper {
  private:
   void begin(PlannedGroup<T>& group, bool want_gx, bool want_gy);
   void prepare(const PlannedGroup<T>& group, bool back,
-               ThreadScratch<T>& own) const;
+               ThreadScratch<T>& scratch) const;
   Edge<T> edge_above(const PlannedGroup<T>& group, Edge<T> within,
                      int strip) const;
   Edge<T> edge_below(const PlannedGroup<T>& group, Edge<T> within,

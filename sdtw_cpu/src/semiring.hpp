@@ -188,14 +188,14 @@ struct LogSpace {
       share[2 * L + l] = 1;
       T rest = 0;
       if (sum < (T)HUGE_VAL) {
-        T more[3], first = (T)HUGE_VAL, total = 0;
+        T excess[3], first = (T)HUGE_VAL, total = 0;
         for (int k = 0; k < 3; ++k) {
-          more[k] = (high[k * L + l] - least) + low[k * L + l];
-          first = fmin(first, more[k]);
+          excess[k] = (high[k * L + l] - least) + low[k * L + l];
+          first = fmin(first, excess[k]);
         }
         for (int k = 0; k < 3; ++k)
-          total += more[k] = exp2((first - more[k]) * rate);
-        for (int k = 0; k < 3; ++k) share[k * L + l] = more[k] / total;
+          total += excess[k] = exp2((first - excess[k]) * rate);
+        for (int k = 0; k < 3; ++k) share[k * L + l] = excess[k] / total;
         // What the sum of two numbers leaves out (Knuth).
         const T back = sum - least;
         rest = (least - (sum - back)) + (cost[l] - back);

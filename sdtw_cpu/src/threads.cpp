@@ -16,7 +16,7 @@ void set_interrupted(bool (*fn)()) { interrupted = fn; }
 void Watch::look() {
   const Clock::time_point now = Clock::now();
   if (now < next_) return;
-  next_ = now + kPatience;
+  next_ = now + kInterval;
   const auto fn = interrupted.load();
   if (fn && fn()) stop();
 }

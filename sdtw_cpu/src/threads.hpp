@@ -23,10 +23,10 @@ void set_interrupted(bool (*fn)());
 // signal came, which the thread that called looks for now and then.
 class Watch {
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kPatience{100};
+  static constexpr std::chrono::milliseconds kInterval{100};
   const std::thread::id caller_ = std::this_thread::get_id();
   std::atomic<bool> stopped_{false};
-  Clock::time_point next_ = Clock::now() + kPatience;
+  Clock::time_point next_ = Clock::now() + kInterval;
   int calls_ = 0;
 
  public:
@@ -34,7 +34,7 @@ class Watch {
 
   void stop() { stopped_ = true; }
 
-  // Called by all threads, far more often than once in kPatience.
+  // Called by all threads, far more often than once in kInterval.
   void check() {
     if (std::this_thread::get_id() == caller_ && ++calls_ % 16 == 0) look();
     if (stopped_) throw Stopped();
@@ -56,7 +56,7 @@ class Watch {
   template <class Fn>
   void sleep(std::unique_lock<std::mutex>& lock,
              std::condition_variable& changed, Fn done) {
-    while (!changed.wait_for(lock, kPatience, done)) {
+    while (!changed.wait_for(lock, kInterval, done)) {
       lock.unlock();
       look();
       lock.lock();

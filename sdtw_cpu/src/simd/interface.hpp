@@ -59,7 +59,7 @@
 namespace sdtw {
 namespace SDTW_ISA {
 
-// Subnormal masses carry no information here and cost hundreds of cycles on
+// Subnormal masses more no information here and cost hundreds of cycles on
 // some processors: flush them while a kernel runs.
 class FlushSubnormals {
 #ifdef SDTW_HAVE_MXCSR

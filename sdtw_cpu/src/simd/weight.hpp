@@ -76,9 +76,9 @@ SDTW_INLINE void weight(const Rate<F32>& rate, F32::V c, F32::V lo, bool large,
   r = F32::fma(c, rate.neg_lo, r);
   r = F32::fma(lo, rate.neg_hi, r);
   if (large) {
-    const F32::X more = F32::to_x(r);
-    n = F32::xadd(n, more);
-    r = F32::sub(r, F32::to_v(more));
+    const F32::X carry = F32::to_x(r);
+    n = F32::xadd(n, carry);
+    r = F32::sub(r, F32::to_v(carry));
   }
   F32::V p = F32::set1(kExp32[6]);
   SDTW_UNROLL
