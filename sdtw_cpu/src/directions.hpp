@@ -14,7 +14,6 @@ struct Directions : Strips<F, G> {
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::steps;
   using Base::strips;
   using typename Base::T;
   using typename Base::V;

@@ -15,7 +15,6 @@ struct Gradients : Strips<F, G> {
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::steps;
   using Base::strips;
   using typename Base::T;
   using typename Base::V;

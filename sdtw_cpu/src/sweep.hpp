@@ -11,7 +11,6 @@ namespace {
 template <class F, class G, class S>
 struct Sweep : Strips<F, G> {
   using Base = Strips<F, G>;
-  using Base::columns;
   using Base::kTile;
   using Base::L;
   using Base::R;

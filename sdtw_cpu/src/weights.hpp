@@ -36,7 +36,6 @@ struct Weights : Strips<F, G> {
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::steps;
   using Base::strips;
   using typename Base::T;
   using typename Base::V;
