@@ -24,12 +24,17 @@ SHARED = sorted(
     if os.path.basename(path) != "kernels.cpp"
 )
 
+X86 = ("defined(__x86_64__) || defined(_M_X64)", "immintrin.h")
+
 # Beyond the baseline, from the lowest to the highest: the flags of gcc and
-# clang, those of MSVC, and a statement that needs the set.
+# clang, those of MSVC, the processors that may have the set, its header, and a
+# statement that needs it. The set's vectors are in sdtw_cpu/src/simd, and
+# whether a processor has it in sdtw_cpu/src/isa.cpp.
 ISA_LEVELS = {
     "avx2": (
         ["-mavx2", "-mfma"],
         ["/arch:AVX2"],
+        *X86,
         "__m256d v = _mm256_loadu_pd(x);"
         " _mm256_storeu_pd(x, _mm256_fmadd_pd(v, v, v));",
     ),
@@ -46,16 +51,17 @@ ISA_LEVELS = {
             "-Wno-uninitialized",
         ],
         ["/arch:AVX512"],
+        *X86,
         "__m512d v = _mm512_loadu_pd(x);"
         " _mm512_storeu_pd(x, _mm512_and_pd(v, _mm512_add_pd(v, v)));",
     ),
 }
 
 PROBE = """\
-#if !defined(__x86_64__) && !defined(_M_X64)
-#error "not x86-64"
+#if !(%s)
+#error "for another processor"
 #endif
-#include <immintrin.h>
+#include <%s>
 void probe(double* x) { %s }
 """
 
@@ -88,9 +94,9 @@ class BuildExt(build_ext):
         ext.extra_compile_args.extend(flags)
 
         levels = {"generic": []}
-        for name, (gnu, cl, statement) in ISA_LEVELS.items():
+        for name, (gnu, cl, *probe) in ISA_LEVELS.items():
             isa_flags = cl if msvc else gnu
-            if self._knows(isa_flags, statement):
+            if self._knows(isa_flags, PROBE % tuple(probe)):
                 levels[name] = isa_flags
                 ext.define_macros.append((f"SDTW_HAVE_{name.upper()}", "1"))
         print(f"instruction sets: {', '.join(levels)}", flush=True)
@@ -127,12 +133,12 @@ class BuildExt(build_ext):
             for path in [*ext.sources, *ext.depends]
         )
 
-    def _knows(self, flags, statement):
-        """Whether the compiler takes the flags and targets x86-64."""
+    def _knows(self, flags, probe):
+        """Whether the compiler takes the flags and compiles the probe."""
         with tempfile.TemporaryDirectory() as folder:
             source = os.path.join(folder, "probe.cpp")
             with open(source, "w") as file:
-                file.write(PROBE % statement)
+                file.write(probe)
             try:
                 self.compiler.compile(
                     [source], output_dir=folder, extra_postargs=flags

@@ -10,7 +10,7 @@ namespace {
 template <class F, class G>
 struct Directions : Strips<F, G> {
   using Base = Strips<F, G>;
-  using Base::columns;
+  using Base::for_each_row;
   using Base::kTile;
   using Base::L;
   using Base::R;
@@ -26,27 +26,16 @@ struct Directions : Strips<F, G> {
     const bool costs = g.c[0] != nullptr;
     const T limit = (T)g.limit;
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * kTile; ++i) tile[i] = 0;
-    for (int l = 0; l < g.pairs; ++l) {
-      const int row0 = G::kAcross ? g.row0[l] : 0;
-      const int col0 = G::kAcross ? g.col0[l] : 0;
-      for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
-        const int i = row + r - row0;
-        if (i < 0) continue;
-        const Span at = columns(g, row, r, l, t0, t1);
-        const int from = at.begin > col0 ? at.begin : col0;
-        const int to = at.end < g.n ? at.end : g.n;
-        T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
-                 r * (G::kAcross ? L : 1) + l;
-        const ptrdiff_t j = from - col0;
-        const char* z = g.z[l] + i * g.z_row + j * g.z_col;
-        const char* c = costs ? g.c[l] + i * g.c_row + j * g.c_col : z;
-        const ptrdiff_t c_col = costs ? g.c_col : g.z_col;
-        for (int col = from; col < to;
-             ++col, out += kTile, z += g.z_col, c += c_col)
-          *out =
-              !costs || (T) * (const C*)c < limit ? (T) * (const C*)z : T(0);
-      }
-    }
+    for_each_row(g, row, t0, t1, [&](int l, int i, Span cells, ptrdiff_t at) {
+      const ptrdiff_t j = cells.begin;
+      const char* z = g.z[l] + i * g.z_row + j * g.z_col;
+      const char* c = costs ? g.c[l] + i * g.c_row + j * g.c_col : z;
+      const ptrdiff_t c_col = costs ? g.c_col : g.z_col;
+      T* out = tile + at;
+      for (int col = cells.begin; col < cells.end;
+           ++col, out += kTile, z += g.z_col, c += c_col)
+        *out = !costs || (T) * (const C*)c < limit ? (T) * (const C*)z : T(0);
+    });
   }
 
   // What the direction of the series or of the costs makes of the costs, zero

@@ -11,7 +11,7 @@ namespace {
 template <class F, class G>
 struct Gradients : Strips<F, G> {
   using Base = Strips<F, G>;
-  using Base::columns;
+  using Base::for_each_row;
   using Base::kTile;
   using Base::L;
   using Base::R;
@@ -135,25 +135,16 @@ struct Gradients : Strips<F, G> {
   template <class C>
   static void alignment(const Group<T>& g, int strip, int t0, int t1,
                         const T* tile) {
-    for (int l = 0; l < g.pairs; ++l) {
-      const int row0 = G::kAcross ? g.row0[l] : 0;
-      const int col0 = G::kAcross ? g.col0[l] : 0;
-      for (int r = 0; r < G::kRows; ++r) {
-        const int row = strip * G::kRows + r;
-        if (row >= g.m || row < row0) continue;
-        const Span at = columns(g, strip * G::kRows, r, l, t0, t1);
-        const int from = at.begin > col0 ? at.begin : col0;
-        const int to = at.end < g.n ? at.end : g.n;
-        const T* in = tile + (ptrdiff_t)(from + r - t0) * kTile +
-                      r * (G::kAcross ? L : 1) + l;
-        const ptrdiff_t j = from - col0;
-        const char* c = g.c[l] + (row - row0) * g.c_row + j * g.c_col;
-        char* e = g.e[l] + (row - row0) * g.e_row + j * g.e_col;
-        for (int col = from; col < to;
-             ++col, in += kTile, c += g.c_col, e += g.e_col)
-          *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.grad[l]) : C(0);
-      }
-    }
+    const int row = strip * G::kRows;
+    for_each_row(g, row, t0, t1, [&](int l, int i, Span cells, ptrdiff_t at) {
+      const ptrdiff_t j = cells.begin;
+      const char* c = g.c[l] + i * g.c_row + j * g.c_col;
+      char* e = g.e[l] + i * g.e_row + j * g.e_col;
+      const T* in = tile + at;
+      for (int col = cells.begin; col < cells.end;
+           ++col, in += kTile, c += g.c_col, e += g.e_col)
+        *(C*)e = *(const C*)c < (C)HUGE_VAL ? (C)(*in * g.grad[l]) : C(0);
+    });
   }
 };
 

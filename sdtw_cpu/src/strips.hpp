@@ -35,6 +35,27 @@ struct Strips {
     }
     return {t0 - r, t1 - r};
   }
+
+  // fn(l, i, cells, offset) for the rows of the pairs in a strip: row i of the
+  // pair in lane l has the columns `cells` in the steps [t0, t1), both counted
+  // from the pair's first cell, and the first of them is number `offset` of
+  // the segment.
+  template <class Fn>
+  static SDTW_INLINE void for_each_row(const Group<T>& g, int row, int t0,
+                                       int t1, Fn fn) {
+    for (int l = 0; l < g.pairs; ++l) {
+      const int row0 = G::kAcross ? g.row0[l] : 0;
+      const int col0 = G::kAcross ? g.col0[l] : 0;
+      for (int r = 0; r < G::kRows && row + r < g.m; ++r) {
+        if (row + r < row0) continue;
+        const Span at = columns(g, row, r, l, t0, t1);
+        const int begin = at.begin > col0 ? at.begin : col0;
+        const int end = at.end < g.n ? at.end : g.n;
+        fn(l, row + r - row0, Span{begin - col0, end - col0},
+           (ptrdiff_t)(begin + r - t0) * kTile + r * (G::kAcross ? L : 1) + l);
+      }
+    }
+  }
 };
 
 }  // namespace
