@@ -139,6 +139,10 @@ SDTW_INLINE auto with_cost(CostKind kind, Fn fn) {
   return fn(SqEuclidean());
 }
 
-inline bool is_root(CostKind kind) { return kind == CostKind::kEuclidean; }
+// Whether it is the root of a sum.
+inline bool is_root(CostKind kind) {
+  return kind != CostKind::kExplicit &&
+         with_cost(kind, [](auto cost) { return decltype(cost)::kRoot; });
+}
 
 }  // namespace sdtw
