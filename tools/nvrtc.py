@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Compiles CUDA kernels without a GPU and tells what they use.
+"""Compile CUDA kernels without a GPU and report what they use.
 
 Usage::
 
@@ -8,7 +8,7 @@ Usage::
 NVRTC, the compiler that CuPy runs, makes machine code on any Linux machine.
 Here it is that of NVIDIA's wheels, as many of them as are installed:
 ``nvidia-cuda-nvrtc-cu11``, ``nvidia-cuda-nvrtc-cu12`` and
-``nvidia-cuda-nvrtc`` (CUDA 13) live side by side.  The table has a row for
+``nvidia-cuda-nvrtc`` (CUDA 13) live side by side. The table has a row for
 every kernel, version of CUDA and architecture: registers a thread, bytes of
 static shared memory a block, and bytes of local memory a thread (its stack
 frame, and what is spilled to it).
@@ -42,7 +42,7 @@ FRAME = re.compile(
 USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
 
-# Of the compiler or the assembler, not that an architecture is an old one.
+# Warnings about the source, not those about old architectures.
 WARNING = re.compile(r"\bwarning #|^ptxas warning")
 
 
@@ -68,7 +68,7 @@ class Resources:
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """Machine code, and the report of each of its kernels by name."""
+    """Machine code, its log, and the resources of each kernel by name."""
 
     cubin: bytes
     log: str
@@ -98,7 +98,7 @@ class Library:
         return "CUDA {}.{}".format(*self.version)
 
     def architectures(self):
-        """All that it makes code for: 90 is compute capability 9.0."""
+        """Return the architectures that it compiles for, 90 for 9.0."""
         count = ctypes.c_int()
         self._call("nvrtcGetNumSupportedArchs", ctypes.byref(count))
         values = (ctypes.c_int * count.value)()
@@ -106,16 +106,16 @@ class Library:
         return tuple(values)
 
     def report(self, source, architecture, options=(), folder=None):
-        """What compiling yields, without the code.
+        """Return what :meth:`compile` does, without the code.
 
-        It is read from the folder, if there is one, where the same compiler
-        has been given the same before.
+        With a folder, reports are kept there and read instead of compiling
+        the same again.
         """
         if folder is None:
             return self.compile(source, architecture, options)
         key = hashlib.blake2b(digest_size=16)
-        own = pathlib.Path(__file__).read_text(encoding="utf-8")
-        for part in (own, self, source, architecture, *options):
+        parser = pathlib.Path(__file__).read_text(encoding="utf-8")
+        for part in (parser, self, source, architecture, *options):
             key.update(f"{part}\0".encode())
         path = pathlib.Path(folder) / f"{key.hexdigest()}.log"
         try:
@@ -128,8 +128,8 @@ class Library:
         return Compiled(b"", log, _report(log, architecture))
 
     def compile(self, source, architecture, options=(), name="kernels.cu"):
-        """Machine code for one architecture; ``name`` is for the log."""
-        # That of CUDA 11.8 leaves the thread that calls it in the locale C.
+        """Return the code for one architecture; ``name`` is for the log."""
+        # NVRTC 11.8 leaves the thread that calls it in the locale C.
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(
                 self._compile, source, architecture, options, name
@@ -141,8 +141,8 @@ class Library:
             "--ptxas-options=-v",
             *options,
         ]
-        given = {option.lstrip("-").partition("=")[0] for option in options}
-        options += [DEFAULTS[key] for key in DEFAULTS if key not in given]
+        names = {option.lstrip("-").partition("=")[0] for option in options}
+        options += [DEFAULTS[key] for key in DEFAULTS if key not in names]
         if self.version >= (12, 9):
             # Code from the cache of a machine with a GPU has no report.
             options.append("--no-cache")
@@ -189,7 +189,7 @@ class Library:
 
 
 def _report(log, architecture):
-    """The resources of every kernel that the log tells of."""
+    """Return the resources of every kernel in a log."""
     kernels = {}
     kernel = None
     for line in log.splitlines():
@@ -202,7 +202,7 @@ def _report(log, architecture):
                 raise RuntimeError(f"{name} is for {compiled_for}")
             kernel = kernels[name] = Resources()
         elif frame and kernel:
-            # A kernel's own, then those of functions that it calls.
+            # Those of the kernel, then those of functions that it calls.
             stack, stores, loads = map(int, frame.groups())
             kernel.stack += stack
             kernel.spill_stores += stores
@@ -219,14 +219,14 @@ def _report(log, architecture):
 
 @functools.lru_cache(None)
 def libraries():
-    """A Library for every version of NVRTC that is installed as a wheel."""
-    found = {}
+    """Return a Library for every NVRTC that is installed as a wheel."""
+    versions = {}
     for folder in sys.path:
         paths = pathlib.Path(folder).glob("nvidia/*/lib/libnvrtc.so.*")
         for path in sorted(paths):
             library = Library(path)
-            found.setdefault(library.version, library)
-    return [found[version] for version in sorted(found)]
+            versions.setdefault(library.version, library)
+    return [versions[version] for version in sorted(versions)]
 
 
 def _arguments():
