@@ -122,6 +122,9 @@ class DeviceBatch:
         limits: Lengths and band of the pairs.
         direction: ``(B, m, n)`` or ``(1, m, n)``: the direction of cost
             matrices for a tangent.
+
+    Attributes:
+        dual: Whether with tangents.
     """
 
     def __init__(
@@ -141,8 +144,10 @@ class DeviceBatch:
         self.y: Any = None if y is None else xp.ascontiguousarray(y)
         self.gamma = gamma
         self.limits = limits
+        self._rate = 0.0 if gamma == 0 else 1 / (gamma * math.log(2))
         self.direction = direction
-        if direction is not None:
+        self.dual = direction is not None
+        if self.dual:
             self.direction = xp.ascontiguousarray(direction)
         self.size, self.m, self.n = self.x.shape
         self.features = 1
@@ -161,21 +166,33 @@ class DeviceBatch:
         self.noted = zeros[2 * self.size :].view(np.int32)
         # Values, then tangents.
         self.result = xp.empty((1 + self.dual) * self.size, np.float64)
-
-    @property
-    def dual(self) -> bool:
-        """Whether with tangents."""
-        return self.direction is not None
+        bands = 0 if self.band is None else len(self.band)
+        directions = len(self.direction) if self.dual else 0
+        # The arguments that all sweeps of this batch have.
+        self._arguments = {
+            "x": self.x,
+            "y": self.y,
+            "x_length": limits.x_length,
+            "y_length": limits.y_length,
+            "cost_bounds": self.cost_bounds,
+            "noted": self.noted,
+            "batch": np.int32(self.size),
+            "m": np.int32(self.m),
+            "n": np.int32(self.n),
+            "d": np.int32(self.features),
+            "rate": np.float64(self._rate),
+            "band": self.band,
+            "band_rows": np.int32(self.m if bands > 1 else 0),
+            "direction": self.direction,
+            "direction_stride": np.int64(
+                self.m * self.n if directions > 1 else 0
+            ),
+        }
 
     def survey(self, dtype: np.dtype) -> None:
         """Bound the costs of each pair."""
-        m, n = np.int32(self.m), np.int32(self.n)
-        limits = (
-            self.limits.x_length,
-            self.limits.y_length,
-            self.band,
-            self._band_rows,
-        )
+        names = "x_length", "y_length", "band", "band_rows", "m", "n"
+        limits = [self._arguments[name] for name in names]
         arrays: tuple[Any, ...]
         if self.y is None:
             rows = max(1, min(self.m, SURVEY_CELLS // self.n))
@@ -189,7 +206,7 @@ class DeviceBatch:
             self._variant(dtype),
             blocks,
             SURVEY_THREADS,
-            (*arrays, *limits, m, n, last, self.cost_bounds),
+            (*arrays, *limits, last, self.cost_bounds),
         )
 
     def sweep(
@@ -218,21 +235,9 @@ class DeviceBatch:
         begin, end = strips
         blocks = self.size * (end - begin)
         arguments = SweepArguments(
-            x=self.x,
-            y=self.y,
-            x_length=self.limits.x_length,
-            y_length=self.limits.y_length,
-            cost_bounds=self.cost_bounds,
-            noted=self.noted,
+            **self._arguments,
             turn=np.int32(turn),
-            batch=np.int32(self.size),
-            m=np.int32(self.m),
-            n=np.int32(self.n),
-            d=np.int32(self.features),
-            rate=np.float64(self._rate),
-            forbidden=np.float64(self._forbidden(run.dtype)),
-            band=self.band,
-            band_rows=self._band_rows,
+            forbidden=self._forbidden(run.dtype),
             tape=tape,
             pair_bytes=np.int64(plan.pair_bytes),
             edge=np.int32(plan.strip_tape.edge),
@@ -243,10 +248,6 @@ class DeviceBatch:
             strip_begin=np.int32(begin),
             strip_end=np.int32(end),
             progress=self.device.xp.zeros(1 + 2 * blocks, np.int32),
-            direction=self.direction,
-            direction_stride=np.int64(
-                self.m * self.n if self.dual and len(self.direction) > 1 else 0
-            ),
         )
         variant = self._variant(run.dtype)
         self._launch(
@@ -273,22 +274,13 @@ class DeviceBatch:
             tuple(null if a is None else a for a in arguments),
         )
 
-    @property
-    def _band_rows(self) -> np.int32:
-        several = self.band is not None and len(self.band) > 1
-        return np.int32(self.m if several else 0)
-
-    @property
-    def _rate(self) -> float:
-        return 0.0 if self.gamma == 0 else 1 / (self.gamma * math.log(2))
-
-    def _forbidden(self, dtype: np.dtype) -> float:
-        """The cost that stands for inf: the power of four that weighs it."""
+    def _forbidden(self, dtype: np.dtype) -> np.float64:
+        """Return the cost that stands for inf: a power of four."""
         if self.gamma == 0:
-            return math.inf
+            return np.float64(np.inf)
         cell = 2.0 ** CELL_BITS[dtype.itemsize]
         power = 2 * math.ceil(math.log2(cell / self._rate) / 2)
-        return math.ldexp(1.0, power) if power < 1024 else math.inf
+        return np.float64(2.0**power if power < 1024 else np.inf)
 
 
 def sweep_values(batch: DeviceBatch, keep: bool) -> Any:
