@@ -1,13 +1,11 @@
 """What all benchmarks do with their options."""
 
 import argparse
-import importlib
 import os
 import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rich")
@@ -16,9 +14,8 @@ FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def options(monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("options")
+def options(load_benchmark):
+    return load_benchmark("options")
 
 
 @pytest.mark.parametrize(
@@ -34,17 +31,10 @@ def options(monkeypatch):
         ("prediction", "--out"),
     ],
 )
-def test_where_to_write_is_checked_first(tmp_path, script, option):
+def test_where_to_write_is_checked_first(archive, tmp_path, script, option):
     if script == "paper":
         pytest.importorskip("tslearn")
     (tmp_path / "file").write_text("")
-    (tmp_path / "archive" / "Toy").mkdir(parents=True)
-    for split in "TRAIN", "TEST":
-        np.savetxt(
-            tmp_path / f"archive/Toy/Toy_{split}.tsv",
-            np.eye(4),
-            delimiter="\t",
-        )
     done = subprocess.run(
         [
             *(sys.executable, str(FOLDER / f"{script}.py")),
@@ -52,7 +42,6 @@ def test_where_to_write_is_checked_first(tmp_path, script, option):
             *(["--dataset", "Toy"] if option == "--out" else []),
         ],
         cwd=tmp_path,
-        env={**os.environ, "CHAINER_SDTW_UCR_ROOT": str(tmp_path / "archive")},
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,6 @@
-"""benchmarks/gpu.py and plot.py without a GPU, on stubs and emulated."""
+"""benchmarks/gpu.py without a GPU, on stubs and emulated."""
 
 import argparse
-import importlib
 import json
 import os
 import subprocess
@@ -23,23 +22,13 @@ FOLDER = ROOT / "benchmarks"
 LIBRARY = str(Path(sdtw_cpu.__file__).parents[1])
 
 
-MODULES = (
-    *("gpu", "gpu_accuracy", "gpu_machine", "gpu_measure", "gpu_peers"),
-    *("gpu_roofline", "harness", "machine", "options", "peers", "problems"),
-    "tables",
-)
-
-
 @pytest.fixture
-def gpu(monkeypatch):
+def gpu(load_benchmark, monkeypatch):
     """The benchmark as a module, its machine one on the CPU.
 
     sdtw_cpu stands in for the CUDA sweeps, so that nothing is compiled.
     """
-    monkeypatch.syspath_prepend(str(FOLDER))
-    for name in MODULES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    module = importlib.import_module("gpu")
+    module = load_benchmark("gpu")
 
     def on_the_cpu(sweep):
         def run(*arrays, device=None, **options):
@@ -61,9 +50,7 @@ def gpu(monkeypatch):
             self.peers = peers
 
     monkeypatch.setattr(module, "Emulator", Machine)
-    yield module
-    for name in MODULES:
-        sys.modules.pop(name, None)
+    return module
 
 
 def options_of(gpu, *arguments):
@@ -281,55 +268,3 @@ def test_the_emulated_kernels_run(tmp_path):
     row = result["rows"]["chainer-sdtw"]
     assert row["gx_error"] < 1e-5
     assert result["reference_error"] < 1e-12
-
-
-def grid_file(folder):
-    """A file of results as gpu.py writes them, with made-up figures."""
-    cells = []
-    for batch in (16, 32):
-        for length in (128, 512, 1024):
-            for d in (1, 64):
-                rows = {
-                    "chainer-sdtw": {
-                        "median_s": 1e-6 * length,
-                        "peak_bytes": 3e1 * length**2,
-                    },
-                    "pysdtw": {"median_s": 1e-4 * length, "peak_bytes": None},
-                    "unheard of": {"skipped": "out of memory"},
-                }
-                cell = {"batch": batch, "m": length, "n": length, "d": d}
-                cells.append({"cell": cell, "rows": rows})
-    path = folder / "results.json"
-    document = {
-        "benchmark": "gpu",
-        "gpu": {"name": "none"},
-        "suites": {"grid": cells},
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
-@pytest.mark.parametrize("kind", ["gpu", "cpu"])
-def test_plot(tmp_path, kind):
-    pytest.importorskip("matplotlib")
-    if kind == "gpu":
-        results = grid_file(tmp_path)
-    else:
-        (results, *_) = sorted((FOLDER / "results").glob("cpu-*.json"))
-    picture = tmp_path / "picture.png"
-    done = run_script(tmp_path, FOLDER / "plot.py", results, "-o", picture)
-    assert done.returncode == 0, done.stdout
-    data = picture.read_bytes()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    assert len(data) > 10_000
-
-
-def test_plot_of_nothing_says_so(tmp_path):
-    pytest.importorskip("matplotlib")
-    results = tmp_path / "results.json"
-    results.write_text('{"benchmark": "gpu", "suites": {"grid": []}}')
-    done = run_script(
-        tmp_path, FOLDER / "plot.py", results, "-o", tmp_path / "a.png"
-    )
-    assert done.returncode == 1
-    assert "no cell of the grid" in done.stdout

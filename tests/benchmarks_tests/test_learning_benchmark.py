@@ -1,6 +1,4 @@
-import importlib
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -8,26 +6,16 @@ import pytest
 pytest.importorskip("rich")
 pytest.importorskip("scipy")
 
-FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+
+@pytest.fixture
+def learning(load_benchmark):
+    return load_benchmark("learning")
 
 
 @pytest.fixture
-def benchmark(tmp_path, monkeypatch):
+def benchmark(archive, tmp_path, monkeypatch, learning):
     """The benchmark in this process, on a small data set."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
-        lines = []
-        for i in range(6):
-            values = np.sin(np.arange(8) * (1 + i % 2))
-            values += 0.1 * rng.standard_normal(8)
-            lines.append("\t".join(map(str, [i % 2, *values])) + "\n")
-        (folder / f"Toy_{split}.tsv").write_text("".join(lines))
-    monkeypatch.setenv("CHAINER_SDTW_UCR_ROOT", str(folder.parent))
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
-    monkeypatch.syspath_prepend(str(FOLDER))
-    learning = importlib.import_module("learning")
     # Other processes take seconds to start.
     monkeypatch.setattr(learning, "JOBS", 1)
     out = tmp_path / "learning.json"
@@ -44,8 +32,7 @@ def benchmark(tmp_path, monkeypatch):
     return run
 
 
-def test_barycenter_and_memory_without_peers(benchmark, monkeypatch):
-    learning = importlib.import_module("learning")
+def test_barycenter_and_memory_without_peers(benchmark, learning, monkeypatch):
     monkeypatch.setattr(
         learning, "imported", lambda module, name: "not importable"
     )
@@ -95,8 +82,9 @@ def test_peers_have_the_same_answers(benchmark):
     assert rows["chainer-sdtw"]["error"] == 0
 
 
-def test_a_worse_objective_is_an_error_only_if_asked(benchmark, monkeypatch):
-    learning = importlib.import_module("learning")
+def test_a_worse_objective_is_an_error_only_if_asked(
+    benchmark, learning, monkeypatch
+):
 
     def better(series, init, **options):
         return init

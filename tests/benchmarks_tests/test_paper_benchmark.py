@@ -1,5 +1,4 @@
 import csv
-import importlib
 import os
 import pathlib
 import signal
@@ -7,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rich")
@@ -20,24 +18,6 @@ QUICK = (
 )
 # One that needs no library.
 PREDICTION = ("--experiment", "prediction", "--dataset", "Toy")
-
-
-@pytest.fixture
-def archive(tmp_path):
-    """A local archive of two small sets, one with different lengths."""
-    rng = np.random.default_rng(0)
-    for name, lengths in ("Toy", [12]), ("Ragged", [12, 9]):
-        folder = tmp_path / "archive" / name
-        folder.mkdir(parents=True)
-        for split in "TRAIN", "TEST":
-            lines = []
-            for i in range(6):
-                values = np.sin(np.arange(12) * (1 + i % 2))
-                values += 0.1 * rng.standard_normal(12)
-                values[lengths[i // 2 % len(lengths)] :] = np.nan
-                lines.append("\t".join(map(str, [i % 2, *values])) + "\n")
-            (folder / f"{name}_{split}.tsv").write_text("".join(lines))
-    return tmp_path / "archive"
 
 
 @pytest.fixture
@@ -65,11 +45,10 @@ def run(command, tmp_path):
 
 
 @pytest.fixture
-def main(archive, tmp_path, monkeypatch):
+def main(archive, tmp_path, monkeypatch, load_benchmark):
     """The benchmark in this process, for what starts no others."""
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     monkeypatch.chdir(tmp_path)
-    paper = importlib.import_module("paper")
+    paper = load_benchmark("paper")
     return lambda *more: paper.main(["--root", str(archive), *more])
 
 

@@ -1,10 +1,8 @@
 import json
-import os
 import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rich")
@@ -13,18 +11,8 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "prediction.py"
 
 
 @pytest.fixture
-def benchmark(tmp_path):
+def benchmark(archive, tmp_path):
     """Runs the benchmark on a small data set."""
-    x = np.sin(np.arange(12))
-    folder = tmp_path / "archive" / "Toy"
-    folder.mkdir(parents=True)
-    for split in "TRAIN", "TEST":
-        (folder / f"Toy_{split}.tsv").write_text(
-            "".join(
-                "\t".join(map(str, [i % 2, *(x * i)])) + "\n"
-                for i in range(1, 6)
-            )
-        )
 
     def run(*args):
         return subprocess.run(
@@ -33,10 +21,6 @@ def benchmark(tmp_path):
                 *("--epoch", "2", "--unit", "3", "--json", "figures.json"),
             ],
             cwd=tmp_path,
-            env={
-                **os.environ,
-                "CHAINER_SDTW_UCR_ROOT": str(tmp_path / "archive"),
-            },
             capture_output=True,
             text=True,
         )
