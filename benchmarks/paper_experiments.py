@@ -324,7 +324,7 @@ def run_prediction(case: Case, args: argparse.Namespace) -> dict:
     with stopwatch(case) as watch:
         settings = train.parse_args(arguments)
         device = chainer.get_device(settings.device)
-        data, test, *_ = train.load(settings)
+        data, test, _ = train.load(case.dataset, args.root)
         model = train.train_model(settings, case.method, data, test, device)
         metrics, _ = train.evaluate(model, test, settings, device)
     shutil.rmtree(folder)
