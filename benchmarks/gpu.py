@@ -40,7 +40,7 @@ SUITES = {
     "cost": "explicit cost matrices against series",
     "accuracy": "float32 against float64, this library and its peers",
     "scaling": "the batch from 1 to 64, the length of one pair",
-    "long": "many short pairs, and pairs too long for most",
+    "long": "many short pairs, and pairs longer than most peers take",
 }
 
 

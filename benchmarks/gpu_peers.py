@@ -4,7 +4,7 @@ All are asked for the same: the values of a batch of pairs under the squared
 Euclidean cost, and the gradients of their sum with respect to both series.
 The peers are folders of source, not packages: ``load`` takes the folder with
 their clones, named as the repositories, and puts those on the path; what is
-on the path already is found without. On a machine without a GPU (a dry run)
+on the path already needs no folder. On a machine without a GPU (a dry run)
 they run on the CPU, where they can.
 """
 

@@ -182,18 +182,18 @@ def main(argv: list[str] | None = None) -> int:
             )
             for experiment in args.experiment
         }
-        for found in results.values():
-            if found.other:
+        for store in results.values():
+            if store.other:
                 print(
-                    f"{found.path}: {found.other} cases have other settings "
+                    f"{store.path}: {store.other} cases have other settings "
                     "and do not count",
                     file=sys.stderr,
                 )
         for line in limitations(shapes, args):
             print(line, file=sys.stderr)
         if not args.tables_only:
-            for found in results.values():
-                found.repair()
+            for store in results.values():
+                store.repair()
             with workers(args.jobs) as pool:
                 failed = run_all(results, args, pool, shapes)
     except KeyboardInterrupt:
@@ -203,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    if not any(found.rows for found in results.values()):
+    if not any(store.rows for store in results.values()):
         sys.exit(f"{args.out}: there are no figures")
     text = tables(results, shapes, args)
     (args.out / "paper.md").write_text(text)

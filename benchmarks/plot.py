@@ -125,18 +125,18 @@ def draw_gpu(document, batch=None):
     handles = {}
     for top, line, (key, what, label) in zip((True, False), axes, figures):
         for ax, d in zip(line, features):
-            found = curves(cells, batch, d, key)
-            for name in order(found):
+            points = curves(cells, batch, d, key)
+            for name in order(points):
                 color, marker, dashes = STYLES.get(name, OTHER)
-                own = name == OURS
+                ours = name == OURS
                 (handles[name],) = ax.plot(
-                    *zip(*found[name]),
+                    *zip(*points[name]),
                     color=color,
                     marker=marker,
                     linestyle=dashes,
-                    linewidth=2.6 if own else 1.6,
-                    markersize=7 if own else 5.5,
-                    zorder=3 if own else 2,
+                    linewidth=2.6 if ours else 1.6,
+                    markersize=7 if ours else 5.5,
+                    zorder=3 if ours else 2,
                     label=name,
                 )
             ax.set_xscale("log", base=2)
