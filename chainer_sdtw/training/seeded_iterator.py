@@ -28,7 +28,7 @@ class SeededIterator(SerialIterator):
     iterators that load ahead draw the order of an epoch before it begins.
 
     Args:
-        dataset: What to iterate.
+        dataset: What to iterate, with at least one example.
         batch_size (int): The number of examples in a batch.
         seed (int): The seed of the order, as for
             :class:`numpy.random.RandomState`; None means any.
@@ -36,7 +36,7 @@ class SeededIterator(SerialIterator):
 
     Raises:
         TypeError: If ``batch_size`` or ``seed`` is not an integer.
-        ValueError: If one is out of range.
+        ValueError: If one is out of range, or the data set is empty.
 
     .. admonition:: Example
 
@@ -55,6 +55,8 @@ class SeededIterator(SerialIterator):
         seed: Integer | None,
         repeat: bool = True,
     ) -> None:
+        if len(dataset) == 0:
+            raise ValueError("dataset must not be empty")
         if seed is not None:
             seed = as_integer("seed", seed, 0, 2**32 - 1)
         self.random = np.random.RandomState(seed)

@@ -54,6 +54,12 @@ def test_order():
     assert found != batches(SeededIterator(range(SIZE), 2, seed=6), 50)
 
 
+def test_an_empty_data_set():
+    """Is refused at once, not when a batch is drawn."""
+    with pytest.raises(ValueError, match="dataset must not be empty"):
+        SeededIterator([], 1, seed=0)
+
+
 def test_without_repeat():
     iterator = SeededIterator(range(SIZE), 3, seed=0, repeat=False)
     assert sorted(itertools.chain(*iterator)) == list(range(SIZE))
