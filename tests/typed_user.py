@@ -192,7 +192,9 @@ def links() -> None:
     training.AlignmentPlot([(X[0], Y[0])], chainer_sdtw.cost_matrix, loss)
     settings = training.RunSettings({"gamma": loss.gamma, "seed": 0})
     assert_type(settings.find_snapshot("."), Optional[str])
-    training.SeededIterator(X, 2, seed=0)
+    iterator = training.SeededIterator(X, 2, seed=0)
+    assert_type(iterator.next(), list[object])
+    assert_type(next(iterator), list[object])
     training.SeededIterator([(X[0], Y[0])], 1, seed=None, repeat=False)
 
 

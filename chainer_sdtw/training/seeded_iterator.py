@@ -73,6 +73,14 @@ class SeededIterator(SerialIterator):
             f"batch_size={self.batch_size}, epoch={self.epoch_detail:.4g})"
         )
 
+    def __next__(self) -> list[object]:
+        batch: list[object] = super().__next__()
+        return batch
+
+    def next(self) -> list[object]:
+        """Return the next batch, a list of examples."""
+        return self.__next__()
+
     def serialize(self, serializer: AbstractSerializer) -> None:
         super().serialize(serializer)
         name, keys, position, *normal = self.random.get_state(legacy=True)
