@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sdtw_cpu import costs
 from sdtw_cpu._numbers import (
     as_array,
     as_integer,
@@ -47,9 +48,8 @@ _MAX_LENGTH = 2**30
 # The largest gamma for which the sweeps have a cost of forbidden cells.
 _MAX_GAMMA = 1e290
 
-# ||x - y||^2, ||x - y|| and sum |x - y|. Slopes where elements coincide are 0.
 #: Names of the costs of two series that the sweeps have.
-COSTS = ("sqeuclidean", "euclidean", "manhattan")
+COSTS = tuple(costs.COSTS)
 
 
 def check_gamma(gamma: Real) -> float:
@@ -66,7 +66,7 @@ def check_gamma(gamma: Real) -> float:
     return 0.0 if number < 1e-290 else number
 
 
-def check_cost(cost: object) -> str:
+def check_cost(cost: object) -> costs.CostName:
     """Return the name of a cost.
 
     Raises:
@@ -75,7 +75,7 @@ def check_cost(cost: object) -> str:
     if not isinstance(cost, str) or cost not in COSTS:
         names = ", ".join(map(repr, COSTS))
         raise ValueError(f"cost must be one of {names}, got {cost!r}")
-    return cost
+    return costs.COSTS[cost].name
 
 
 def check_array(name: str, a: DeviceArray) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdtw_cpu.checks import as_array
+from sdtw_cpu.costs import SqEuclidean
 from sdtw_cpu.types import Reals
 
 __all__ = ["SquaredEuclidean"]
@@ -48,10 +49,9 @@ class SquaredEuclidean:
 
     def compute(self) -> NDArray[np.float64]:
         """Return the distance matrix ``(m, n)``."""
-        out = np.zeros((len(self.X), len(self.Y)))
-        for x, y in zip(self.X.T, self.Y.T):
-            out += (x[:, None] - y) ** 2
-        return out
+        matrices = SqEuclidean().matrix(self.X[None], self.Y[None])
+        matrix: NDArray[np.float64] = matrices[0]
+        return matrix
 
     def jacobian_product(self, E: Reals) -> NDArray[np.float64]:
         """Return the product of the Jacobian's transpose with a matrix.

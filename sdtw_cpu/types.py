@@ -8,6 +8,8 @@ from typing import Any, Literal, Optional, Protocol, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from sdtw_cpu.costs import CostName
+
 __all__ = [
     "CostName",
     "DeviceArray",
@@ -59,8 +61,6 @@ Reals = Union[
     Sequence[Union[HasArray, float, Sequence[Union[float, Sequence[float]]]]],
 ]
 
-#: The names of costs.
-CostName = Literal["sqeuclidean", "euclidean", "manhattan"]
 #: Directions of :func:`sdtw_cpu.tangent`.
 Direction = Union[
     Literal["cost"], HasArray, tuple[Optional[HasArray], Optional[HasArray]]

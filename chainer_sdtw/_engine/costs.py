@@ -1,4 +1,4 @@
-"""The costs between elements of series, and matrices of them."""
+"""Costs of series as functions of Chainer, and those that are not fused."""
 
 from __future__ import annotations
 
@@ -10,67 +10,12 @@ from chainer import FunctionNode, as_variable
 from chainer import functions as F
 from chainer.backend import get_array_module
 
-from chainer_sdtw._engine import series
 from chainer_sdtw._engine.graph import Composed
-from chainer_sdtw._engine.types import Cost, Series, Variable
-from sdtw_cpu.checks import COSTS
+from chainer_sdtw._engine.types import Variable
+from sdtw_cpu.costs import COSTS
 
 # The sweeps compute all but the last themselves.
 NAMES = (*COSTS, "cosine")
-
-
-def cost_matrix(x: Series, y: Series, cost: Cost = "sqeuclidean") -> Variable:
-    """Costs between all elements of two series.
-
-    =================  =====================================================
-    ``'sqeuclidean'``  :math:`C_{ij} = \\|x_i - y_j\\|^2`
-    ``'euclidean'``    :math:`C_{ij} = \\|x_i - y_j\\|`
-    ``'manhattan'``    :math:`C_{ij} = \\sum_k |x_{ik} - y_{jk}|`
-    ``'cosine'``       :math:`C_{ij} = 1 - \\langle x_i, y_j \\rangle /
-                       (\\|x_i\\| \\|y_j\\|)`; a zero vector has the cost 1 to
-                       any other, 0 to another zero vector
-    a function         what it returns
-    =================  =====================================================
-
-    Differentiable any number of times. Where the Euclidean and the Manhattan
-    cost have no gradient, at :math:`x_i = y_j` (in one feature, for the
-    latter), it is 0, and so is that of the cosine cost at zero vectors.
-
-    The losses make no such matrix for a cost that has a name, but where a
-    mask has holes.
-
-    Args:
-        x (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, m, d)``, or
-            another form that :func:`~chainer_sdtw.soft_dtw` takes.
-        y (:class:`~chainer.Variable` or :ref:`ndarray`): ``(B, n, d)`` and so
-            on, of the same type.
-        cost (str or callable): One of the names above, or a function of two
-            variables ``(B, m, d)`` and ``(B, n, d)`` that returns a variable
-            ``(B, m, n)`` of their type. float16 comes to it as float32.
-
-    Returns:
-        ~chainer.Variable: ``(B, m, n)``, or ``(m, n)`` for one pair without a
-        batch axis.
-
-    Raises:
-        chainer.utils.type_check.InvalidType: If types or shapes do not fit.
-        TypeError: If ``cost`` is neither a name nor a function.
-        ValueError: If there is no cost of that name, or the function returns
-            something of another shape or type.
-
-    .. admonition:: Example
-
-        >>> x = np.array([[0, 1], [2, 0]], np.float32)[None]
-        >>> y = np.array([[0, 1], [0, 3], [1, 1]], np.float32)[None]
-        >>> chainer_sdtw.cost_matrix(x, y, 'manhattan').array
-        array([[[0., 2., 1.],
-                [3., 5., 2.]]], dtype=float32)
-
-    """
-    check_cost(cost)
-    pairs = series.as_pairs("cost_matrix", x, y)
-    with chainer.using_device(pairs.x.device):
-        return pairs.finished(matrix(pairs.x, pairs.y, cost))
 
 
 def check_cost(cost: Any) -> None:
@@ -85,8 +30,13 @@ def check_cost(cost: Any) -> None:
         raise ValueError(message)
 
 
+def degree(cost: str) -> int:
+    """Return the power of the series as which a cost grows."""
+    return COSTS[cost].degree if cost in COSTS else 0
+
+
 def matrix(x: Variable, y: Variable, cost: Any) -> Any:
-    """The cost matrices ``(B, m, n)`` of padded batches of series."""
+    """Return the cost matrices ``(B, m, n)`` of padded batches of series."""
     if callable(cost):
         return _checked(as_variable(cost(x, y)), x, y)
     if cost == "cosine":
@@ -96,18 +46,30 @@ def matrix(x: Variable, y: Variable, cost: Any) -> Any:
 
 
 def composed_matrix(x: Variable, y: Variable, cost: str) -> Variable:
-    """The matrices of a fused cost as a graph in Chainer's functions."""
-    xp = get_array_module(x.array)
+    """Return the matrices of a fused cost as a graph of functions."""
     difference = F.expand_dims(x, 2) - F.expand_dims(y, 1)
-    if cost == "manhattan":
-        return F.sum(abs(difference), axis=3)
-    squared = F.sum(F.square(difference), axis=3)
-    if cost == "sqeuclidean":
-        return squared
-    same = squared.array == 0
-    ones = xp.ones_like(squared.array)
-    root = F.sqrt(F.where(same, ones, squared))
-    return F.where(same, xp.zeros_like(ones), root)
+    kind: Any = COSTS[cost]  # whose types are those of arrays
+    total: Variable = F.sum(kind.term(difference, _graph), axis=3)
+    matrices: Variable = kind.finish(total, _graph)
+    return matrices
+
+
+class _GraphFunctions:
+    """The functions of variables of which formulas of costs make graphs."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(F, name)
+
+    def sqrt(self, a: Variable) -> Variable:
+        """Return the root, whose gradient of 0 is 0."""
+        xp = get_array_module(a.array)
+        zero = a.array == 0
+        ones = xp.ones_like(a.array)
+        root = F.sqrt(F.where(zero, ones, a))
+        return F.where(zero, xp.zeros_like(ones), root)
+
+
+_graph: Any = _GraphFunctions()
 
 
 class CostMatrix(FunctionNode):
@@ -121,7 +83,7 @@ class CostMatrix(FunctionNode):
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs((0, 1))
         x, y = inputs
-        return (_distances(x, y, self.cost),)
+        return (COSTS[self.cost].matrix(x, y, get_array_module(x)),)
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
@@ -142,38 +104,15 @@ class CostMatrixGradient(Composed):
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs((0, 1, 2))
         x, y, weight = inputs
-        xp = get_array_module(x)
-        if self.cost == "sqeuclidean":
-            weight = 2 * weight
-        elif self.cost == "euclidean":
-            c = _distances(x, y, self.cost)
-            weight = xp.where(c == 0, 0, weight / xp.where(c == 0, 1, c))
-        gx, gy = xp.empty_like(x), xp.empty_like(y)
-        for k in range(x.shape[2]):
-            g = x[:, :, None, k] - y[:, None, :, k]
-            if self.cost == "manhattan":
-                xp.sign(g, out=g)
-            g *= weight
-            gx[..., k] = g.sum(axis=2)
-            gy[..., k] = -g.sum(axis=1)
-        return gx, gy
+        kind = COSTS[self.cost]
+        return kind.gradients(x, y, weight, get_array_module(x))
 
     def expression(self, inputs: list) -> list:
         x, y, weight = inputs
-        costs = composed_matrix(x, y, self.cost)
+        matrices = composed_matrix(x, y, self.cost)
         return chainer.grad(
-            [costs], [x, y], [weight], enable_double_backprop=True
+            [matrices], [x, y], [weight], enable_double_backprop=True
         )
-
-
-def _distances(x: Any, y: Any, cost: str) -> Any:
-    xp = get_array_module(x)
-    power = xp.absolute if cost == "manhattan" else xp.square
-    total = xp.zeros((len(x), x.shape[1], y.shape[1]), x.dtype)
-    for k in range(x.shape[2]):
-        difference = x[:, :, None, k] - y[:, None, :, k]
-        total += power(difference, out=difference)
-    return xp.sqrt(total, out=total) if cost == "euclidean" else total
 
 
 def unit_vectors(*series: Variable) -> tuple[Variable, ...]:

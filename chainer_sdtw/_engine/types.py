@@ -11,6 +11,7 @@ import numpy as np
 from chainer._backend import Device
 from numpy.typing import NDArray
 
+from sdtw_cpu.costs import CostName as SweepCostName
 from sdtw_cpu.types import FloatArray, HasArray, Integer, Integers, Reals
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ Series = Union[
 
 # What a divergence does about the term of y with itself.
 YTerm = Union[Literal["skip"], Array, Sequence[float]]
-CostName = Literal["sqeuclidean", "euclidean", "manhattan", "cosine"]
+CostName = Literal[SweepCostName, "cosine"]
 CostFunction = Callable[[Variable, Variable], chainer.variable.Variable]
 Cost = Union[CostName, CostFunction]
 LossName = Literal[

@@ -1,7 +1,7 @@
 """Losses, one file each."""
 
-from chainer_sdtw._engine.costs import cost_matrix
 from chainer_sdtw.functions.alignment_path import alignment_path
+from chainer_sdtw.functions.cost_matrix import cost_matrix
 from chainer_sdtw.functions.diagonal_prior import diagonal_prior
 from chainer_sdtw.functions.dilate_loss import dilate_loss
 from chainer_sdtw.functions.itakura_mask import itakura_mask

@@ -9,15 +9,13 @@ import chainer
 import numpy as np
 from chainer.backends import cuda
 
+from chainer_sdtw._engine import costs
 from chainer_sdtw._engine.bound_problem import BoundProblem
 from chainer_sdtw._engine.losses import Loss, less_half, paired
 from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.search import Units, power_of_two
-
-# The costs grow as this power of the series.
-_DEGREES = {"sqeuclidean": 2, "euclidean": 1, "manhattan": 1, "cosine": 0}
 
 
 class Objective:
@@ -84,14 +82,14 @@ class Objective:
                 continue
             deviation = self._deviation(part)
             if matrices is None:
-                objective = deviation ** _DEGREES[cost]
+                objective = deviation ** costs.degree(cost)
             else:
                 xp = self.series.xp
-                costs = xp.absolute(matrices[part])
-                costs = costs[xp.isfinite(costs)]
+                sizes = xp.absolute(matrices[part])
+                sizes = sizes[xp.isfinite(sizes)]
                 objective = 1.0
-                if costs.size:
-                    mean = float(costs.mean(dtype=np.float64))
+                if sizes.size:
+                    mean = float(sizes.mean(dtype=np.float64))
                     objective = power_of_two(mean)
             weight = float(self.weights[part].max()) or 1.0
             units.append(Units(deviation, objective * weight))

@@ -11,7 +11,7 @@ from chainer.link import Link
 
 import sdtw_cpu
 from chainer_sdtw import functions
-from chainer_sdtw._engine.costs import check_cost, cost_matrix
+from chainer_sdtw._engine.costs import check_cost
 from chainer_sdtw._engine.losses import find_kind, kind_of
 from chainer_sdtw._engine.series import check_reduce
 from chainer_sdtw._engine.types import (
@@ -21,6 +21,7 @@ from chainer_sdtw._engine.types import (
     Series,
     Variable,
 )
+from chainer_sdtw.functions.cost_matrix import cost_matrix
 from chainer_sdtw.functions.diagonal_prior import check_nu, diagonal_prior
 from chainer_sdtw.functions.soft_alignment import soft_alignment
 from chainer_sdtw.functions.soft_dtw import soft_dtw

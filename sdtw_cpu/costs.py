@@ -1,0 +1,229 @@
+"""The costs between elements of series, one class each.
+
+A cost adds up a term for each feature of the difference ``d`` of two elements
+and finishes the sum ::
+
+    c = finish(sum of term(d[k]))
+
+Its derivative with respect to ``d[k]`` is ``slope(d[k])`` times a factor that
+depends on ``c`` alone, by which ``scaled`` multiplies. Slopes are 0 where
+there is no derivative.
+
+All methods work on arrays and take the namespace of their functions, ``xp``:
+NumPy or CuPy. Of variables of Chainer, ``term`` and ``finish`` make a graph:
+then it has functions of the same names that differentiate, as in
+``chainer.functions``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sdtw_cpu.types import FloatArray
+
+__all__ = [
+    "COSTS",
+    "Cost",
+    "CostName",
+    "Euclidean",
+    "Manhattan",
+    "SqEuclidean",
+]
+
+#: The names of costs.
+CostName = Literal["sqeuclidean", "euclidean", "manhattan"]
+
+
+class Cost:
+    """A cost between elements of series.
+
+    Attributes:
+        name: The name that functions take.
+        degree: The cost grows as this power of the series.
+        by_cost: Whether the factor of the derivative depends on the cost.
+        curved: Whether a slope changes with the difference.
+    """
+
+    name: ClassVar[CostName]
+    degree: ClassVar[int] = 1
+    by_cost: ClassVar[bool] = False
+    curved: ClassVar[bool] = True
+
+    def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        """Return what one feature adds."""
+        raise NotImplementedError
+
+    def finish(self, total: FloatArray, xp: ModuleType) -> FloatArray:
+        """Return the cost, of a sum of terms."""
+        return total
+
+    def slope(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        """Return the derivative with respect to a feature, but for a factor.
+
+        This may be the array of the difference itself.
+        """
+        raise NotImplementedError
+
+    def bend(
+        self, difference: FloatArray, direction: FloatArray, xp: ModuleType
+    ) -> FloatArray:
+        """Return the derivative of the slope along a direction."""
+        raise NotImplementedError
+
+    def scaled(
+        self, weight: FloatArray, cost: FloatArray | None, xp: ModuleType
+    ) -> FloatArray:
+        """Return weights times the factor of the derivative.
+
+        The cost may be None unless it is needed, which ``by_cost`` says.
+        """
+        return weight
+
+    def scaled_tangent(
+        self,
+        weight: FloatArray,
+        cost: FloatArray,
+        direction: FloatArray,
+        xp: ModuleType,
+    ) -> FloatArray:
+        """Return the derivative of the same along a direction of the cost.
+
+        Of use where ``by_cost`` is true.
+        """
+        raise NotImplementedError
+
+    def matrix(
+        self, x: FloatArray, y: FloatArray, xp: ModuleType = np
+    ) -> FloatArray:
+        """Return the costs ``(B, m, n)`` of batches of series.
+
+        Args:
+            x: ``(B, m, d)``.
+            y: ``(B, n, d)``, of the same type.
+            xp: The module of the arrays.
+        """
+        total = xp.zeros((len(x), x.shape[1], y.shape[1]), x.dtype)
+        for _, difference in _differences(x, y, xp):
+            total += self.term(difference, xp)
+        return self.finish(total, xp)
+
+    def gradients(
+        self,
+        x: FloatArray,
+        y: FloatArray,
+        weight: FloatArray,
+        xp: ModuleType = np,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradients of a weighted sum of costs for both batches.
+
+        Args:
+            x: ``(B, m, d)``.
+            y: ``(B, n, d)``, of the same type.
+            weight: ``(B, m, n)``.
+            xp: The module of the arrays.
+        """
+        cost = self.matrix(x, y, xp) if self.by_cost else None
+        weight = self.scaled(weight, cost, xp)
+        gx, gy = xp.empty_like(x), xp.empty_like(y)
+        for k, difference in _differences(x, y, xp):
+            g = self.slope(difference, xp)
+            g *= weight
+            gx[..., k] = g.sum(axis=2)
+            gy[..., k] = -g.sum(axis=1)
+        return gx, gy
+
+
+def _differences(
+    x: FloatArray, y: FloatArray, xp: ModuleType
+) -> Iterator[tuple[int, FloatArray]]:
+    """Yield all differences ``(B, m, n)`` of each feature, in one array."""
+    difference = xp.empty((len(x), x.shape[1], y.shape[1]), x.dtype)
+    for k in range(x.shape[2]):
+        xp.subtract(x[:, :, None, k], y[:, None, :, k], out=difference)
+        yield k, difference
+
+
+class SqEuclidean(Cost):
+    """The squared Euclidean distance, the sum of ``d[k] ** 2``."""
+
+    name: ClassVar[CostName] = "sqeuclidean"
+    degree = 2
+
+    def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        term: FloatArray = xp.square(difference)
+        return term
+
+    def slope(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        return difference
+
+    def bend(
+        self, difference: FloatArray, direction: FloatArray, xp: ModuleType
+    ) -> FloatArray:
+        return direction
+
+    def scaled(
+        self, weight: FloatArray, cost: FloatArray | None, xp: ModuleType
+    ) -> FloatArray:
+        return 2 * weight
+
+
+class Euclidean(SqEuclidean):
+    """The Euclidean distance, the square root of the former."""
+
+    name: ClassVar[CostName] = "euclidean"
+    degree = 1
+    by_cost = True
+
+    def finish(self, total: FloatArray, xp: ModuleType) -> FloatArray:
+        root: FloatArray = xp.sqrt(total)
+        return root
+
+    def scaled(
+        self, weight: FloatArray, cost: FloatArray | None, xp: ModuleType
+    ) -> FloatArray:
+        same = cost == 0
+        scaled: FloatArray
+        scaled = xp.where(same, 0, weight / xp.where(same, 1, cost))
+        return scaled
+
+    def scaled_tangent(
+        self,
+        weight: FloatArray,
+        cost: FloatArray,
+        direction: FloatArray,
+        xp: ModuleType,
+    ) -> FloatArray:
+        twice = self.scaled(self.scaled(weight, cost, xp), cost, xp)
+        return -twice * direction
+
+
+class Manhattan(Cost):
+    """The sum of the absolute values of ``d[k]``."""
+
+    name: ClassVar[CostName] = "manhattan"
+    curved = False
+
+    def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        term: FloatArray = xp.absolute(difference)
+        return term
+
+    def slope(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        slope: FloatArray = xp.sign(difference)
+        return slope
+
+    def bend(
+        self, difference: FloatArray, direction: FloatArray, xp: ModuleType
+    ) -> FloatArray:
+        bend: FloatArray = xp.zeros_like(direction)
+        return bend
+
+
+#: The costs that the sweeps compute, by name.
+COSTS: dict[str, Cost] = {
+    cost.name: cost for cost in (SqEuclidean(), Euclidean(), Manhattan())
+}
