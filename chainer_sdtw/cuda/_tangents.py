@@ -34,6 +34,7 @@ from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import Gradients
 from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
+from sdtw_cpu.costs import COSTS
 from sdtw_cpu.types import CostName, Integers, Real, Reals
 
 Direction = Union[
@@ -255,11 +256,14 @@ class SeriesTape(Tape):
         if self.direction is None:
             # The cost's own gradient changes by itself.
             grad_tangent = grad_tangent + grad
+        kind = COSTS[self.cost]
+        moves = isinstance(self.direction, tuple)
+        needs_alignment = moves and (kind.by_cost or kind.curved)
         for part in self._portions() if x or y else ():
             batch = self._batch(part)
             change = xp.zeros(batch.x.shape, batch.x.dtype)
-            alignment = None
-            if isinstance(self.direction, tuple) and self.cost != "manhattan":
+            alignment: Any = None
+            if needs_alignment:
                 alignment = xp.zeros_like(change)
             tape = sweep_values(batch, True)[-1]
             sweep_back(
@@ -271,11 +275,17 @@ class SeriesTape(Tape):
                 alignment,
             )
             del tape
-            along, across = self._factors(batch, change, alignment)
+            # The cost's own change is in the direction.
+            c, direction = batch.x, batch.direction
+            change = kind.scaled(change, c, xp)
+            if needs_alignment and kind.by_cost:
+                change += kind.scaled_tangent(alignment, c, direction, xp)
+            if needs_alignment:
+                alignment = kind.scaled(alignment, c, xp)
             for k, a, change_of_a in self._differences(part):
-                each = along * self._slope(a)
-                if across is not None:
-                    each += across * change_of_a
+                each = change * kind.slope(a, xp)
+                if moves and kind.curved:
+                    each += alignment * kind.bend(a, change_of_a, xp)
                 if gx is not None:
                     gx[part, :, k] = each.sum(axis=2)
                 if gy is not None:
@@ -303,52 +313,28 @@ class SeriesTape(Tape):
             ]
             yield k, found[0], found[1] if moves else None
 
-    def _slope(self, a: Any) -> Any:
-        """The part of the cost's gradient that depends on one difference."""
-        return self.device.xp.sign(a) if self.cost == "manhattan" else a
-
     def _batch(self, part: slice) -> DeviceBatch:
         """The cost matrices of some pairs, and their directions."""
         xp = self.device.xp
         shape = part.stop - part.start, self.x.shape[1], self.y.shape[1]
+        kind = COSTS[self.cost]
         c, z = xp.zeros(shape), xp.zeros(shape)
         for _, a, change in self._differences(part):
-            c += abs(a) if self.cost == "manhattan" else a * a
+            c += kind.term(a, xp)
             if change is not None:
-                z += self._slope(a) * change
-        if self.cost == "euclidean":
-            xp.sqrt(c, out=c)
-            z *= self._inverse(c)
-        elif self.cost == "sqeuclidean":
-            z *= 2
+                z += kind.slope(a, xp) * change
+        c = kind.finish(c, xp)
         if self.direction is None:
             z = c
-        elif not isinstance(self.direction, tuple):
+        elif isinstance(self.direction, tuple):
+            z = kind.scaled(z, c, xp)
+        else:
             z = self.direction
             z = (z if len(z) == 1 else z[part]).astype(np.float64)
         limits = self.limits.of(part)
         return DeviceBatch(
             self.device, EXPLICIT, c, None, self.gamma, limits, z
         )
-
-    def _factors(
-        self, batch: DeviceBatch, change: Any, e: Any
-    ) -> tuple[Any, Any]:
-        """What differences and what their changes are multiplied with."""
-        if self.cost == "sqeuclidean":
-            return 2 * change, None if e is None else 2 * e
-        if self.cost == "manhattan":
-            return change, None
-        inverse = self._inverse(batch.x)
-        if e is None:
-            return inverse * change, None
-        e *= inverse
-        # The cost's own change is in the direction.
-        return inverse * (change - e * batch.direction), e
-
-    def _inverse(self, c: Any) -> Any:
-        """The inverses of distances, 0 of 0."""
-        return 1 / self.device.xp.where(c > 0, c, np.inf)
 
 
 def _series_tape(
