@@ -1,4 +1,4 @@
-"""Series with their labels, and how they look in a notebook."""
+"""A data set of series with their labels, and its view in a notebook."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from chainer_sdtw.datasets._text import Label
 from sdtw_cpu.types import FloatArray, Integer
 
-_PICTURES = 6  # of a data set, at most
+_MAX_PICTURES = 6  # of a data set in a notebook
 
 
 class UCRDataset(TupleDataset):
     """One half of a data set: tuples of a series and a label.
 
-    A :class:`chainer.datasets.TupleDataset` that remembers where its labels
-    come from, and in a notebook shows series of its first classes.
+    A :class:`chainer.datasets.TupleDataset` that keeps the archive's names of
+    its classes. In a notebook it shows series of its first classes.
 
     Attributes:
         name (str): Name of the data set in the archive.
         split (str): ``'TRAIN'`` or ``'TEST'``.
         classes (tuple): The archive's own labels, sorted: the example with
             label ``k`` is of the class that the archive calls
-            ``classes[k]``. Integers where the archive writes integers,
-            floats or strings, as they are written, otherwise. The same for
-            both halves, also if a class is absent from one of them. Empty
-            if the data set is one for regression.
+            ``classes[k]``. They are integers where the archive writes
+            integers, otherwise floats or strings as they are written. Both
+            halves have the same classes, also if one of them has no example
+            of a class. Empty for regression.
         series: Array of shape ``(N, length, d)``, or a list of ``N`` arrays
             of shape ``(length, d)`` if their lengths differ.
         labels (numpy.ndarray): int32 array of shape ``(N,)``; for
@@ -79,23 +79,24 @@ class UCRDataset(TupleDataset):
         )
 
     def _repr_html_(self) -> str:
-        """Return the same with pictures of series, for notebooks."""
-        chosen = np.arange(len(self))
+        """Return the description with pictures of series, for notebooks."""
+        indices = np.arange(len(self))
         if self.classes:
-            _, chosen = np.unique(self.labels, return_index=True)
+            _, indices = np.unique(self.labels, return_index=True)
         pictures = "".join(
-            _draw(self.series[i], self._name_of(i)) for i in chosen[:_PICTURES]
+            _draw(self.series[i], self._label_name(i))
+            for i in indices[:_MAX_PICTURES]
         )
         return f"<div>{html.escape(repr(self))}</div><div>{pictures}</div>"
 
-    def _name_of(self, i: int) -> str:
+    def _label_name(self, i: int) -> str:
         if self.classes:
             return f"class {self.classes[self.labels[i]]}"
         return f"target {self.labels[i]:.4g}"
 
 
 def _draw(series: np.ndarray, name: str) -> str:
-    """Draw a series with all its channels, as SVG."""
+    """Return an SVG picture of a series with all its channels."""
     width, height = 150, 60
     y = series[:: max(len(series) // width, 1)].astype(np.float64)
     x = np.linspace(0, width, len(y))

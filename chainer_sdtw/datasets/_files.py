@@ -1,4 +1,4 @@
-"""Files of the archive: from a path to series and their labels."""
+"""Readers of the archive's files, which return series and labels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from chainer_sdtw.datasets._ts import read_ts
 
 
 def read(path: str, encoding: str, missing: str) -> Split:
-    """Read a file in the layout that the end of its name stands for.
+    """Read a file in the layout that belongs to the end of its name.
 
     Args:
         path: The file.
         encoding: Its encoding.
-        missing: What to do about missing values, as in ``get_ucr``.
+        missing: The option of ``get_ucr``.
 
     Raises:
         ValueError: If it is malformed or has missing values.
@@ -43,11 +43,11 @@ def read(path: str, encoding: str, missing: str) -> Split:
     return split
 
 
-# Tables: a line per series, the label first
+# Tables with a line for each series, which begins with the label
 
 
 def _read_table(path: str, encoding: str, missing: str) -> Split:
-    """Read a file of values between tabs, commas or blanks."""
+    """Read a file of values that are separated by tabs, commas or blanks."""
     series: list[np.ndarray] = []
     labels: list[Label] = []
     columns = 0
@@ -77,10 +77,10 @@ def _read_table(path: str, encoding: str, missing: str) -> Split:
 
 
 def _read_arff(path: str, encoding: str, missing: str) -> Split:
-    """Read a .arff file: a relation per series if it has several channels.
+    """Read an .arff file, where a series of several channels is a relation.
 
-    SciPy has labels as bytes of ASCII, so it is given references to other
-    characters.
+    SciPy returns labels as ASCII bytes, so other characters are replaced by
+    references to them.
 
     """
     lines = read_lines(path, encoding, comment=("%",))
@@ -88,7 +88,7 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
     text = text.encode("ascii", errors="xmlcharrefreplace").decode("ascii")
     try:
         records, meta = arff.loadarff(io.StringIO(text))
-    except Exception as e:  # whatever the malformed line leads to
+    except Exception as e:  # any error, depending on the malformed line
         raise ValueError(
             f"{path}: not a complete .arff file: {type(e).__name__}: {e}"
         ) from e
@@ -128,7 +128,7 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
             labels.append(to_label(name, where))
             commas = name.count(",")
         commas += values.size - values.shape[1] + 1
-        if line.count(",") != commas:  # SciPy leaves out the others
+        if line.count(",") != commas:  # SciPy ignores the other values
             raise ValueError(
                 f"{where}: expected {plural(len(values), 'value')} per "
                 "channel and a label, as the attributes declare, but there "
@@ -146,4 +146,4 @@ READERS: dict[str, Callable[[str, str, str], Split]] = {
     ".txt": _read_table,
     ".arff": _read_arff,
 }
-"""The reader of each suffix, in the order in which files are looked for."""
+"""The reader of each suffix, in the order in which files are tried."""

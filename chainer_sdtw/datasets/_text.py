@@ -1,4 +1,4 @@
-"""Lines, series and labels, which all layouts of the archive have."""
+"""Lines, series and labels, which all layouts of the archive share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple, Union
 import numpy as np
 
 Label = Union[int, float, str]
-Lines = list[tuple[int, str]]  # with their numbers, from 1
+Lines = list[tuple[int, str]]  # with line numbers, from 1
 
 _GAPS = ("", "?")
-# What open() turns a byte into that is not of the encoding.
-_NO_TEXT = re.compile("[\udc80-\udcff]")
+# What open() makes of a byte that is not valid in the encoding.
+_INVALID = re.compile("[\udc80-\udcff]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
@@ -25,24 +25,24 @@ class Split(NamedTuple):
     series: list[np.ndarray]
     """Each ``(length, d)`` in float64."""
     labels: list[Label]
-    """Labels of classes; for regression, targets."""
+    """Labels of classes, or targets for regression."""
     regression: bool
 
 
 class Values(NamedTuple):
-    """A series as it is in the file, both ``(length, d)``."""
+    """A series as it is in the file, in arrays ``(length, d)``."""
 
     values: np.ndarray
     """NaN where they are missing."""
     gaps: np.ndarray
-    """Where they are missing and the file has no NaN, but a gap."""
+    """Where they are missing because the file has a gap, not NaN."""
 
 
 def read_lines(path: str, encoding: str, comment: tuple[str, ...]) -> Lines:
-    """Read the lines of a file, but for comments and empty ones at its end.
+    """Read the lines of a file without comments and empty lines at its end.
 
-    A comment may be in any encoding. A file that begins with the mark of
-    UTF-8 is in that.
+    A comment may be in any encoding. A file that begins with the byte order
+    mark of UTF-8 is read as UTF-8.
 
     """
     with open(path, "rb") as binary:
@@ -55,24 +55,24 @@ def read_lines(path: str, encoding: str, comment: tuple[str, ...]) -> Lines:
         raise ValueError(
             f"{path}: the file is not in encoding={encoding!r} ({e})"
         ) from e
-    # Byte order marks, also where files with one were joined.
+    # Byte order marks are also inside of files that were joined.
     lines = text.replace("\ufeff", "").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
-    kept = []
+    numbered = []
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith(comment):
             continue
-        no_text = _NO_TEXT.search(line)
-        if no_text:
+        invalid = _INVALID.search(line)
+        if invalid:
             raise ValueError(
                 f"{path}, line {number}: the byte "
-                f"0x{ord(no_text[0]) - 0xDC00:02x} is not {encoding}; name "
+                f"0x{ord(invalid[0]) - 0xDC00:02x} is not {encoding}; name "
                 "the encoding of the file, for example encoding='cp1252' or "
                 "encoding='utf-16'"
             )
-        kept.append((number, line))
-    return kept
+        numbered.append((number, line))
+    return numbered
 
 
 # Series
@@ -83,7 +83,7 @@ def plural(number: int, thing: str) -> str:
 
 
 def parse(channels: list[list[str]], where: str) -> Values:
-    """Make numbers of the cells of each channel."""
+    """Convert the cells of each channel to numbers."""
     length = len(channels[0])
     values = np.empty((length, len(channels)))
     gaps = np.empty((length, len(channels)), dtype=bool)
@@ -110,43 +110,43 @@ def parse(channels: list[list[str]], where: str) -> Values:
 
 
 def _to_float(text: str) -> float:
-    if "_" in text:  # which Python allows between digits
+    if "_" in text:  # allowed by Python between digits
         raise ValueError
     return float(text)
 
 
-def finish(read: Values, where: str, missing: str) -> np.ndarray:
-    """Cut off padding at the end, and fill in missing values."""
-    absent = np.isnan(read.values)
-    if absent.all():
+def finish(series: Values, where: str, missing: str) -> np.ndarray:
+    """Cut off padding at the end and interpolate missing values."""
+    holes = np.isnan(series.values)
+    if holes.all():
         raise ValueError(f"{where}: the series has no values")
-    padding = (absent & ~read.gaps).all(axis=1)
+    padding = (holes & ~series.gaps).all(axis=1)
     end = np.flatnonzero(~padding)[-1] + 1
-    series, absent = read.values[:end], absent[:end]
-    if absent.any() and missing == "raise":
+    values, holes = series.values[:end], holes[:end]
+    if holes.any() and missing == "raise":
         raise ValueError(
-            f"{where}: {absent.sum()} of {absent.size} values are missing, "
-            f"the first at time step {np.argwhere(absent)[0, 0] + 1}; "
+            f"{where}: {holes.sum()} of {holes.size} values are missing, "
+            f"the first at time step {np.argwhere(holes)[0, 0] + 1}; "
             "missing='interpolate' fills them in (NaN at the end of a series "
             "is padding)"
         )
-    for k in np.flatnonzero(absent.any(axis=0)):
-        holes = absent[:, k]
-        if holes.all():
+    for k in np.flatnonzero(holes.any(axis=0)):
+        hole = holes[:, k]
+        if hole.all():
             raise ValueError(f"{where}: channel {k + 1} has no values")
-        series[holes, k] = np.interp(
-            np.flatnonzero(holes), np.flatnonzero(~holes), series[~holes, k]
+        values[hole, k] = np.interp(
+            np.flatnonzero(hole), np.flatnonzero(~hole), values[~hole, k]
         )
-    if not np.isfinite(series).all():
+    if not np.isfinite(values).all():
         raise ValueError(f"{where}: the series has infinite values")
-    return series
+    return values
 
 
 # Labels
 
 
 def to_label(text: str, where: str) -> Label:
-    """Make '1', '1.0' and '1.0000e+00' the same label."""
+    """Return the label, which is the same for '1', '1.0' and '1.00e+00'."""
     text = text.strip()
     if text.lower() in (*_GAPS, "nan"):
         raise ValueError(f"{where}: the class label is missing")
@@ -174,7 +174,7 @@ def to_target(text: str, where: str) -> float:
 
 
 def sort_labels(labels: Iterable[Label]) -> tuple[Label, ...]:
-    """Sort labels: numbers, then strings if there are any."""
+    """Sort labels, numbers before strings."""
     return tuple(
         sorted(
             labels,

@@ -1,4 +1,4 @@
-"""Files in the layout of aeon."""
+"""The reader of files in the layout of aeon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BETWEEN_STAMPS = re.compile(r"\)\s*,\s*\(")
 
 
 class _Header:
-    """The header of a .ts file, and checks that series agree with it."""
+    """The header of a .ts file, which checks that series agree with it."""
 
     def __init__(self, path: str, lines: Iterator[tuple[int, str]]) -> None:
         self.path = path
@@ -97,40 +97,40 @@ class _Header:
 
     def check_channels(self, channels: int, where: str) -> None:
         if self.univariate and channels != 1:
-            said = "@univariate true"
+            declared = "@univariate true"
         elif self.channels not in (None, channels):
-            said = f"@dimensions {self.channels}"
+            declared = f"@dimensions {self.channels}"
         elif self.univariate is False and not self.channels and channels == 1:
-            said = "@univariate false"
+            declared = "@univariate false"
         else:
             return
         raise ValueError(
             f"{where}: {plural(channels, 'channel')} and a label where the "
-            f"header says {said}; is the line complete?"
+            f"header says {declared}; is the line complete?"
         )
 
     def check_length(self, length: int, first: int, where: str) -> None:
         if self.equal is False:
             return
         if self.length not in (None, length):
-            said = f"the header says @seriesLength {self.length}"
+            declared = f"the header says @seriesLength {self.length}"
         elif self.equal and length != first:
-            said = (
+            declared = (
                 "the header says @equalLength true and the first series has "
                 f"{first}"
             )
         else:
             return
         raise ValueError(
-            f"{where}: {plural(length, 'time step')} where {said}"
+            f"{where}: {plural(length, 'time step')} where {declared}"
         )
 
 
 def read_ts(path: str, encoding: str, missing: str) -> Split:
     """Read a .ts file.
 
-    Not by aeon, which makes labels lower case, drops the signs of values
-    with time stamps, and does not compare series with the header.
+    aeon's reader makes labels lower case, drops the signs of values with time
+    stamps, and does not compare series with the header.
 
     """
     lines = iter(read_lines(path, encoding, comment=("#", "%")))

@@ -19,10 +19,10 @@ from chainer_sdtw.datasets import _files, _text
 from chainer_sdtw.datasets._dataset import UCRDataset
 
 ROOT_VARIABLE = "CHAINER_SDTW_UCR_ROOT"
-"""Environment variable that is read where ``root`` is not given."""
+"""The environment variable that is read if ``root`` is None."""
 
 CACHE_NAME = "chainer_sdtw/ucr"
-"""Where downloads go, below Chainer's own dataset directory."""
+"""The folder of downloads in Chainer's dataset directory."""
 
 _SPLITS = ("TRAIN", "TEST")
 _Missing = Literal["raise", "interpolate"]
@@ -56,48 +56,48 @@ def get_ucr(
 
     Without ``root``, GunPoint, ItalyPowerDemand, ArrowHead, OSULeaf, ACSF1,
     BasicMotions, JapaneseVowels and, for regression, Covid3Month and
-    CardanoSentiment come with aeon; all others are downloaded by aeon once
+    CardanoSentiment come with aeon. All others are downloaded by aeon once
     into Chainer's dataset directory
     (``$CHAINER_DATASET_ROOT/chainer_sdtw/ucr``, by default
     ``~/.chainer/dataset/chainer_sdtw/ucr``). A data set appears there only
     once it is complete.
 
     aeon is an optional dependency: ``pip install aeon``. It works with some
-    releases of NumPy only, so that pip may replace the one that is there by
-    an older or a newer one. ``pip install --no-deps aeon`` leaves NumPy as
-    it is, and is enough for the sets that come with aeon; to download others,
-    aeon must be importable. Local files do without it.
+    releases of NumPy only, so pip may replace the installed NumPy by an older
+    or a newer one. ``pip install --no-deps aeon`` leaves NumPy as it is, and
+    is enough for the data sets that come with aeon. To download others, aeon
+    must be importable. Local files do not need aeon.
 
     A series always has the shape ``(length, d)``; a univariate one has
-    ``d == 1``. A batch of equal length, stacked, is thus what
-    :func:`chainer_sdtw.soft_dtw` takes as ``(B, m, d)``, and series of
-    different lengths are what it takes as a list.
+    ``d == 1``. :func:`chainer_sdtw.soft_dtw` takes a batch of series of equal
+    length as a stacked array ``(B, m, d)``, and series of different lengths
+    as a list.
 
     Labels are as the file writes them, but ``1``, ``1.0`` and ``1.0e+00``
     are the same integer. A data set for regression (``@targetLabel true``
     in a ``.ts`` file, a numeric last attribute in an ``.arff`` file) has
-    targets in float64 in their place, and no classes. A loss such as
-    :func:`chainer.functions.mean_squared_error` wants targets in the data
+    targets in float64 instead, and no classes. A loss such as
+    :func:`chainer.functions.mean_squared_error` needs targets in the data
     type of the prediction: ``t.astype(y.dtype)``.
 
     The layout of 2018 pads shorter series with NaN at the end. In all
-    layouts, NaN in all channels at the end of a series is taken for such
-    padding and cut off, and so is ``?`` in an ``.arff`` file, which has no
-    NaN. NaN anywhere else, and everywhere in other layouts a ``?`` or an
-    empty cell, is a missing value, and an error unless ``missing`` says what
-    to do.
+    layouts, NaN in all channels at the end of a series counts as such padding
+    and is cut off. So does ``?`` in an ``.arff`` file, which has no NaN. NaN
+    anywhere else is a missing value, as is a ``?`` or an empty cell anywhere
+    in other layouts. Missing values are an error unless ``missing`` is
+    ``'interpolate'``.
 
     The time stamps of a ``.ts`` file must be evenly spaced and are dropped.
     Comments of ``.ts`` and ``.arff`` files may be in any encoding. A file
-    that was cut off is found out by its last line, so not if the cut is
-    between two lines or within the last number of one.
+    that was cut off is recognized by its incomplete last line, so not if it
+    ends between two lines or within the last number of one.
 
-    Values come in the units of the archive. Most univariate sets there are
+    Values have the units of the archive. Most of its univariate data sets are
     z-normalized, many newer and most multivariate ones are not.
 
     Args:
         name (str): Name of the data set, as the archive spells it.
-        root (path-like): Folder that holds a folder per data set.
+        root (path-like): Folder with a folder for each data set.
         normalize (bool): If ``True``, every channel of every series is
             shifted and scaled to mean 0 and standard deviation 1 (a constant
             channel to 0).
@@ -114,19 +114,19 @@ def get_ucr(
         A pair of datasets, training and test. Each is a
         :class:`chainer.datasets.TupleDataset` of ``(series, label)``:
         ``series`` of shape ``(length, d)``, ``label`` an int32 from ``0`` to
-        ``K - 1``, or for regression the target in float64. Attribute
-        ``classes`` of either maps the labels back to the archive's own; see
+        ``K - 1``, or for regression the target in float64. The attribute
+        ``classes`` has the archive's label of each class; see
         :class:`UCRDataset`.
 
     Raises:
-        ValueError: The archive has no data set ``name`` (the message has
-            the names that are near), values are missing, an argument is none
-            of those above, or a file is malformed or in another encoding;
-            the message names the file and, where it can, the line.
-        FileNotFoundError: ``root`` or one of the files does not exist.
-        ImportError: aeon is needed and cannot be imported; the message has
-            the reason.
-        ConnectionError: The download failed.
+        ValueError: If the archive has no data set ``name`` (the message has
+            similar names), values are missing, an argument is none of those
+            above, or a file is malformed or in another encoding. The message
+            names the file and, where possible, the line.
+        FileNotFoundError: If ``root`` or one of the files does not exist.
+        ImportError: If aeon is needed and cannot be imported. The message
+            has the reason.
+        ConnectionError: If the download fails.
 
     .. admonition:: Example
 
@@ -217,7 +217,11 @@ def _z_normalize(series: np.ndarray) -> np.ndarray:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
-    # The archive has GunPoint, its version of 2015 has Gun_Point.
+    """Return a hint with names that are similar.
+
+    The archive has GunPoint, its version of 2015 has Gun_Point.
+    """
+
     def plain(s: str) -> str:
         return re.sub(r"[\W_]", "", s).lower()
 
@@ -281,7 +285,7 @@ def _load(
 
 
 def _find(name: str, encoding: str, missing: str) -> list[_text.Split]:
-    """Look for a data set in aeon, among the downloads, and on the web."""
+    """Read a data set that comes with aeon, or download it once."""
     bundle = _bundle()
     if bundle and name in _complete_in(bundle):
         return _load(bundle, name, encoding, missing)
@@ -294,7 +298,10 @@ def _find(name: str, encoding: str, missing: str) -> list[_text.Split]:
 
 
 def _bundle() -> str | None:
-    # Without importing aeon, which may need another NumPy.
+    """Return the folder of the data sets that come with aeon, if any.
+
+    This does not import aeon, which may need another NumPy.
+    """
     spec = importlib.util.find_spec("aeon")
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -305,7 +312,7 @@ def _bundle() -> str | None:
 
 
 def _complete_in(root: str) -> set[str]:
-    """Return the data sets in a folder that have both .ts files."""
+    """Return the names of data sets in a folder that have both .ts files."""
     return {
         name
         for name in os.listdir(root)
@@ -358,7 +365,7 @@ def _download(name: str, cache: str) -> None:
                     load_equal_length=False,
                     load_no_missing=False,
                 )
-        except Exception as e:  # of the network, the zip or the parser
+        except Exception as e:  # from the network, the zip file or the parser
             if name not in _complete_in(folder):
                 raise ConnectionError(
                     f"could not download the data set {name!r} (aeon says: "
@@ -367,7 +374,7 @@ def _download(name: str, cache: str) -> None:
                     f"{ROOT_VARIABLE}"
                 ) from e
         try:
-            # At once, and once: another process may have been faster.
+            # A rename is atomic. Another process may have been faster.
             os.rename(os.path.join(folder, name), os.path.join(cache, name))
         except OSError:
             if not os.path.isdir(os.path.join(cache, name)):

@@ -1,4 +1,4 @@
-"""Snapshots that say to which run they belong."""
+"""Snapshots that record the settings of their run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from chainer.training.trainer import Trainer
 
 
 class RunSettings(Extension):
-    """Trainer extension to save in snapshots to which run they belong.
+    """Trainer extension to save the settings of a run in its snapshots.
 
-    A snapshot of a run with other settings is not loaded, neither by
-    ``snapshot(autoload=True)`` nor by :func:`chainer.serializers.load_npz`,
-    which raise an error that says what is different. To find the newest of
-    several snapshots that is of this run, and whole, call
-    :meth:`find_snapshot`.
+    A snapshot of a run with other settings cannot be loaded:
+    ``snapshot(autoload=True)`` and :func:`chainer.serializers.load_npz` raise
+    an error that says which settings are different. To find the newest
+    snapshot that is complete and of this run, call :meth:`find_snapshot`.
 
     Args:
-        settings (dict): What makes runs different, such as the name of the
-            data set, the size of the model and the seed; by name, values
-            that JSON can hold.
+        settings (dict): Values that JSON can hold by their names, such as
+            the name of the data set, the size of the model and the seed.
 
     Raises:
         TypeError: If JSON cannot hold a value.
@@ -56,7 +54,7 @@ class RunSettings(Extension):
         return f"{type(self).__name__}({json.loads(self._text)})"
 
     def __call__(self, trainer: Trainer) -> None:
-        pass  # It only has something to serialize.
+        pass  # Only serialize() does something.
 
     def serialize(self, serializer: AbstractSerializer) -> None:
         self._compare(serializer("settings", self._text))
@@ -91,14 +89,14 @@ class RunSettings(Extension):
     ) -> str | None:
         """Find the newest snapshot that is complete and of this run.
 
-        Those that are newer are skipped, with a warning that says why.
+        Newer snapshots that are not are skipped with a warning that says why.
 
         Args:
-            folder (str): Where they are: the trainer's ``out``.
-            prefix (str): What their names begin with.
+            folder (str): The folder of the snapshots, the trainer's ``out``.
+            prefix (str): The prefix of their names.
 
         Returns:
-            str: Its path, or None if there is none.
+            str: The path of the snapshot, or None if there is none.
 
         """
         paths = [

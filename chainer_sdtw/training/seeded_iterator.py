@@ -1,4 +1,4 @@
-"""Batches in an order that survives interruptions."""
+"""An iterator whose order of examples is saved in snapshots."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from sdtw_cpu.types import Integer
 class SeededIterator(SerialIterator):
     """A serial iterator whose order of examples goes on in a resumed run.
 
-    :class:`chainer.iterators.SerialIterator` with a random state of its own,
-    which goes into snapshots: a run that is resumed from one draws the same
+    It is a :class:`chainer.iterators.SerialIterator` that saves its random
+    state in snapshots. A run that is resumed from a snapshot draws the same
     batches as if it had never been interrupted, and two runs with the same
-    seed draw the same batches. Chainer's iterators save the order of the
-    present epoch only.
+    seed draw the same batches. Chainer's iterators only save the order of the
+    current epoch.
 
-    Dropout and whatever else is random in a training does not come from this
-    random state. Examples are loaded in the process of the training, as
-    iterators that load ahead draw the order of an epoch before it begins.
+    Other random numbers of a training, such as those of dropout, do not come
+    from this random state. Examples are loaded in the process of the training,
+    because iterators that load ahead draw the order of an epoch before it
+    begins.
 
     Args:
         dataset: What to iterate, with at least one example.
         batch_size (int): The number of examples in a batch.
         seed (int): The seed of the order, as for
-            :class:`numpy.random.RandomState`; None means any.
+            :class:`numpy.random.RandomState`. None stands for any.
         repeat (bool): Whether to go on after the first epoch.
 
     Raises:
