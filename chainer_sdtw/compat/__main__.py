@@ -1,4 +1,4 @@
-"""python -m chainer_sdtw.compat"""
+"""The command ``python -m chainer_sdtw.compat``."""
 
 from chainer_sdtw.compat import main
 

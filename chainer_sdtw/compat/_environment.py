@@ -1,7 +1,7 @@
-"""An environment in which Chainer is repaired wherever it is imported.
+"""The file that repairs Chainer in all processes of an environment.
 
 The interpreter reads the ``.pth`` files of its site-packages when it starts.
-Ours puts a finder on :data:`sys.meta_path` that waits for Chainer.
+This one puts a finder on :data:`sys.meta_path` that waits for Chainer.
 """
 
 import os
@@ -14,7 +14,7 @@ from chainer_sdtw.compat._processes import FINDER
 
 NAME = "chainer_sdtw_compat.pth"
 
-# ASCII, whatever the encoding in which the interpreter reads it
+# In ASCII, so that the interpreter may read it in any encoding.
 CONTENT = (
     "# Repairs Chainer where it is imported, with chainer_sdtw.compat.\n"
     "# Remove it with: python -m chainer_sdtw.compat --disable\n"
@@ -23,7 +23,7 @@ CONTENT = (
 
 
 def _site_folders() -> list[str]:
-    # All folders of which the interpreter reads .pth files, the user's first
+    """Return the folders whose .pth files are read, the user's first."""
     folders = site.getsitepackages()
     if site.ENABLE_USER_SITE:
         folders.insert(0, site.getusersitepackages())
@@ -36,7 +36,7 @@ def _is_in(path: str, parent: str) -> bool:
 
 
 def folder() -> str:
-    """The site-packages of this environment, where the file goes.
+    """Return the site-packages of this environment, where the file goes.
 
     It is that of the user if chainer_sdtw was installed with ``--user``.
     """
@@ -48,31 +48,31 @@ def folder() -> str:
 
 
 def files() -> list[str]:
-    """The files that Python reads here, also those of other environments."""
+    """Return the files that Python reads, also those of other environments."""
     paths = [os.path.join(path, NAME) for path in _site_folders()]
     return [path for path in dict.fromkeys(paths) if os.path.exists(path)]
 
 
-def _is_own(path: str) -> bool:
-    # False for that of the Python from which a virtual environment was made
+def _in_this_environment(path: str) -> bool:
+    # Not that of the Python from which a virtual environment was made.
     return _is_in(path, sys.prefix) or _is_in(path, site.getuserbase())
 
 
 def enable() -> str:
-    """Writes the file and returns its path.
+    """Write the file and return its path.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: If it cannot be written.
     """
     target = folder()
     os.makedirs(target, exist_ok=True)
     path = os.path.join(target, NAME)
-    # All at once: a Python that starts meanwhile reads the old or the new.
+    # A Python that starts in the meantime reads the old file or the new one.
     number, draft = tempfile.mkstemp(prefix=NAME, suffix=".tmp", dir=target)
     try:
         with open(number, "w", encoding="ascii", newline="\n") as file:
             file.write(CONTENT)
-        os.chmod(draft, 0o644)  # for whom the environment is
+        os.chmod(draft, 0o644)  # for all users of the environment
         os.replace(draft, path)
     except BaseException:
         os.unlink(draft)
@@ -81,18 +81,18 @@ def enable() -> str:
 
 
 def disable() -> list[str]:
-    """Removes what :func:`enable` has written and returns its paths.
+    """Remove the files of this environment and return their paths.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: If one cannot be removed.
     """
-    paths = [path for path in files() if _is_own(path)]
+    paths = [path for path in files() if _in_this_environment(path)]
     for path in paths:
         os.unlink(path)
     return paths
 
 
 def is_current(path: str) -> bool:
-    """Whether a file has what :func:`enable` would write."""
+    """Return whether a file has what :func:`enable` would write."""
     with open(path, "rb") as file:
         return file.read() == CONTENT.encode("ascii")

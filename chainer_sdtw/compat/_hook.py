@@ -8,14 +8,15 @@ import re
 import sys
 import threading
 import types
-import typing as tp
 import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
 
 from chainer_sdtw.compat._processes import STARTERS, cover
 from chainer_sdtw.compat._repairs import REPAIRS, Repair
 
 TESTED_VERSION = "7.8.1"
-"""The version of Chainer that the repairs were written for."""
+"""The version of Chainer for which the repairs were written."""
 
 
 # Rewriting a module
@@ -26,8 +27,8 @@ def _parse(source: str) -> ast.AST:
     return node.value if isinstance(node, ast.Expr) else node
 
 
-def _same(a: tp.Any, b: tp.Any) -> bool:
-    # Whether two syntax trees are the same, wherever they stand.
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two syntax trees are the same, at any position."""
     if type(a) is not type(b):
         return False
     if isinstance(a, ast.AST):
@@ -40,8 +41,8 @@ def _same(a: tp.Any, b: tp.Any) -> bool:
     return bool(a == b)
 
 
-def _end(tree: ast.Module, repairs: tp.Iterable[Repair]) -> None:
-    # Leaves out what comes after a repair that is the last of the module.
+def _cut(tree: ast.Module, repairs: Iterable[Repair]) -> None:
+    """Remove everything after a repair that ends the module."""
     ends = [_parse(r.old) for r in repairs if r.last]
     for i, node in enumerate(tree.body):
         statement = node.value if isinstance(node, ast.Expr) else node
@@ -51,7 +52,7 @@ def _end(tree: ast.Module, repairs: tp.Iterable[Repair]) -> None:
 
 
 class _Rewriter(ast.NodeTransformer):
-    def __init__(self, repairs: tp.Iterable[Repair]) -> None:
+    def __init__(self, repairs: Iterable[Repair]) -> None:
         self._repairs = [(_parse(r.old), r.new) for r in repairs]
 
     def visit(self, node: ast.AST) -> ast.AST:
@@ -62,14 +63,14 @@ class _Rewriter(ast.NodeTransformer):
 
     @staticmethod
     def _at(old: ast.AST, new: ast.AST) -> ast.AST:
-        # Tracebacks show the old lines.
+        """Give a new node the position of the old, for tracebacks."""
         for node in ast.walk(new):
             ast.copy_location(node, old)
         return new
 
 
 def _rewrite(
-    name: str, loader: tp.Any, repairs: tp.Iterable[Repair]
+    name: str, loader: Any, repairs: Iterable[Repair]
 ) -> types.CodeType:
     source = loader.get_source(name)
     if source is None:
@@ -77,8 +78,8 @@ def _rewrite(
             f"chainer_sdtw.compat cannot repair {name}: it has no source",
             name=name,
         )
-    tree: tp.Any = ast.parse(source)
-    _end(tree, repairs)
+    tree: Any = ast.parse(source)
+    _cut(tree, repairs)
     tree = _Rewriter(repairs).visit(tree)
     return compile(tree, loader.get_filename(name), "exec", dont_inherit=True)
 
@@ -88,21 +89,21 @@ def _repairs_of(name: str) -> list[Repair]:
 
 
 class _Loader(importlib.abc.Loader):
-    """Executes a module with the repairs that it needs."""
+    """Loader that executes a module with the repairs that it needs."""
 
-    def __init__(self, loader: tp.Any) -> None:
+    def __init__(self, loader: Any) -> None:
         self._loader = loader
 
-    def __getattr__(self, name: str) -> tp.Any:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
     def create_module(
         self, spec: importlib.machinery.ModuleSpec
-    ) -> tp.Optional[types.ModuleType]:
+    ) -> Optional[types.ModuleType]:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # From here on the module is as any other.
+        # Afterwards the module looks like any other.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
@@ -119,15 +120,15 @@ class _Loader(importlib.abc.Loader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of Chainer that may need a repair, and starters."""
+    """Finder of modules that may need a repair and of starters."""
 
     names = frozenset(r.module for r in REPAIRS).union(
         ["chainer._version"], STARTERS
     )
 
     def find_spec(
-        self, fullname: str, path: tp.Any = None, target: tp.Any = None
-    ) -> tp.Optional[importlib.machinery.ModuleSpec]:
+        self, fullname: str, path: Any = None, target: Any = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
         if fullname not in self.names:
             return None
         for finder in sys.meta_path:
@@ -150,10 +151,10 @@ def _check_version(version: str) -> None:
         )
 
 
-# Repairing what has been imported before
+# Repairing modules that have been imported before
 
 
-def _codes(code: types.CodeType) -> tp.Iterator[types.CodeType]:
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -161,9 +162,11 @@ def _codes(code: types.CodeType) -> tp.Iterator[types.CodeType]:
 
 
 def _repair_imported(module: types.ModuleType) -> None:
-    # What could be imported lacks nothing that it needs at import, so only
-    # its functions need a repair; they are changed in place, as others may
-    # have them by now.
+    """Repair the functions of a module.
+
+    Nothing else can need a repair, because the module could be imported. The
+    functions are changed in place, because others may refer to them.
+    """
     name = module.__name__
     repairs = _repairs_of(name)
     if not repairs:
@@ -189,12 +192,12 @@ _lock = threading.Lock()
 
 
 def install() -> None:
-    """Makes Chainer work here; done when this module is imported.
+    """Make Chainer work here, which importing this module does.
 
     Calling it again does nothing.
 
     Raises:
-        ModuleNotFoundError: Chainer is not installed.
+        ModuleNotFoundError: If Chainer is not installed.
     """
     with _lock:
         if any(type(f).__module__ == __name__ for f in sys.meta_path):
@@ -209,8 +212,7 @@ def install() -> None:
                     f"--no-build-isolation chainer=={TESTED_VERSION}",
                     name="chainer",
                 )
-            # Left over from an import that failed; they refer to a package
-            # that is no more.
+            # An import that failed leaves modules whose package is gone.
             for name in list(sys.modules):
                 if name.startswith("chainer."):
                     del sys.modules[name]

@@ -1,7 +1,8 @@
-"""The command line."""
+"""The command line of ``python -m chainer_sdtw.compat``."""
 
 import sys
-import typing as tp
+from collections.abc import Sequence
+from typing import Optional
 
 from chainer_sdtw.compat._environment import (
     disable,
@@ -65,10 +66,10 @@ def _disable() -> int:
         print(f"Disabled: removed {path}")
     if not paths:
         print("Not enabled in this environment")
-    left = files()
-    for path in left:
+    others = files()
+    for path in others:
         print(f"Still enabled by {path}, of another environment")
-    return 1 if left else 0
+    return 1 if others else 0
 
 
 def _status() -> int:
@@ -84,13 +85,13 @@ def _status() -> int:
 _OPTIONS = {"--enable": _enable, "--disable": _disable, "--status": _status}
 
 
-def main(args: tp.Optional[tp.Sequence[str]] = None) -> None:
-    """Runs a script or a module, or sets up the environment for all of them.
+def main(args: Optional[Sequence[str]] = None) -> None:
+    """Run a script or a module, or set up the environment for all of them.
 
     Args:
         args: The command line: ``[SCRIPT, ...]``, ``['-m', MODULE, ...]``,
-            ``['--enable']``, ``['--disable']`` or ``['--status']``.  Those of
-            the process by default.
+            ``['--enable']``, ``['--disable']`` or ``['--status']``. The
+            default is the command line of the process.
     """
     args = list(sys.argv[1:] if args is None else args)
     if args in (["-h"], ["--help"]):

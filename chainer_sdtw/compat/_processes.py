@@ -1,13 +1,13 @@
-"""Chainer in the processes that multiprocessing and joblib start.
+"""Repairs in processes that multiprocessing and joblib start.
 
-Such a process may import Chainer before anything imports chainer_sdtw: when it
-unpickles what it is given.
+Such a process may import Chainer before chainer_sdtw, when it unpickles its
+arguments.
 """
 
 import functools
 import os
 import types
-import typing as tp
+from typing import Any
 
 FINDER = """\
 import sys
@@ -46,11 +46,12 @@ if root or ChainerSDTWFinder.__name__ not in [
 ]:
     sys.meta_path.insert(0, ChainerSDTWFinder)
 """
-"""Python that has :mod:`chainer_sdtw.compat` imported before Chainer.
+"""Python code that imports :mod:`chainer_sdtw.compat` before Chainer.
 
-It imports nothing until then, and of chainer_sdtw only this subpackage, as the
-rest imports Chainer.  Where chainer_sdtw is not installed, it does nothing.
-``root`` is the folder in which to find chainer_sdtw, None for any.
+It imports nothing until Chainer is imported, and only this subpackage of
+chainer_sdtw, because the rest imports Chainer. If chainer_sdtw is not
+installed, it does nothing. ``root`` is the folder in which to look for
+chainer_sdtw, or None for any.
 """
 
 STARTERS = (
@@ -58,30 +59,28 @@ STARTERS = (
     "loky.backend.spawn",
     "multiprocessing.spawn",
 )
-"""Modules with a function that makes what a new process starts with."""
+"""Modules with a function that prepares the data of a new process."""
 
 
 class _Installer:
-    """Runs :data:`FINDER` in the process in which it is unpickled."""
+    """An object that runs :data:`FINDER` in a process that unpickles it."""
 
-    def __reduce__(self) -> tuple[tp.Any, ...]:
+    def __reduce__(self) -> tuple[Any, ...]:
         package = os.path.dirname(os.path.dirname(__file__))
         return exec, (FINDER, {"root": os.path.dirname(package)})
 
 
 def cover(module: types.ModuleType) -> None:
-    """Makes the processes that one of :data:`STARTERS` starts repair Chainer.
+    """Repair Chainer in processes that one of :data:`STARTERS` starts.
 
-    What a process is started with then has an :class:`_Installer` in it.
+    The data of a new process then contain an :class:`_Installer`.
     """
     original = getattr(module, "get_preparation_data", None)
     if original is None:
         return
 
     @functools.wraps(original)
-    def get_preparation_data(
-        *args: tp.Any, **kwargs: tp.Any
-    ) -> dict[str, tp.Any]:
+    def get_preparation_data(*args: Any, **kwargs: Any) -> dict[str, Any]:
         data = original(*args, **kwargs)
         data["chainer_sdtw_compat"] = _Installer()
         return data

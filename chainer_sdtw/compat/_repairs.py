@@ -1,16 +1,16 @@
-"""What does not work in which module of Chainer, and what to read instead."""
+"""The list of repairs of Chainer's modules."""
 
 import ctypes
 import functools
 import importlib
 import importlib.metadata
 import os
-import typing as tp
 import warnings
+from typing import Any, Callable, NamedTuple
 
 from chainer_sdtw.compat._stand_ins import release
 
-# Of chainer.functions.loss.negative_sampling: a kernel
+# A kernel in chainer.functions.loss.negative_sampling.
 _GW = """
             T gi = g;
             if (mask == 1) {
@@ -28,14 +28,14 @@ def _always() -> bool:
     return True
 
 
-def _import_fails(name: str) -> tp.Callable[[], bool]:
+def _import_fails(name: str) -> Callable[[], bool]:
     def needed() -> bool:
-        # Anything may go wrong here: pkg_resources of an old setuptools, for
-        # one, raises AttributeError on a new Python.
+        # Any error is possible: pkg_resources of an old setuptools, for
+        # example, raises AttributeError on a new Python.
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                # That of setuptools 80 warns whoever imports it of its end.
+                # That of setuptools 80 warns that it will be removed.
                 warnings.filterwarnings(
                     "error", "pkg_resources is deprecated", UserWarning
                 )
@@ -47,7 +47,7 @@ def _import_fails(name: str) -> tp.Callable[[], bool]:
     return needed
 
 
-def _numpy_since(*version: int) -> tp.Callable[[], bool]:
+def _numpy_since(*version: int) -> Callable[[], bool]:
     def needed() -> bool:
         import numpy
 
@@ -56,7 +56,7 @@ def _numpy_since(*version: int) -> tp.Callable[[], bool]:
     return needed
 
 
-def _protobuf_since(*version: int) -> tp.Callable[[], bool]:
+def _protobuf_since(*version: int) -> Callable[[], bool]:
     def needed() -> bool:
         protobuf = importlib.import_module("google.protobuf")
         return release(protobuf.__version__) >= version
@@ -78,16 +78,18 @@ def _no_sparse_float16() -> bool:
 
 
 @functools.cache
-def _cupy() -> tp.Any:
-    # CuPy, which Chainer imports in any case, or None where that fails.
-    # Anything may go wrong here, too.
+def _cupy() -> Any:
+    """Return CuPy, which Chainer imports in any case, or None.
+
+    Any error is possible here, too.
+    """
     try:
         return importlib.import_module("cupy")
     except Exception:
         return None
 
 
-def _cupy_since(*version: int) -> tp.Callable[[], bool]:
+def _cupy_since(*version: int) -> Callable[[], bool]:
     def needed() -> bool:
         return release(getattr(_cupy(), "__version__", "")) >= version
 
@@ -95,9 +97,12 @@ def _cupy_since(*version: int) -> tp.Callable[[], bool]:
 
 
 def _cupy_without_driver() -> bool:
-    # CuPy >= 13 can be imported without a driver.  What is loaded here is
-    # what CuPy would load; that does not initialize CUDA, after which a
-    # process could no longer fork.
+    """Return whether CUDA cannot be used.
+
+    CuPy >= 13 can be imported without a driver. This loads the library that
+    CuPy would load. It does not initialize CUDA, because a process could no
+    longer fork after that.
+    """
     try:
         if _cupy().cuda.runtime.is_hip:
             return False
@@ -111,8 +116,11 @@ def _cupy_without_driver() -> bool:
 
 
 def _cupy_without_nccl() -> bool:
-    # CuPy >= 8 does not fail to import it, but warns; Chainer has its own
-    # words for those who ask for it.
+    """Return whether there is a CuPy without NCCL.
+
+    In CuPy >= 8 the module can be imported and warns. Chainer has a message
+    of its own for those who use NCCL.
+    """
     if _cupy() is None:
         return False
     try:
@@ -130,8 +138,7 @@ _CUPY_NAMES = ("cupy", "cupy-cuda102") + tuple(
 
 
 def _new_cupy_distribution() -> bool:
-    # Those of the names that Chainer looks for under which there is a CuPy
-    # newer than Chainer
+    """Return whether a CuPy >= 8 has a name that Chainer looks for."""
     for name in _CUPY_NAMES:
         try:
             version = importlib.metadata.version(name)
@@ -142,21 +149,21 @@ def _new_cupy_distribution() -> bool:
     return False
 
 
-class Repair(tp.NamedTuple):
-    """One thing that no longer works in one module of Chainer.
+class Repair(NamedTuple):
+    """A piece of code in a module of Chainer and its replacement.
 
     Attributes:
         module: Name of the module of Chainer.
-        needed: Tells whether the repair is needed here.
-        old: What does not work, as it is written in that module: an
-            expression or a statement of one line, wherever it occurs.
-        new: What to read instead: an expression or a statement, likewise.
-        last: Whether ``old`` is a statement with which the module shall end:
-            what comes after it is left out.
+        needed: Returns whether the repair is needed here.
+        old: An expression or a statement of one line that does not work, as
+            it is written in that module. It is replaced everywhere.
+        new: The expression or statement that replaces it.
+        last: Whether the module ends with ``old``, a statement: everything
+            after it is left out.
     """
 
     module: str
-    needed: tp.Callable[[], bool]
+    needed: Callable[[], bool]
     old: str
     new: str
     last: bool = False
@@ -164,23 +171,23 @@ class Repair(tp.NamedTuple):
 
 REPAIRS: tuple[Repair, ...] = (
     # An error of 7.8.1: the gradient for the filters alone raises on the CPU,
-    # and with it second derivatives of a convolution.  Chainer's master has
-    # it mended (chainer/chainer#8624), but no release has.
+    # and with it second derivatives of a convolution. It is fixed in Chainer's
+    # master (chainer/chainer#8624), but in no release.
     Repair(
         "chainer.functions.connection.deconvolution_2d",
         _always,
         "self._set_cover_all(x, W)",
         "self._set_cover_all(x.shape, W.shape)",
     ),
-    # numpy.distutils: not for Python >= 3.12
+    # numpy.distutils: not available for Python >= 3.12.
     Repair(
         "chainer._environment_check",
         _import_fails("numpy.distutils.system_info"),
         "import numpy.distutils.system_info",
         "from chainer_sdtw.compat._stand_ins import numpy",
     ),
-    # pkg_resources: not in setuptools >= 82, nor without setuptools, and
-    # with a warning in the releases before
+    # pkg_resources: not in setuptools >= 82, not without setuptools, and with
+    # a warning in earlier releases.
     *(
         Repair(
             module,
@@ -194,7 +201,7 @@ REPAIRS: tuple[Repair, ...] = (
             "chainer.testing.helper",
         )
     ),
-    # numpy.sctypes: not in NumPy >= 2.0
+    # numpy.sctypes: not in NumPy >= 2.0.
     Repair(
         "chainer.functions.array.as_strided",
         _numpy_since(2),
@@ -207,14 +214,14 @@ REPAIRS: tuple[Repair, ...] = (
         "np.sctypes['float']",
         "[np.float16, np.float32, np.float64, np.longdouble]",
     ),
-    # numpy.float: not in NumPy >= 1.24; it was Python's float
+    # numpy.float: not in NumPy >= 1.24. It was Python's float.
     Repair(
         "chainer.functions.array.resize_images",
         _numpy_since(1, 24),
         "numpy.float",
         "float",
     ),
-    # numpy.ndarray.device: new in NumPy 2.0, and always 'cpu'
+    # numpy.ndarray.device: new in NumPy 2.0, and always 'cpu'.
     Repair(
         "chainer.variable",
         _numpy_since(2),
@@ -223,7 +230,7 @@ REPAIRS: tuple[Repair, ...] = (
         " else getattr(array, 'device', 'CPU')",
     ),
     # A Python integer that is out of bounds for the array: an error in
-    # NumPy >= 2.0; it used to wrap around, as those of NumPy still do
+    # NumPy >= 2.0. It used to wrap around, as NumPy's integers still do.
     Repair(
         "chainer.functions.array.pad_sequence",
         _numpy_since(2),
@@ -246,20 +253,20 @@ REPAIRS: tuple[Repair, ...] = (
         "(numpy.array(value).astype(x.dtype)[()]"
         " if isinstance(value, int) else x.dtype.type(value))",
     ),
-    # numpy.maximum: warns of a third argument in NumPy >= 2.4
+    # numpy.maximum: warns about a third positional argument in NumPy >= 2.4.
     Repair(
         "chainer.dataset.convert",
         _numpy_since(2, 4),
         "numpy.maximum(shape, array.shape, shape)",
         "numpy.maximum(shape, array.shape, out=shape)",
     ),
-    # numpy.meshgrid: a tuple in NumPy >= 2.0, no longer a list
+    # numpy.meshgrid: returns a tuple in NumPy >= 2.0, no longer a list.
     Repair(
         "chainer.distributions.categorical", _numpy_since(2), "mg", "list(mg)"
     ),
     # Modules written by protoc 3, which make each descriptor by themselves:
-    # an error in protobuf >= 4, which wants all to be made from the
-    # serialized file.  This is what protoc writes today.
+    # an error in protobuf >= 4, which requires that all are made from the
+    # serialized file. The replacement is what protoc writes today.
     Repair(
         "chainer.links.caffe.protobuf3.caffe_pb2",
         _protobuf_since(4),
@@ -281,7 +288,7 @@ REPAIRS: tuple[Repair, ...] = (
         "DESCRIPTOR, 'caffe_pb2', globals())",
         last=True,
     ),
-    # Sparse matrices of float16: not in newer SciPy; it computed in float32
+    # Sparse matrices of float16: not in newer SciPy. It computed in float32.
     Repair(
         "chainer.functions.math.sparse_matmul",
         _no_sparse_float16,
@@ -290,35 +297,35 @@ REPAIRS: tuple[Repair, ...] = (
         "A_data.astype(numpy.float32) if A_data.dtype == numpy.float16"
         " else A_data, A_row, A_col, A_shape, B, dtype)",
     ),
-    # CuPy >= 13 can be imported where CUDA cannot be used at all
+    # CuPy >= 13 can be imported where CUDA cannot be used at all.
     Repair(
         "chainer.backends.cuda",
         _cupy_without_driver,
         "available = True",
         "raise RuntimeError('No CUDA driver is installed')",
     ),
-    # cuDNN: not in CuPy >= 14, so that nobody can install it
+    # cuDNN: not in CuPy >= 14, so nobody can install it.
     Repair(
         "chainer.backends.cuda",
         _cupy_since(14),
         "not _cudnn_disabled_by_user",
         "False",
     ),
-    # NCCL: since CuPy 8, this is no longer an error without it
+    # NCCL: since CuPy 8, importing its module without it is no error.
     Repair(
         "chainer.training.updaters.multiprocess_parallel_updater",
         _cupy_without_nccl,
         "_available = True",
         "_available = False",
     ),
-    # The versions of CuPy that Chainer does not warn of
+    # The versions of CuPy about which Chainer does not warn.
     Repair(
         "chainer._version",
         _new_cupy_distribution,
         "'>=7.7.0,<8.0.0'",
         "'>=7.7.0,<15.0.0'",
     ),
-    # cupyx.scatter_add: warns in CuPy >= 12; it was the same
+    # cupyx.scatter_add: warns in CuPy >= 12. cupy.add.at is the same.
     *(
         Repair(
             module,
@@ -340,7 +347,7 @@ REPAIRS: tuple[Repair, ...] = (
         "xp.add.at(gx, slices, inputs[0])",
     ),
     # A bound of another type: no longer cast to that of the array in
-    # CuPy >= 14, as in NumPy 2, where Chainer casts the result
+    # CuPy >= 14, as in NumPy 2, where Chainer casts the result.
     Repair(
         "chainer.functions.math.clip",
         _cupy_since(14),
@@ -348,7 +355,7 @@ REPAIRS: tuple[Repair, ...] = (
         "cuda.cupy.clip(x[0], self.x_min, self.x_max)"
         ".astype(x[0].dtype, copy=False)",
     ),
-    # float16 in kernels of CuPy >= 14: a product is a float
+    # float16 in kernels of CuPy >= 14: a product is a float ...
     Repair(
         "chainer.functions.loss.negative_sampling",
         _cupy_since(14),
@@ -359,7 +366,7 @@ REPAIRS: tuple[Repair, ...] = (
             )
         ),
     ),
-    # ... and not declared unless an argument is of that type
+    # ... and the type is not declared unless an argument has it.
     Repair(
         "chainer.training.updaters.multiprocess_parallel_updater",
         _cupy_since(14),
@@ -367,7 +374,7 @@ REPAIRS: tuple[Repair, ...] = (
         "__import__('functools').partial(cuda.elementwise,"
         " preamble='#include \"cupy/float16.cuh\"')",
     ),
-    # cupy.cuda.nvtx_enabled: warns in CuPy >= 8
+    # cupy.cuda.nvtx_enabled: warns in CuPy >= 8.
     Repair(
         "chainer.function_hooks.cuda_profile",
         _cupy_since(8),

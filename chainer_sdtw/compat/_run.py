@@ -7,16 +7,16 @@ import os
 import runpy
 import sys
 import types
-import typing as tp
 import zipfile
+from typing import Optional
 
 
 def clean_tracebacks() -> None:
-    # The traceback that ends a script starts in the script.
+    """Let the traceback that ends a script start in the script."""
     original = sys.excepthook
     package = os.path.dirname(__file__)
 
-    def is_ours(path: str) -> bool:
+    def is_internal(path: str) -> bool:
         return (
             path == runpy.run_path.__code__.co_filename
             or os.path.dirname(path) == package
@@ -25,9 +25,9 @@ def clean_tracebacks() -> None:
     def excepthook(
         cls: type[BaseException],
         value: BaseException,
-        traceback: tp.Optional[types.TracebackType],
+        traceback: Optional[types.TracebackType],
     ) -> None:
-        while traceback is not None and is_ours(
+        while traceback is not None and is_internal(
             traceback.tb_frame.f_code.co_filename
         ):
             traceback = traceback.tb_next
@@ -78,5 +78,5 @@ def run_script(script: str, args: list[str]) -> None:
 def run_module(name: str, args: list[str]) -> None:
     sys.argv[:] = ["-m", *args]
     _new_main()
-    # What python -m calls.
+    # The function that python -m calls.
     runpy._run_module_as_main(name)  # type: ignore[attr-defined]

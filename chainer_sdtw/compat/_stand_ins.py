@@ -1,10 +1,10 @@
-"""What stands in for things that are missing."""
+"""Replacements for modules that are missing, as far as Chainer uses them."""
 
 import importlib
 import importlib.metadata
 import re
 import types
-import typing as tp
+from typing import Any, Callable
 
 
 class ResolutionError(Exception):
@@ -20,7 +20,10 @@ class VersionConflict(ResolutionError):
 
 
 def release(version: str) -> tuple[int, ...]:
-    # '1.26.4.post1' -> (1, 26, 4); trailing zeros do not count
+    """Return the numbers of a release: ``(1, 26, 4)`` for 1.26.4.post1.
+
+    Trailing zeros do not count.
+    """
     match = re.match(r"v?(?:\d+!)?(\d+(?:\.\d+)*)", version)
     numbers = [int(n) for n in match.group(1).split(".")] if match else []
     while numbers and numbers[-1] == 0:
@@ -28,7 +31,7 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-_OPERATORS: dict[str, tp.Callable[[tp.Any, tp.Any], bool]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<=": lambda a, b: a <= b,
@@ -48,8 +51,8 @@ def get_distribution(name: str) -> importlib.metadata.Distribution:
 def require(*requirements: str) -> None:
     """Check requirements such as ``'numpy>=1.10,<2'``.
 
-    Compares release numbers (pre-releases count as the release), which is
-    all that Chainer asks for; dependencies are not followed.
+    Only release numbers are compared, and pre-releases count as the release.
+    Dependencies are not checked. Chainer needs no more.
     """
     for requirement in requirements:
         match = re.match(
@@ -75,7 +78,7 @@ class WorkingSet:
         require(*requirements)
 
 
-# Of pkg_resources: what Chainer uses
+# The part of pkg_resources that Chainer uses.
 pkg_resources = types.SimpleNamespace(
     DistributionNotFound=DistributionNotFound,
     ResolutionError=ResolutionError,
@@ -85,8 +88,8 @@ pkg_resources = types.SimpleNamespace(
     require=require,
 )
 
-# Of numpy.distutils: what Chainer uses, to warn of vecLib on macOS.  "Don't
-# know" is an answer of the original, too.
+# The part of numpy.distutils that Chainer uses, to warn about vecLib on macOS.
+# The original may also answer that it knows nothing.
 numpy = types.SimpleNamespace(
     distutils=types.SimpleNamespace(
         system_info=types.SimpleNamespace(get_info=lambda name: {})
@@ -94,10 +97,10 @@ numpy = types.SimpleNamespace(
 )
 
 
-def _file_descriptor(*, serialized_pb: bytes, **options: str) -> tp.Any:
+def _file_descriptor(*, serialized_pb: bytes, **options: str) -> Any:
     pool = importlib.import_module("google.protobuf.descriptor_pool")
     return pool.Default().AddSerializedFile(serialized_pb)
 
 
-# Of google.protobuf.descriptor: what remains of a module written by protoc
+# The part of google.protobuf.descriptor that modules written by protoc need.
 descriptor = types.SimpleNamespace(FileDescriptor=_file_descriptor)
