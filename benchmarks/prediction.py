@@ -1,8 +1,8 @@
 """Completing UCR time series: a model trained with soft-DTW and with MSE.
 
 Runs the example of examples/sequence_prediction on several data sets with
-several seeds, the same settings for all, and compares the test metrics. What
-is finished, or has a snapshot, is not done again.
+several seeds, the same settings for all, and compares the test metrics. Runs
+with these settings that are finished, or have a snapshot, are not repeated.
 """
 
 from __future__ import annotations
@@ -56,9 +56,13 @@ def run(dataset: str, seed: int, args: argparse.Namespace) -> Run:
     ]
     out = args.out / f"{dataset}-{seed}"
     out.mkdir(parents=True, exist_ok=True)
-    done = out / "settings.json"
+    record = out / "settings.json"
     metrics = out / "metrics.json"
-    if not (done.exists() and json.loads(done.read_text()) == settings):
+    if not record.exists() or json.loads(record.read_text()) != settings:
+        for path in metrics, *out.glob("*/snapshot_iter_*"):
+            path.unlink(missing_ok=True)
+        record.write_text(json.dumps(settings))
+    if not metrics.exists():
         frequency = max(1, args.epoch // 10)
         subprocess.run(
             [
@@ -75,7 +79,6 @@ def run(dataset: str, seed: int, args: argparse.Namespace) -> Run:
             text=True,
             capture_output=True,
         )
-        done.write_text(json.dumps(settings))
     return json.loads(metrics.read_text())
 
 

@@ -67,6 +67,16 @@ def test_table(benchmark, tmp_path):
     assert not (folder / "mse" / "log").exists()
 
 
+def test_other_settings(benchmark, tmp_path):
+    """A run with other settings begins anew in the same folder."""
+    args = ["--dataset", "Toy", "--seed", "7"]
+    first, other, again = (
+        benchmark(*args, "--gamma", gamma) for gamma in ("1", "0.1", "1")
+    )
+    assert other.returncode == 0, other.stderr
+    assert first.stdout == again.stdout != other.stdout
+
+
 def test_failure(benchmark):
     result = benchmark("--dataset", "Toys", "--seed", "0")
     assert result.returncode == 1
