@@ -52,8 +52,8 @@ class BoundProblem:
         node = nodes.Gradient(self.problem, (0,), None)
         with chainer.using_device(cost.device):
             xp = get_array_module(cost.array)
-            seed = xp.ones(len(cost), cost.dtype)
-        return node.apply((cost, seed))[0]
+            grad_value = xp.ones(len(cost), cost.dtype)
+        return node.apply((cost, grad_value))[0]
 
     def _tangent(self, direction: Any) -> tuple[Variable, Variable]:
         node = nodes.Tangent(self.problem, direction, self._needs_tape())

@@ -45,9 +45,9 @@ class Value(FunctionNode):
 
 
 class Gradient(FunctionNode):
-    """The gradient of the values, of the problem's arrays and a seed.
+    """The gradient of the values with respect to the problem's arrays.
 
-    The seed is the gradient with respect to the values.
+    Its inputs are the arrays and the gradient with respect to the values.
     """
 
     def __init__(self, problem: Problem, indexes: tuple, tape: Any) -> None:
@@ -61,21 +61,19 @@ class Gradient(FunctionNode):
 
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs(tuple(range(len(inputs))))
-        *arrays, seed = inputs
+        *arrays, grad_value = inputs
         tape = self.tape
         if tape is None:
             _, tape = self.problem.value(tuple(arrays), True)
         return self.problem.adjoint(
-            tuple(arrays), tape, seed, indexes=self.indexes
+            tuple(arrays), tape, grad_value, indexes=self.indexes
         )
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
     ) -> tuple:
-        given = [
-            (i, g) for i, g in zip(self.indexes, grad_outputs) if g is not None
-        ]
-        indexes, directions = zip(*given)
+        pairs = zip(self.indexes, grad_outputs)
+        indexes, directions = zip(*(p for p in pairs if p[1] is not None))
         node = HessianProduct(self.problem, indexes, target_input_indexes)
         return node.apply((*self.get_retained_inputs(), *directions))
 
@@ -83,10 +81,10 @@ class Gradient(FunctionNode):
 class HessianProduct(graph.Composed):
     """The gradient of :class:`Gradient`.
 
-    Of the problem's arrays, the seed and, for the gradients with respect to
-    the arrays of ``indexes``, the gradients with respect to these. The
-    outputs are for the inputs of :class:`Gradient` in ``targets``: Hessian
-    products for arrays, for the seed the tangent of the values.
+    Its inputs are those of that node and the gradients with respect to its
+    outputs for the arrays of ``indexes``: the direction. The outputs are for
+    the inputs of that node in ``targets``: Hessian products for arrays, and
+    the tangent of the values for the gradient with respect to these.
     """
 
     def __init__(
@@ -102,20 +100,20 @@ class HessianProduct(graph.Composed):
 
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs(tuple(range(len(inputs))))
-        arrays, seed, directions = self._split(inputs)
+        arrays, grad_value, directions = self._split(inputs)
         problem = self.problem
         if problem.cost is None:
             (direction,) = directions
         else:
-            given = dict(zip(self.indexes, directions))
-            direction = problem.series([given.get(i) for i in self._arrays()])
+            parts = dict(zip(self.indexes, directions))
+            direction = problem.series([parts.get(i) for i in self._arrays()])
             direction = tuple(direction)
         arrays_wanted = tuple(i for i in self.targets if i < len(arrays))
         outputs: tuple = ()
         if arrays_wanted:
             _, tangent, tape = problem.tangent(arrays, direction, True)
             outputs = problem.adjoint_tangent(
-                arrays, tape, seed, indexes=arrays_wanted
+                arrays, tape, grad_value, indexes=arrays_wanted
             )
         else:
             _, tangent = problem.tangent(arrays, direction, False)
@@ -124,13 +122,13 @@ class HessianProduct(graph.Composed):
         return outputs
 
     def expression(self, inputs: list) -> list:
-        arrays, seed, directions = self._split(inputs)
+        arrays, grad_value, directions = self._split(inputs)
         value, _ = self.problem.compose(arrays)
-        value = F.cast(value, seed.dtype)
+        value = F.cast(value, grad_value.dtype)
         first = chainer.grad(
             [value],
             [arrays[i] for i in self.indexes],
-            [seed],
+            [grad_value],
             enable_double_backprop=True,
         )
         return chainer.grad(
@@ -179,21 +177,24 @@ class Tangent(FunctionNode):
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
     ) -> tuple:
-        seed_tangent, seed = grad_outputs
-        if seed is None:
-            seed = Variable(seed_tangent.xp.zeros_like(seed_tangent.array))
-        seeds = (seed,) if seed_tangent is None else (seed, seed_tangent)
+        grad_value, grad_tangent = grad_outputs
+        if grad_tangent is None:
+            zeros = grad_value.xp.zeros_like(grad_value.array)
+            grad_tangent = Variable(zeros)
+        grads = [grad_tangent]
+        if grad_value is not None:
+            grads.append(grad_value)
         node = TangentGradient(
             self.problem, self.direction, target_input_indexes, self.tape
         )
-        return node.apply((*self.get_retained_inputs(), *seeds))
+        return node.apply((*self.get_retained_inputs(), *grads))
 
 
 class TangentGradient(graph.Composed):
-    """The gradient of tangents, and of values if there is a second seed.
+    """The gradient of :class:`Tangent` with respect to the problem's arrays.
 
-    Of the problem's arrays and the gradients with respect to the tangents
-    and to the values.
+    Its inputs are the arrays and the gradients with respect to the tangents
+    and, unless nothing depends on these, to the values.
     """
 
     def __init__(
@@ -210,22 +211,22 @@ class TangentGradient(graph.Composed):
 
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs(tuple(range(len(inputs))))
-        arrays, seeds = self._split(inputs)
+        arrays, grads = self._split(inputs)
         problem = self.problem
         tape = self.tape
         if tape is None:
             *_, tape = problem.tangent(arrays, self.direction, True)
-        seed, seed_tangent = (*seeds, None)[:2]
+        grad_tangent, grad_value = (*grads, None)[:2]
         if problem.cost is None and _is_cost(self.direction):
             # The direction changes with the cost as the cost itself does.
-            more = 0 if seed_tangent is None else seed_tangent
-            seed_tangent = seed + more
+            others = 0 if grad_value is None else grad_value
+            grad_value = grad_tangent + others
         return problem.adjoint_tangent(
-            arrays, tape, seed, seed_tangent, indexes=self.indexes
+            arrays, tape, grad_tangent, grad_value, indexes=self.indexes
         )
 
     def expression(self, inputs: list) -> list:
-        arrays, seeds = self._split(inputs)
+        arrays, grads = self._split(inputs)
         value, cost = self.problem.compose(arrays)
         (e,) = chainer.grad([value], [cost], enable_double_backprop=True)
         if _is_cost(self.direction):
@@ -235,11 +236,11 @@ class TangentGradient(graph.Composed):
         else:
             direction = self.direction.astype(cost.dtype)
         tangent = F.sum(e * direction, axis=(1, 2))
-        outputs = [F.cast(v, seeds[0].dtype) for v in (tangent, value)]
+        outputs = [F.cast(v, grads[0].dtype) for v in (tangent, value)]
         return chainer.grad(
-            outputs[: len(seeds)],
+            outputs[: len(grads)],
             [arrays[i] for i in self.indexes],
-            seeds,
+            grads,
             enable_double_backprop=True,
         )
 

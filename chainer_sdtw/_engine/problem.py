@@ -18,7 +18,7 @@ from chainer_sdtw._engine.types import Variable
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a sweep is told besides the arrays.
+    """All that a sweep is told besides the arrays.
 
     The arrays are ``x`` and ``y``; or ``x`` alone if the problem is
     ``symmetric``, which pairs it with itself; or, where ``cost`` is None, a
@@ -52,7 +52,7 @@ class Problem:
             )
         x, y = self.series(arrays)
         return sweeps.tangent(
-            *(x, y, direction, self.gamma), cost=self.cost, **options
+            x, y, direction, self.gamma, cost=self.cost, **options
         )
 
     def adjoint(
@@ -71,7 +71,13 @@ class Problem:
         *,
         indexes: tuple,
     ) -> tuple:
-        """Gradients of tangents, and of values, for the same."""
+        """The derivatives of the same along the direction of a tangent.
+
+        These are the Hessian times the direction, times ``grad``, plus the
+        gradient times ``grad_tangent``: so they also are the gradient of a
+        tangent and, for a gradient with respect to the values in the place of
+        ``grad_tangent``, of a value.
+        """
         sweep = partial(
             sweeps_for(arrays).adjoint_tangent, tape, grad, grad_tangent
         )
@@ -89,7 +95,7 @@ class Problem:
         return tuple(both[i] for i in indexes)
 
     def series(self, arrays: Any) -> Any:
-        """``x`` and ``y``, be they one or two."""
+        """``x`` and ``y``, of one array if the problem is symmetric."""
         return (*arrays, *arrays) if self.symmetric else arrays
 
     def compose(self, inputs: list) -> tuple[Variable, Variable]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numbers
-from types import SimpleNamespace
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import chainer
 import numpy as np
-from chainer import as_variable, config
+from chainer import FunctionNode, as_variable, config
 from chainer import functions as F
 from chainer.backends import cuda
 from chainer.utils import type_check
@@ -73,7 +72,7 @@ def as_pairs(
         )
     if not batched:
         x, y = _one_pair(x), _one_pair(y)
-    check_types(label, _expect_series, hint, x=x, y=y)
+    SeriesArguments(label).check(x, y, hint=hint)
     if x_own is None:
         x_own = checked_lengths("x_length", x_length, x.shape[:2], batched)
     if y_own is None:
@@ -123,50 +122,65 @@ def computable(a: Variable) -> Variable:
     return F.cast(a, np.float32) if a.dtype == np.float16 else a
 
 
-def check_types(
-    label: str, expect: Callable, hint: str = "", **arguments: Variable
-) -> None:
-    """Check arguments as a :class:`~chainer.FunctionNode` does.
+class Arguments(FunctionNode):
+    """The arguments of a function, whose types Chainer checks as a node's.
 
-    Raises:
-        chainer.utils.type_check.InvalidType: If one is not as expected, with
-            the hint at the end of the message.
+    A node is not applied to them before other arguments have been checked,
+    which depends on their shapes.
     """
-    if not config.type_check:
-        return
-    arrays = tuple(v.array for v in arguments.values())
-    try:
-        with type_check.light_mode:
-            expect(*type_check.get_light_types(arrays))
-        return
-    except type_check.InvalidType:
-        pass  # once more, for a message that has the names in it
-    types = type_check.get_types(arrays, "in_types", False)
-    type_check._argname(types, tuple(arguments))
-    try:
-        context = SimpleNamespace(label=label)
-        with type_check.get_function_check_context(context):
-            expect(*types)
-    except type_check.InvalidType as e:
-        message = f"{e}\n{hint}".rstrip()
-        raise type_check.InvalidType(e.expect, e.actual, message) from None
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    @property
+    def label(self) -> str:
+        return self._label
+
+    def check(self, *arguments: Variable, hint: str = "") -> None:
+        """Check the types.
+
+        Raises:
+            chainer.utils.type_check.InvalidType: If one is not as expected,
+                with the hint at the end of the message.
+        """
+        if not config.type_check:
+            return
+        arrays = tuple(v.array for v in arguments)
+        try:
+            with type_check.light_mode:
+                self.check_type_forward(type_check.get_light_types(arrays))
+            return
+        except type_check.InvalidType:
+            pass  # once more, for a message that has the names in it
+        types = type_check.get_types(arrays, "in_types", False)
+        try:
+            with type_check.get_function_check_context(self):
+                self.check_type_forward(types)
+        except type_check.InvalidType as e:
+            message = f"{e}\n{hint}".rstrip()
+            raise type_check.InvalidType(e.expect, e.actual, message) from None
 
 
-def _expect_series(x_type: Any, y_type: Any) -> None:
-    type_check.expect(
-        x_type.dtype.kind == "f",
-        x_type.dtype == y_type.dtype,
-        x_type.ndim == 3,
-        y_type.ndim == 3,
-    )
-    type_check.expect(
-        x_type.shape[0] == y_type.shape[0],
-        x_type.shape[2] == y_type.shape[2],
-        x_type.shape[0] > 0,
-        x_type.shape[1] > 0,
-        y_type.shape[1] > 0,
-        x_type.shape[2] > 0,
-    )
+class SeriesArguments(Arguments):
+    """Two batches of series."""
+
+    def check_type_forward(self, in_types: Any) -> None:
+        type_check._argname(in_types, ("x", "y"))
+        x_type, y_type = in_types
+        type_check.expect(
+            x_type.dtype.kind == "f",
+            x_type.dtype == y_type.dtype,
+            x_type.ndim == 3,
+            y_type.ndim == 3,
+        )
+        type_check.expect(
+            x_type.shape[0] == y_type.shape[0],
+            x_type.shape[2] == y_type.shape[2],
+            x_type.shape[0] > 0,
+            x_type.shape[1] > 0,
+            y_type.shape[1] > 0,
+            x_type.shape[2] > 0,
+        )
 
 
 def array_of(a: Any) -> Any:
@@ -290,15 +304,7 @@ def _as_padded(
     series = [
         as_one_variable(f"{name}[{i}]", s, like) for i, s in enumerate(listed)
     ]
-    check_list(name, series)
-    first = series[0]
-    for i, s in enumerate(series):
-        if s.shape[1:] != first.shape[1:] or s.dtype != first.dtype:
-            raise ValueError(
-                f"the series of {name} must agree in features and dtype: "
-                f"{name}[0] has shape {first.shape} and {first.dtype}, "
-                f"{name}[{i}] has {s.shape} and {s.dtype}"
-            )
+    check_list(name, series, one_dtype=True)
     padded = F.pad_sequence(series)
     if padded.ndim == 2:
         padded = F.expand_dims(padded, 2)
@@ -312,12 +318,30 @@ def _one_pair(series: Variable) -> Variable:
     return F.expand_dims(series, 0)
 
 
-def check_list(name: str, series: list) -> None:
-    """Raise ``ValueError`` unless a list holds series, none of them empty."""
+def check_list(name: str, series: list, *, one_dtype: bool = False) -> None:
+    """Raise ``ValueError`` unless a list holds series that fit each other.
+
+    These are not empty and have the same number of features; with
+    ``one_dtype``, they also have the same type.
+    """
     if not series:
         raise ValueError(f"{name} must not be an empty list")
     for i, s in enumerate(series):
         check_series(f"{name}[{i}]", s)
+    first = series[0]
+    for i, s in enumerate(series):
+        fits = s.shape[1:] == first.shape[1:]
+        if one_dtype and not (fits and s.dtype == first.dtype):
+            raise ValueError(
+                f"the series of {name} must agree in features and dtype: "
+                f"{name}[0] has shape {first.shape} and {first.dtype}, "
+                f"{name}[{i}] has {s.shape} and {s.dtype}"
+            )
+        if not fits:
+            raise ValueError(
+                f"the series of {name} must agree in features: {name}[0] "
+                f"has shape {first.shape}, {name}[{i}] has {s.shape}"
+            )
 
 
 def check_series(name: str, series: Any) -> None:

@@ -130,7 +130,7 @@ def check_finite(name: str, batch: SeriesSet) -> None:
 
 
 def _complaint(series: np.ndarray) -> str:
-    """What is wrong with a series ``(length, d)`` that is not finite."""
+    """Return how a series ``(length, d)`` is not finite, for a message."""
     bad = np.flatnonzero(~np.isfinite(series).all(axis=1))
     first, steps = int(bad[0]), len(series)
     padding = len(bad) == steps - first and np.isnan(series[first:]).all()
@@ -178,12 +178,6 @@ def _computable(a: Any) -> Any:
 def _padded(name: str, series: list) -> SeriesSet:
     check_list(name, series)
     first = series[0]
-    for i, s in enumerate(series):
-        if s.shape[1:] != first.shape[1:]:
-            raise ValueError(
-                f"the series of {name} must agree in features: {name}[0] "
-                f"has shape {first.shape}, {name}[{i}] has {s.shape}"
-            )
     dtype = np.result_type(*(s.dtype for s in series))
     length = np.array([len(s) for s in series])
     univariate = first.ndim == 1

@@ -73,7 +73,9 @@ def alignment_path(
     """
     with chainer.no_backprop_mode():
         e = soft_alignment(
-            *(x, y, 0.0),
+            x,
+            y,
+            0.0,
             cost=cost,
             bandwidth=bandwidth,
             mask=mask,

@@ -117,7 +117,7 @@ def dilate_loss(
     pairs = as_pairs(label, x, y, x_length, y_length)
     bound = bind_series(label, pairs, gamma, cost, bandwidth, mask)
     shape, time = bound.tangents(distance_from_diagonal(pairs))
-    # Each alone, lest 0 times inf come of it.
+    # Each alone: a weight of 0 times an infinite value would be NaN.
     if alpha == 1:
         return pairs.finished(shape, reduce)
     if alpha == 0:
@@ -126,9 +126,9 @@ def dilate_loss(
 
 
 def distance_from_diagonal(pairs: Pairs) -> Any:
-    """The penalties of cells, ``(B, m, n)`` or, for all pairs, ``(1, m, n)``.
+    """Return the penalties of cells, ``(B, m, n)`` or ``(1, m, n)`` for all.
 
-    What they are beyond the lengths does not matter.
+    Those beyond the lengths do not mean anything.
     """
     x, y, x_length, y_length = pairs[:4]
     xp = get_array_module(x.array)

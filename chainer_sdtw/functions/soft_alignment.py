@@ -80,6 +80,7 @@ def soft_alignment(
     gamma = sdtw_cpu.check_gamma(gamma)
     label = "soft_alignment"
     pairs = as_pairs(label, x, y, x_length, y_length)
-    options = gamma, cost, bandwidth, mask
-    bound = bind_series(label, pairs, *options, explicit=True)
+    bound = bind_series(
+        label, pairs, gamma, cost, bandwidth, mask, explicit=True
+    )
     return pairs.finished(bound.alignments())

@@ -79,7 +79,7 @@ def soft_dtw_from_cost(
     batched = matrices.ndim != 2
     if not batched:
         matrices = F.expand_dims(matrices, 0)
-    series.check_types(label, _expect_matrices, cost=matrices)
+    CostArguments(label).check(matrices)
     size, m, n = matrices.shape
     x_length, y_length = (
         series.checked_lengths(name, given, (size, longest), batched)
@@ -100,13 +100,18 @@ def soft_dtw_from_cost(
     return series.finished(bound.values(), reduce, batched, matrices.dtype)
 
 
-def _expect_matrices(cost_type: Any) -> None:
-    type_check.expect(
-        cost_type.dtype.kind == "f",
-        cost_type.ndim == 3,
-    )
-    type_check.expect(
-        cost_type.shape[0] > 0,
-        cost_type.shape[1] > 0,
-        cost_type.shape[2] > 0,
-    )
+class CostArguments(series.Arguments):
+    """A batch of cost matrices."""
+
+    def check_type_forward(self, in_types: Any) -> None:
+        type_check._argname(in_types, ("cost",))
+        (cost_type,) = in_types
+        type_check.expect(
+            cost_type.dtype.kind == "f",
+            cost_type.ndim == 3,
+        )
+        type_check.expect(
+            cost_type.shape[0] > 0,
+            cost_type.shape[1] > 0,
+            cost_type.shape[2] > 0,
+        )
