@@ -7,7 +7,7 @@ import reference
 import sdtw_cpu
 
 CASES = {k: c for k, c in reference.cases().items() if "Hz" in c}
-COSTS = ("sqeuclidean", "euclidean", "manhattan")
+COSTS = sdtw_cpu.checks.COSTS
 DIRECTIONS = ("series", "x", "y", "cost", "matrices", "matrix")
 # Pairs, rows, columns, features: lanes along a pair and across a batch, more
 # strips than one, one cell.
