@@ -9,8 +9,8 @@ import numpy as np
 from chainer_sdtw._engine.optional import import_error
 from chainer_sdtw._engine.series import (
     check_series,
-    given_array,
     on_host,
+    unmasked_array,
 )
 from chainer_sdtw._engine.types import ArrayLike
 from sdtw_cpu.checks import as_array
@@ -175,4 +175,4 @@ def _as_series(name: str, a: Any) -> np.ndarray:
 
 
 def _on_host(name: str, a: Any) -> np.ndarray:
-    return as_array(name, on_host(given_array(name, a)))
+    return as_array(name, on_host(unmasked_array(name, a)))

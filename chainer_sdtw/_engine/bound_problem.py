@@ -143,7 +143,7 @@ def bind_costs(
 def _band(
     shape: tuple, bandwidth: Any, mask: Any, x_length: Any, y_length: Any
 ) -> tuple:
-    """A band, and the mask if it is not the same as the band."""
+    """Return a band, and the mask if it is not the same as the band."""
     if bandwidth is None and mask is None:
         return None, None
     size, m, n = shape
@@ -159,11 +159,11 @@ def _band(
         band = sdtw_cpu.sakoe_chiba_band(m, n, radius, *lengths)
     if mask is None:
         return band, None
-    given = as_array("mask", on_host(mask), "b", "booleans")
-    allowed = given[None] if given.ndim == 2 else given
+    array = as_array("mask", on_host(mask), "b", "booleans")
+    allowed = array[None] if array.ndim == 2 else array
     if allowed.shape not in (shape, (1, m, n)):
         raise ValueError(
-            f"mask must have shape {(m, n)} or {shape}, got {given.shape}"
+            f"mask must have shape {(m, n)} or {shape}, got {array.shape}"
         )
     if band is not None:
         allowed = allowed & graph.inside(band, n)

@@ -30,7 +30,7 @@ class Composed(FunctionNode):
     ) -> tuple:
         twice = chainer.config.enable_backprop
         with chainer.force_backprop_mode(), np.errstate(all="ignore"):
-            # Variables of its own: one input may depend on another.
+            # New variables, as one input may depend on another.
             inputs = [
                 F.identity(v) if v.requires_grad else Variable(v.array)
                 for v in self.get_retained_inputs()
@@ -40,13 +40,13 @@ class Composed(FunctionNode):
                 for y, g in zip(self.expression(inputs), grad_outputs)
                 if y is not None and g is not None
             ]
-            found = chainer.grad(
+            grads = chainer.grad(
                 [y for y, _ in pairs],
                 [inputs[i] for i in target_input_indexes],
                 [g for _, g in pairs],
                 enable_double_backprop=twice,
             )
-        return tuple(found)
+        return tuple(grads)
 
 
 def soft_dtw(
@@ -99,18 +99,18 @@ def soft_dtw(
     last = xp.broadcast_to(last, (size, m + n - 1, m))
     r = F.stack(diagonals, axis=1)
     value = F.sum(F.where(last, r, xp.zeros_like(r.array)), axis=(1, 2))
-    found = (xp.stack(reached, axis=1) & last).any(axis=(1, 2))
-    return F.where(found, value, xp.full_like(value.array, np.inf))
+    has_path = (xp.stack(reached, axis=1) & last).any(axis=(1, 2))
+    return F.where(has_path, value, xp.full_like(value.array, np.inf))
 
 
 def inside(band: np.ndarray, n: int) -> np.ndarray:
-    """The cells ``(B, m, n)`` of a band (see :mod:`sdtw_cpu._bands`)."""
+    """Return the cells ``(B, m, n)`` of a band of :mod:`sdtw_cpu`."""
     j = np.arange(n)
     return (band[..., :1] <= j) & (j < band[..., 1:])
 
 
 def within(xp: Any, length: Any, longest: int) -> Any:
-    """Which elements ``(B, longest)`` of padded series are valid."""
+    """Return which elements ``(B, longest)`` of padded series are valid."""
     if length is None:
         return xp.ones((1, longest), dtype=bool)
     return xp.arange(longest) < xp.asarray(length)[:, None]
@@ -143,7 +143,7 @@ def _skewed(a: Variable) -> Any:
 
 
 def _softmin(xp: Any, before: Variable, usable: Any, gamma: float) -> Variable:
-    """Soft minimum over the first axis of what is usable; 0 of nothing."""
+    """Return the soft minimum of usable elements of axis 0; 0 of none."""
     zeros = xp.zeros_like(before.array)
     known = xp.where(usable, before.array, xp.inf)
     if gamma == 0:

@@ -60,8 +60,8 @@ def as_pairs(
             something is masked, or a length is out of range.
     """
     like = _first_array(x, y)
-    x, x_own = _as_padded("x", x, like, x_length)
-    y, y_own = _as_padded("y", y, like, y_length)
+    x, x_sizes = _as_padded("x", x, like, x_length)
+    y, y_sizes = _as_padded("y", y, like, y_length)
     batched = not (x.ndim in (1, 2) and y.ndim in (1, 2))
     hint = ""
     if 2 in (x.ndim, y.ndim):
@@ -73,11 +73,13 @@ def as_pairs(
     if not batched:
         x, y = _one_pair(x), _one_pair(y)
     SeriesArguments(label).check(x, y, hint=hint)
-    if x_own is None:
-        x_own = checked_lengths("x_length", x_length, x.shape[:2], batched)
-    if y_own is None:
-        y_own = checked_lengths("y_length", y_length, y.shape[:2], batched)
-    return Pairs(computable(x), computable(y), x_own, y_own, batched, x.dtype)
+    if x_sizes is None:
+        x_sizes = checked_lengths("x_length", x_length, x.shape[:2], batched)
+    if y_sizes is None:
+        y_sizes = checked_lengths("y_length", y_length, y.shape[:2], batched)
+    return Pairs(
+        computable(x), computable(y), x_sizes, y_sizes, batched, x.dtype
+    )
 
 
 def checked_lengths(
@@ -118,7 +120,7 @@ def checked_lengths(
 
 
 def computable(a: Variable) -> Variable:
-    """A variable in a type that the sweeps have: float16 is widened."""
+    """Return a variable in a type of the sweeps: float32 for float16."""
     return F.cast(a, np.float32) if a.dtype == np.float16 else a
 
 
@@ -184,12 +186,12 @@ class SeriesArguments(Arguments):
 
 
 def array_of(a: Any) -> Any:
-    """What is in a variable; anything else as it is."""
+    """Return the array of a variable; anything else as it is."""
     return a.array if isinstance(a, Variable) else a
 
 
-def given_array(name: str, a: Any) -> Any:
-    """What is in a variable that has an array; anything else as it is.
+def unmasked_array(name: str, a: Any) -> Any:
+    """Return the array of a variable; anything else as it is.
 
     But an array of objects with one axis is the same as a list of them.
 
@@ -209,26 +211,26 @@ def given_array(name: str, a: Any) -> Any:
 
 
 def on_host(a: Any) -> Any:
-    """What is on a GPU as an array of NumPy; anything else as it is."""
+    """Return an array of a GPU as one of NumPy; anything else as it is."""
     a = array_of(a)
     return a.get() if isinstance(a, cuda.ndarray) else a
 
 
 def as_list(name: str, a: Any) -> list | None:
-    """A list of series; None if it is something else, as one of numbers.
+    """Return a list of series; None for anything else, as one of numbers.
 
     Raises:
         TypeError: If it is None or a parameter without an array.
         ValueError: If something is masked.
     """
-    given = given_array(name, a)
-    if not isinstance(given, (list, tuple, *chainer.get_array_types())):
+    a = unmasked_array(name, a)
+    if not isinstance(a, (list, tuple, *chainer.get_array_types())):
         # For instance a Series of pandas that holds series.
-        given = given_array(name, np.asarray(given))
-    if not isinstance(given, (list, tuple)):
+        a = unmasked_array(name, np.asarray(a))
+    if not isinstance(a, (list, tuple)):
         return None
-    is_one = given and all(isinstance(s, _NUMBERS) for s in given)
-    return None if is_one else list(given)
+    is_one = a and all(isinstance(s, _NUMBERS) for s in a)
+    return None if is_one else list(a)
 
 
 def check_reduce(reduce: Any) -> None:
@@ -253,7 +255,7 @@ def finished(
 
 
 def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
-    """A variable, or what NumPy can read, as a variable.
+    """Return a variable, or anything that NumPy can read, as a variable.
 
     Args:
         name: What messages call it.
@@ -266,7 +268,7 @@ def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
         TypeError: If it is not real numbers.
         ValueError: If something is masked.
     """
-    array = given_array(name, a)
+    array = unmasked_array(name, a)
     if isinstance(array, chainer.get_array_types()):
         if isinstance(array, np.ndarray) and not isinstance(a, Variable):
             # No subclass of NumPy's arrays, in the machine's byte order.
@@ -282,7 +284,7 @@ def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
 
 
 def _first_array(*arguments: Any) -> Any:
-    """The first array of floats of the arguments, or of those in lists."""
+    """Return the first array of floats of arguments or of lists of them."""
     for argument in arguments:
         some = argument if isinstance(argument, (list, tuple)) else [argument]
         for a in map(array_of, some):
@@ -295,7 +297,7 @@ def _first_array(*arguments: Any) -> Any:
 def _as_padded(
     name: str, a: Any, like: Any, length: Any
 ) -> tuple[Variable, Any]:
-    """The series as one variable, and their lengths if they are a list."""
+    """Return series as one variable, and the lengths of those of a list."""
     listed = as_list(name, a)
     if listed is None:
         return as_one_variable(name, a, like), None
@@ -312,7 +314,7 @@ def _as_padded(
 
 
 def _one_pair(series: Variable) -> Variable:
-    """A series ``(length,)`` or ``(length, d)`` as ``(1, length, d)``."""
+    """Return a series ``(length,)`` or ``(length, d)`` as a batch of one."""
     if series.ndim == 1:
         series = F.expand_dims(series, 1)
     return F.expand_dims(series, 0)

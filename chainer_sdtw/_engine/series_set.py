@@ -14,7 +14,7 @@ from chainer_sdtw._engine.series import (
     as_list,
     check_list,
     check_series,
-    given_array,
+    unmasked_array,
 )
 from sdtw_cpu.checks import as_array, check_kind
 
@@ -157,7 +157,7 @@ def check_fits(name: str, batch: SeriesSet, other: str, to: SeriesSet) -> None:
 
 
 def _numbers(name: str, a: Any) -> Any:
-    a = given_array(name, a)
+    a = unmasked_array(name, a)
     if isinstance(a, cuda.ndarray):
         check_kind(name, a, "iufb", "real numbers")
     else:
