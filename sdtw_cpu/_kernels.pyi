@@ -4,7 +4,6 @@ import numpy as np
 
 from sdtw_cpu.types import IsaName
 
-COSTS: dict[str, int]
 
 def isa() -> IsaName: ...
 def isa_levels() -> list[IsaName]: ...

@@ -6,6 +6,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
+from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 import threading
@@ -13,7 +14,9 @@ import threading
 
 cdef extern from "batch.hpp" namespace "sdtw" nogil:
     enum class CostKind:
-        kExplicit, kSqEuclidean, kEuclidean, kManhattan
+        kExplicit
+
+    CostKind cost_kind(const string& name) except +
 
     enum class Direction:
         kNone, kExplicit, kCost, kSeries
@@ -100,13 +103,6 @@ def set_num_threads(int n):
     c_set_num_threads(n)
 
 
-COSTS = {
-    "sqeuclidean": <int>CostKind.kSqEuclidean,
-    "euclidean": <int>CostKind.kEuclidean,
-    "manhattan": <int>CostKind.kManhattan,
-}
-
-
 cdef inline void* address(a):
     return NULL if a is None else <void*><uintptr_t>a.ctypes.data
 
@@ -148,7 +144,7 @@ cdef class Sweep:
         c.is_double = x.dtype.itemsize == 8
         c.batch, c.m = x.shape[0], x.shape[1]
         if self.fused:
-            c.cost = <CostKind><int>COSTS[cost]
+            c.cost = cost_kind(cost.encode())
             c.n, c.d = y.shape[1], x.shape[2]
             c.x = array(x, c.x_stride)
             c.y = array(y, c.y_stride)

@@ -2,14 +2,16 @@
 //
 // A cost is the sum over the features of a term, which is a function of the
 // difference x - y, or the root of such a sum. A new one needs its term as a
-// struct like those below, a name in CostKind and a case in with_cost; and
-// outside of this folder its name in _kernels.pyx.
+// struct like those below, a name in CostKind, the name that Python has for it
+// in cost_kind, and a case in with_cost.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <string>
 
 #include "inline.hpp"
 #include "limits.hpp"
@@ -17,6 +19,16 @@
 namespace sdtw {
 
 enum class CostKind { kExplicit, kSqEuclidean, kEuclidean, kManhattan };
+
+// The kind of the cost that has this name in Python.
+inline CostKind cost_kind(const std::string& name) {
+  static const std::map<std::string, CostKind> kinds = {
+      {"sqeuclidean", CostKind::kSqEuclidean},
+      {"euclidean", CostKind::kEuclidean},
+      {"manhattan", CostKind::kManhattan},
+  };
+  return kinds.at(name);
+}
 
 // Of single numbers Euclidean and Manhattan distances are the same, and the
 // latter need no root.
