@@ -119,7 +119,8 @@ def parameters(function):
         for parameter in signature.parameters.values()
     ]
     text = str(signature.replace(parameters=names, return_annotation=empty))
-    # Objects that show their addresses: functions, and such of a class.
+    # Objects that show where they are: modules, functions, instances.
+    text = re.sub(r"<module '([\w.]+)' from '[^']*'>", r"\1", text)
     return re.sub(r"<(function )?([\w.]+)( object)? at 0x\w+>", r"\2", text)
 
 
