@@ -16,8 +16,8 @@ from sdtw_cpu.checks import (
     check_gamma,
     check_series,
 )
+from sdtw_cpu.costs import CostName
 from sdtw_cpu.types import (
-    CostName,
     Direction,
     FloatArray,
     Integers,

@@ -10,7 +10,8 @@ from sdtw_cpu import _kernels
 from sdtw_cpu._arrays import as_limits, as_native, rounded
 from sdtw_cpu._tape import CostTape, SeriesTape, make_tape
 from sdtw_cpu.checks import check_array, check_cost, check_gamma, check_series
-from sdtw_cpu.types import CostName, FloatArray, Integers, Real, Reals
+from sdtw_cpu.costs import CostName
+from sdtw_cpu.types import FloatArray, Integers, Real, Reals
 
 
 @overload

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from sdtw_cpu.types import FloatArray
+from sdtw_cpu.types import FloatArray
 
 __all__ = [
     "COSTS",

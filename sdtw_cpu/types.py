@@ -8,10 +8,7 @@ from typing import Any, Literal, Optional, Protocol, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from sdtw_cpu.costs import CostName
-
 __all__ = [
-    "CostName",
     "DeviceArray",
     "Direction",
     "FloatArray",

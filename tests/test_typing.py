@@ -17,6 +17,7 @@ import pytest
 
 import chainer_sdtw._engine.types
 import sdtw_cpu
+import sdtw_cpu.costs
 import sdtw_cpu.types
 from chainer_sdtw._engine import costs, losses
 from sdtw_cpu import checks
@@ -221,7 +222,7 @@ def test_no_public_name_has_an_unknown_type(check, python, tmp_path):
 
 def test_literal_types_are_the_options_that_there_are():
     cpu, gpu = sdtw_cpu.types, chainer_sdtw._engine.types
-    assert typing.get_args(cpu.CostName) == checks.COSTS
+    assert typing.get_args(sdtw_cpu.costs.CostName) == checks.COSTS
     assert typing.get_args(gpu.CostName) == costs.NAMES
     aliases = (kind.alias for kind in losses.LOSSES.values() if kind.alias)
     assert typing.get_args(gpu.LossName) == (*losses.LOSSES, *aliases)

@@ -22,7 +22,8 @@ from chainer_sdtw.cuda._launch import (
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
-from sdtw_cpu.types import CostName, Integers, Real, Reals
+from sdtw_cpu.costs import CostName
+from sdtw_cpu.types import Integers, Real, Reals
 
 Gradients = tuple[Optional[GpuArray], Optional[GpuArray]]
 

@@ -34,8 +34,8 @@ from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import Gradients
 from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
-from sdtw_cpu.costs import COSTS
-from sdtw_cpu.types import CostName, Integers, Real, Reals
+from sdtw_cpu.costs import COSTS, CostName
+from sdtw_cpu.types import Integers, Real, Reals
 
 Direction = Union[
     GpuArray,
