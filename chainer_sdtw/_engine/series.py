@@ -223,7 +223,11 @@ def as_list(name: str, a: Any) -> list | None:
         TypeError: If it is None or a parameter without an array.
         ValueError: If something is masked.
     """
-    a = unmasked_array(name, a)
+    return _listed(name, unmasked_array(name, a))
+
+
+def _listed(name: str, a: Any) -> list | None:
+    """Return the same of an array, or of anything else without a variable."""
     if not isinstance(a, (list, tuple, *chainer.get_array_types())):
         # For instance a Series of pandas that holds series.
         a = unmasked_array(name, np.asarray(a))
@@ -268,7 +272,11 @@ def as_one_variable(name: str, a: Any, like: Any = None) -> Variable:
         TypeError: If it is not real numbers.
         ValueError: If something is masked.
     """
-    array = unmasked_array(name, a)
+    return _variable_of(name, a, unmasked_array(name, a), like)
+
+
+def _variable_of(name: str, a: Any, array: Any, like: Any) -> Variable:
+    """Return the same, with the array that ``a`` is or has."""
     if isinstance(array, chainer.get_array_types()):
         if isinstance(array, np.ndarray) and not isinstance(a, Variable):
             # No subclass of NumPy's arrays, in the machine's byte order.
@@ -298,9 +306,10 @@ def _as_padded(
     name: str, a: Any, like: Any, length: Any
 ) -> tuple[Variable, Any]:
     """Return series as one variable, and the lengths of those of a list."""
-    listed = as_list(name, a)
+    array = unmasked_array(name, a)
+    listed = _listed(name, array)
     if listed is None:
-        return as_one_variable(name, a, like), None
+        return _variable_of(name, a, array, like), None
     if length is not None:
         raise ValueError(f"{name}_length does not go with a list of series")
     series = [
