@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+import typing
 from pathlib import Path
 
 import chainer_sdtw  # isort: skip  (makes Chainer work)
@@ -110,6 +111,12 @@ def members(cls):
     }
 
 
+def is_class(value):
+    """Whether this is a class, and no alias such as ``tuple[int]``."""
+    # Python 3.9 and 3.10 call aliases classes, too.
+    return inspect.isclass(value) and not typing.get_origin(value)
+
+
 def parameters(function):
     """The parameters without annotations, and defaults as a user sees them."""
     empty = inspect.Signature.empty
@@ -130,7 +137,7 @@ def described(name, value):
         value = value.__func__
     # Protocols cannot be made, and tapes only sweeps make.
     opaque = getattr(value, "_is_protocol", False) or name.endswith("Tape")
-    if inspect.isroutine(value) or (inspect.isclass(value) and not opaque):
+    if inspect.isroutine(value) or (is_class(value) and not opaque):
         return name + parameters(value)
     return name
 
@@ -145,13 +152,13 @@ def describe():
             full = f"{module.__name__}.{name}"
             if inspect.ismodule(value):
                 continue  # has a line of its own
-            if inspect.isroutine(value) or inspect.isclass(value):
+            if inspect.isroutine(value) or is_class(value):
                 place = places.setdefault(value, full)
                 if place != full:
                     yield f"{full} is {place}"
                     continue
             yield described(full, value)
-            if inspect.isclass(value):
+            if is_class(value):
                 for part, member in members(value).items():
                     yield described(f"{full}.{part}", member)
 
