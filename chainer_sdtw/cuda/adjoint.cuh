@@ -69,7 +69,7 @@ struct Mass {
           T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
           if (lane == kRows - 1) travelling = 0;
           y_sum = fused(-e, a, travelling);
-        } else if (PairCost::kFinish) {
+        } else if (PairCost::kRoot) {
           plane[step * kStride + lane] =
               product(e, weights.factor(step, lane)[0]);
         } else {

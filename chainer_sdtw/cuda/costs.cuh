@@ -1,8 +1,8 @@
 // The costs that kernels are compiled for, one struct each.
 //
-// The cost of two elements is a sum over their features of a function of the
-// difference `a`, and what finish() makes of that. A new cost is a struct here
-// with the name that Python has for it, capitalised.
+// A cost is the sum over the features of a term, which is a function of the
+// difference `a`, or the root of such a sum. A new one is a struct here with
+// the name that Python has for it, capitalised.
 #pragma once
 
 #include "numerics.cuh"
@@ -13,10 +13,10 @@ namespace {
 template <class T, class Self>
 struct Cost {
   static constexpr bool kExplicit = false;
-  // Whether finish() does anything, and gives a factor of the gradient that
-  // each cell has for itself.
-  static constexpr bool kFinish = false;
-  // The derivative of the function is so many times what slope() gives.
+  // Whether it is the root of a sum. Then the gradient of each cell has a
+  // factor of its own, the inverse of the cost.
+  static constexpr bool kRoot = false;
+  // What the slope leaves out of the cost's derivative.
   static constexpr int kFactor = 1;
   // Costs from here on are not capped.
   static constexpr double kLargest = 1e150;
@@ -26,13 +26,13 @@ struct Cost {
   // Features that are added in one turn of the loop.
   static constexpr int kUnroll = 2;
 
-  // The function of a difference.
+  // The term of a difference, and its derivative without the factors.
   static SDTW_DEVICE T term(T) { return T(0); }
   static SDTW_DEVICE T slope(T) { return T(0); }
-  // A sum with the function of one more difference.
+  // A sum with one more term.
   static SDTW_DEVICE T add(T total, T a) { return total + Self::term(a); }
-  // What rounding left out of `c`, the function of `a`, when it left `a_rest`
-  // out of the difference.
+  // What rounding left out of c = term(a) when it left `a_rest` out of the
+  // difference.
   static SDTW_DEVICE T rest(T a, T a_rest, T) {
     return product(Self::kFactor * Self::slope(a), a_rest);
   }
@@ -40,14 +40,6 @@ struct Cost {
   static SDTW_DEVICE T add_slope(T total, T e, T x, T y) {
     return fused(e, Self::slope(x - y), total);
   }
-  // The cost of a sum `c`, in place. `rest` is what the format could not hold,
-  // of the sum and then of the cost.
-  static SDTW_DEVICE void finish(T&, T&, T& factor) { factor = 1; }
-
-  // The largest value of the function, of differences up to `widest`; and the
-  // largest cost, of a sum of these.
-  static SDTW_DEVICE double bound(double widest) { return widest; }
-  static SDTW_DEVICE double finish_bound(double total) { return total; }
 };
 
 // Matrices of costs in the place of series.
@@ -67,22 +59,15 @@ struct Sqeuclidean : Cost<T, Sqeuclidean<T>> {
   static SDTW_DEVICE T rest(T a, T a_rest, T c) {
     return fused(a + a, a_rest, fused(a, a, -c));
   }
-  static SDTW_DEVICE double bound(double widest) { return widest * widest; }
 };
 
 // The root of squares. Of one feature, it is computed as Manhattan.
 template <class T>
 struct Euclidean : Sqeuclidean<T> {
-  static constexpr bool kFinish = true;
+  static constexpr bool kRoot = true;
   static constexpr int kFactor = 1;
   static constexpr double kLargest = 1e150;
   static constexpr double kFloatRange = 1e15;  // float holds their squares
-
-  // The factor is the inverse of the distance.
-  static SDTW_DEVICE void finish(T& c, T& rest, T& factor) {
-    root(c, rest, factor);
-  }
-  static SDTW_DEVICE double finish_bound(double total) { return sqrt(total); }
 };
 
 template <class T>

@@ -57,9 +57,9 @@ constexpr int kSeries =
 constexpr int kValuePlanes = kUnivariate ? 0 : kDual ? 3 : 2;
 // The fourth has the factors of cells. Where there is one set only, they
 // fit in where the helpers stage series, which they do before and after.
-constexpr int kAdjointPlanes = kDual                             ? 5
-                               : PairCost::kFinish && kSets == 2 ? 4
-                                                                 : 3;
+constexpr int kAdjointPlanes = kDual                           ? 5
+                               : PairCost::kRoot && kSets == 2 ? 4
+                                                               : 3;
 // Masses that are handed on: of the alignment and, if so, of its tangent.
 constexpr int kMasses = kDual ? 2 : 1;
 constexpr int kInverseGap = kSets == 2 ? 0 : kStage - kHalf * kStride;

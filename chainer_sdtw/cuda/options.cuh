@@ -16,10 +16,11 @@ using LogSpaceSemiring = SemiringOf<T, LogSpace, kDual>::Semiring;
 using Packed = SoftSemiring::Packed;
 
 using PairCost = SDTW_COST<T>;
+using BoundCost = SDTW_COST<double>;  // computes bounds on costs
 constexpr bool kExplicit = PairCost::kExplicit;
 static_assert(kExplicit || !kDual, "tangents of explicit costs");
 constexpr bool kUnivariate = SDTW_UNIVARIATE;
-static_assert(!kUnivariate || !(kExplicit || PairCost::kFinish),
-              "one feature of a cost that is the function of a difference");
+static_assert(!kUnivariate || !(kExplicit || PairCost::kRoot),
+              "one feature of a cost of series that is no root");
 
 }  // namespace

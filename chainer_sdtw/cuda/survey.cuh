@@ -93,7 +93,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       const double a = x_high - y_low;
       const double c = y_high - x_low;
       const double widest = a > c ? a : c;
-      total += PairCost::bound(widest);
+      total = BoundCost::add(total, widest);
     }
     __syncthreads();
   }
@@ -107,7 +107,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
   }
   if (at == 0) {
     const double bound = totals[0];
-    cost_bounds[2 * b] = PairCost::finish_bound(bound);
+    cost_bounds[2 * b] = BoundCost::kRoot ? sqrt(bound) : bound;
   }
 }
 

@@ -205,7 +205,7 @@ struct Weights {
       }
     }
     const Rate<T> rate(args.rate);
-    if (PairCost::kFinish && kAdjoint) __syncwarp();
+    if (PairCost::kRoot && kAdjoint) __syncwarp();
     SDTW_UNROLL
     for (int j = 0; j < 4; ++j) {
       const int step = helper * kHalf + t0 + j;
@@ -213,9 +213,9 @@ struct Weights {
       for (int i = 0; i < 4; ++i) {
         T c = high[i][j];
         T rest = low[i][j];
-        if (PairCost::kFinish) {
+        if (PairCost::kRoot) {
           T cell_factor;
-          PairCost::finish(c, rest, cell_factor);
+          root(c, rest, cell_factor);
           if (kAdjoint) factor(step, r0 + i)[0] = cell_factor;
         }
         put<S, false>(rate, step * kStride + r0 + i, capped<S>(args, c), rest);

@@ -54,10 +54,10 @@ struct Number {
 template <class F>
 struct Squares {
   using V = typename F::V;
-  // The term itself, which grows with the absolute value of `a`; and added to
-  // a sum.
+  // The term of a difference, which grows with the absolute value of `a`; and
+  // a sum with one more term.
   static SDTW_INLINE V term(V a) { return F::mul(a, a); }
-  static SDTW_INLINE V add(V a, V sum) { return F::fma(a, a, sum); }
+  static SDTW_INLINE V add(V total, V a) { return F::fma(a, a, total); }
   // What rounding left out of c = term(a), if that matters in float32: it is
   // magnified by 1 / gamma.
   static SDTW_INLINE V rest(V a, V c) {
@@ -81,7 +81,7 @@ template <class F>
 struct Absolutes {
   using V = typename F::V;
   static SDTW_INLINE V term(V a) { return F::max(a, F::sub(F::set1(0), a)); }
-  static SDTW_INLINE V add(V a, V sum) { return F::add(sum, term(a)); }
+  static SDTW_INLINE V add(V total, V a) { return F::add(total, term(a)); }
   static SDTW_INLINE V rest(V, V) { return F::set1(0); }
   static constexpr double kFactor = 1;
   static SDTW_INLINE V slope(V a) {

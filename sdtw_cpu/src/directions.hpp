@@ -63,7 +63,7 @@ struct Directions : Strips<F, G> {
           V a = F::sub(F::load(g.x + k * xs + first + r * L),
                        F::load(G::columns(g.y + k * ys, g.n, t, r)));
           if (g.capped) a = F::max(F::min(a, cut), minus_cut);
-          sum[r] = N::add(a, sum[r]);
+          sum[r] = N::add(sum[r], a);
           if (!series) continue;
           const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
                              F::load(G::columns(g.dy + k * ys, g.n, t, r)));

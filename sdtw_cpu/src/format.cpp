@@ -64,7 +64,7 @@ void scan(const Input& in, Pair& p, Watch& watch) {
     for (int64_t k = 0; k < in.d; ++k) {
       const double a = std::max((double)xh[k] - yl[k], (double)yh[k] - xl[k]);
       with_cost(in.cost, [&](auto cost) {
-        p.max_cost = decltype(cost)::template Term<Number>::add(a, p.max_cost);
+        p.max_cost = decltype(cost)::template Term<Number>::add(p.max_cost, a);
       });
       for (const C v : {xl[k], xh[k], yl[k], yh[k]})
         p.max_value = std::max(p.max_value, std::abs((double)v));

@@ -122,13 +122,13 @@ struct Weights : Strips<F, G> {
             SDTW_UNROLL
             for (int i = 0; i < kFeatures; ++i) {
               const V a = F::sub(xr[i][r], F::load(yr + i * ys));
-              sum = N::add(a, sum);
+              sum = N::add(sum, a);
             }
           } else {
             for (int i = 0; i < count; ++i) {
               const V a =
                   F::sub(F::load(x + i * xs + r * L), F::load(yr + i * ys));
-              sum = N::add(a, sum);
+              sum = N::add(sum, a);
             }
           }
           if (C::kRoot && last) sum = F::sqrt(sum);
