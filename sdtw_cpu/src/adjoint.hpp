@@ -44,10 +44,10 @@ struct Adjoint : Strips<F, G> {
         F::store(p + 2 * kTile + r * L, diag[r]);
       }
     }
-    SDTW_INLINE V arrived(int r, V above) const {
+    SDTW_INLINE V arrived(int r, V below) const {
       return F::add(
           keep[r],
-          G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : above));
+          G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : below));
     }
   };
 
@@ -81,20 +81,20 @@ struct Adjoint : Strips<F, G> {
       const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
       tile -= kTile;
       shares -= 3 * kTile;
-      const V above = G::get(g.mass_edge + in);
-      V above_tangent = above;
+      const V below = G::get(g.mass_edge + in);
+      V below_tangent = below;
       if (kTangent) {
-        above_tangent = G::get(g.mass_edge_tangent + in);
+        below_tangent = G::get(g.mass_edge_tangent + in);
         tangent_tile -= kTile;
         share_tangents -= 3 * kTile;
       }
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
-        const V e = mass.arrived(r, above);
+        const V e = mass.arrived(r, below);
         F::store(tile + r * L, e);
         const T* p = shares + r * 3 * L;
         if (kTangent) {
-          const V et = tangents.arrived(r, above_tangent);
+          const V et = tangents.arrived(r, below_tangent);
           F::store(tangent_tile + r * L, et);
           const T* q = share_tangents + r * 3 * L;
           tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));

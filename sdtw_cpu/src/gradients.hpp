@@ -88,8 +88,8 @@ struct Gradients : Strips<F, G> {
       for (int t = t1 - 1; t >= t0; --t) {
         tile -= kTile;
         mass -= kTile;
-        V above = F::set1(0);
-        if (kY) above = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+        V below = F::set1(0);
+        if (kY) below = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
           const V a =
@@ -100,7 +100,7 @@ struct Gradients : Strips<F, G> {
           if (kY)
             sy[r] = F::fnma(
                 e, slope,
-                G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : above));
+                G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : below));
           if (kSeries) {
             const V v = N::bend(
                 a, F::sub(F::load(dx + r * L),

@@ -25,9 +25,11 @@ struct Along {
   static constexpr int kEntry = 1;
   static constexpr int kRenorm = 8;
 
-  static SDTW_INLINE V up(V v, V below) { return F::shift_up(v, below); }
-  static SDTW_INLINE X xup(X v, X below) { return F::xshift_up(v, below); }
-  static SDTW_INLINE V down(V v, V above) { return F::shift_down(v, above); }
+  static SDTW_INLINE V up(V v, V previous) { return F::shift_up(v, previous); }
+  static SDTW_INLINE X xup(X v, X previous) {
+    return F::xshift_up(v, previous);
+  }
+  static SDTW_INLINE V down(V v, V next) { return F::shift_down(v, next); }
   static SDTW_INLINE V get(const T* p) { return F::set1(*p); }
   static SDTW_INLINE X xget(const T* p) { return F::xload1(p); }
   static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }
@@ -52,9 +54,9 @@ struct Across {
   static constexpr int kEntry = L;
   static constexpr int kRenorm = kRows;
 
-  static SDTW_INLINE V up(V, V below) { return below; }
-  static SDTW_INLINE X xup(X, X below) { return below; }
-  static SDTW_INLINE V down(V, V above) { return above; }
+  static SDTW_INLINE V up(V, V previous) { return previous; }
+  static SDTW_INLINE X xup(X, X previous) { return previous; }
+  static SDTW_INLINE V down(V, V next) { return next; }
   static SDTW_INLINE V get(const T* p) { return F::load(p); }
   static SDTW_INLINE X xget(const T* p) { return F::xload(p); }
   static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }

@@ -45,8 +45,8 @@ struct Soft {
     G::put_last(p.m + i, v.m);
     G::xput_last(p.e + i, v.e);
   }
-  static SDTW_INLINE Val up(const Val& v, const Val& below) {
-    return {G::up(v.m, below.m), G::xup(v.e, below.e)};
+  static SDTW_INLINE Val up(const Val& v, const Val& previous) {
+    return {G::up(v.m, previous.m), G::xup(v.e, previous.e)};
   }
   static SDTW_INLINE Cell cell(const T* fraction, const T* exponent) {
     return {F::load(fraction), F::xload(exponent)};
@@ -104,8 +104,8 @@ struct Hard {
   static SDTW_INLINE void put(Edge<T> p, ptrdiff_t i, const Val& v) {
     G::put_last(p.m + i, v.r);
   }
-  static SDTW_INLINE Val up(const Val& v, const Val& below) {
-    return {G::up(v.r, below.r)};
+  static SDTW_INLINE Val up(const Val& v, const Val& previous) {
+    return {G::up(v.r, previous.r)};
   }
   static SDTW_INLINE Cell cell(const T* fraction, const T*) {
     return {F::load(fraction)};
@@ -164,8 +164,8 @@ struct LogSpace {
     G::put_last(p.m + i, v.high);
     G::put_last(p.e + i, v.low);
   }
-  static SDTW_INLINE Val up(const Val& v, const Val& below) {
-    return {G::up(v.high, below.high), G::up(v.low, below.low)};
+  static SDTW_INLINE Val up(const Val& v, const Val& previous) {
+    return {G::up(v.high, previous.high), G::up(v.low, previous.low)};
   }
   static SDTW_INLINE Cell cell(const T* fraction, const T*) {
     return {F::load(fraction)};

@@ -82,12 +82,12 @@ struct Sweep : Strips<F, G> {
     const T* f = scratch.fraction;
     const T* n = scratch.exponent;
     for (int t = t0; t < t1; ++t, f += kTile, n += kTile) {
-      const Val below =
+      const Val above =
           t < limit ? S::get(in, (ptrdiff_t)t * G::kEntry) : s.none();
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const Val upper =
-            S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
+            S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : above);
         cur[r] = s.template step<kStore>(cur[r], upper, diag[r],
                                          S::cell(f + r * L, n + r * L),
                                          shares + r * 3 * L);
@@ -132,11 +132,11 @@ struct Sweep : Strips<F, G> {
     const V curvature = F::set1((T)g.scale.curvature);
     const T* z = scratch.direction;
     for (int t = t0; t < t1; ++t, z += kTile, shares += 3 * kTile) {
-      const V below =
+      const V above =
           t < limit ? G::get(in.t + (ptrdiff_t)t * G::kEntry) : F::set1(0);
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
-        const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : below);
+        const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : above);
         const T* p = shares + r * 3 * L;
         const V l = F::load(p), u = F::load(p + L), g = F::load(p + 2 * L);
         // The mean, as the tangent with the largest weight plus a rest. Added

@@ -36,11 +36,11 @@ struct Doubles {
     return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_LE_OQ));
   }
   static SDTW_INLINE V recip(V a) { return _mm256_div_pd(set1(1), a); }
-  static SDTW_INLINE V shift_up(V v, V below) {
-    return _mm256_shuffle_pd(_mm256_permute2f128_pd(below, v, 0x21), v, 5);
+  static SDTW_INLINE V shift_up(V v, V previous) {
+    return _mm256_shuffle_pd(_mm256_permute2f128_pd(previous, v, 0x21), v, 5);
   }
-  static SDTW_INLINE V shift_down(V v, V above) {
-    return _mm256_shuffle_pd(v, _mm256_permute2f128_pd(v, above, 0x21), 5);
+  static SDTW_INLINE V shift_down(V v, V next) {
+    return _mm256_shuffle_pd(v, _mm256_permute2f128_pd(v, next, 0x21), 5);
   }
   static SDTW_INLINE void store_first(T* p, V a) {
     _mm_store_sd(p, _mm256_castpd256_pd128(a));
@@ -97,16 +97,16 @@ struct F32 : IntExponents {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LE_OQ));
   }
   static SDTW_INLINE V recip(V a) { return _mm256_div_ps(set1(1), a); }
-  static SDTW_INLINE X xshift_up(X v, X below) {
-    return _mm256_alignr_epi8(v, _mm256_permute2x128_si256(below, v, 0x21),
+  static SDTW_INLINE X xshift_up(X v, X previous) {
+    return _mm256_alignr_epi8(v, _mm256_permute2x128_si256(previous, v, 0x21),
                               12);
   }
-  static SDTW_INLINE V shift_up(V v, V below) {
+  static SDTW_INLINE V shift_up(V v, V previous) {
     return _mm256_castsi256_ps(
-        xshift_up(_mm256_castps_si256(v), _mm256_castps_si256(below)));
+        xshift_up(_mm256_castps_si256(v), _mm256_castps_si256(previous)));
   }
-  static SDTW_INLINE V shift_down(V v, V above) {
-    __m256i a = _mm256_castps_si256(v), b = _mm256_castps_si256(above);
+  static SDTW_INLINE V shift_down(V v, V next) {
+    __m256i a = _mm256_castps_si256(v), b = _mm256_castps_si256(next);
     return _mm256_castsi256_ps(
         _mm256_alignr_epi8(_mm256_permute2x128_si256(a, b, 0x21), a, 4));
   }

@@ -42,12 +42,12 @@ struct Doubles {
     r = _mm512_fmadd_pd(_mm512_fnmadd_pd(a, r, set1(1)), r, r);
     return _mm512_fmadd_pd(_mm512_fnmadd_pd(a, r, set1(1)), r, r);
   }
-  static SDTW_INLINE V shift_up(V v, V below) {
+  static SDTW_INLINE V shift_up(V v, V previous) {
     return _mm512_castsi512_pd(_mm512_alignr_epi64(
-        _mm512_castpd_si512(v), _mm512_castpd_si512(below), 7));
+        _mm512_castpd_si512(v), _mm512_castpd_si512(previous), 7));
   }
-  static SDTW_INLINE V shift_down(V v, V above) {
-    return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(above),
+  static SDTW_INLINE V shift_down(V v, V next) {
+    return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(next),
                                                    _mm512_castpd_si512(v), 1));
   }
   static SDTW_INLINE void store_first(T* p, V a) {
@@ -96,15 +96,15 @@ struct F32 : IntExponents {
     const V r = _mm512_rcp14_ps(a);
     return _mm512_fmadd_ps(_mm512_fnmadd_ps(a, r, set1(1)), r, r);
   }
-  static SDTW_INLINE X xshift_up(X v, X below) {
-    return _mm512_alignr_epi32(v, below, 15);
+  static SDTW_INLINE X xshift_up(X v, X previous) {
+    return _mm512_alignr_epi32(v, previous, 15);
   }
-  static SDTW_INLINE V shift_up(V v, V below) {
+  static SDTW_INLINE V shift_up(V v, V previous) {
     return _mm512_castsi512_ps(
-        xshift_up(_mm512_castps_si512(v), _mm512_castps_si512(below)));
+        xshift_up(_mm512_castps_si512(v), _mm512_castps_si512(previous)));
   }
-  static SDTW_INLINE V shift_down(V v, V above) {
-    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(above),
+  static SDTW_INLINE V shift_down(V v, V next) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(next),
                                                    _mm512_castps_si512(v), 1));
   }
   static SDTW_INLINE void store_first(T* p, V a) {

@@ -63,12 +63,13 @@ struct Plain {
   static SDTW_INLINE V recip(V a) {
     return map([&](int l) { return T(1) / a.a[l]; });
   }
-  static SDTW_INLINE V shift_up(V v, V below) {
-    return map([&](int l) { return l ? v.a[l ? l - 1 : 0] : below.a[L - 1]; });
-  }
-  static SDTW_INLINE V shift_down(V v, V above) {
+  static SDTW_INLINE V shift_up(V v, V previous) {
     return map(
-        [&](int l) { return l + 1 < L ? v.a[(l + 1) % L] : above.a[0]; });
+        [&](int l) { return l ? v.a[l ? l - 1 : 0] : previous.a[L - 1]; });
+  }
+  static SDTW_INLINE V shift_down(V v, V next) {
+    return map(
+        [&](int l) { return l + 1 < L ? v.a[(l + 1) % L] : next.a[0]; });
   }
   static SDTW_INLINE void store_first(T* p, V a) { *p = a.a[0]; }
   static SDTW_INLINE void store_last(T* p, V a) { *p = a.a[L - 1]; }
@@ -153,9 +154,9 @@ struct F32 : Plain<float, 4>, IntExponents {
   static SDTW_INLINE X xmax(X a, X b) {
     return xmap([&](int l) { return a.a[l] > b.a[l] ? a.a[l] : b.a[l]; });
   }
-  static SDTW_INLINE X xshift_up(X v, X below) {
+  static SDTW_INLINE X xshift_up(X v, X previous) {
     return xmap(
-        [&](int l) { return l ? v.a[l ? l - 1 : 0] : below.a[L - 1]; });
+        [&](int l) { return l ? v.a[l ? l - 1 : 0] : previous.a[L - 1]; });
   }
   static SDTW_INLINE void xstore_last(T* p, X a) {
     std::memcpy(p, &a.a[L - 1], 4);

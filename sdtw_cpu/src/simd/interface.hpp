@@ -26,11 +26,12 @@
 //   recip(a)                1 / a, to the last digit or two
 //   leq(a, b)               1 where a <= b, else 0
 //   pick(a, b, x, y)        x where a <= b, else y
-//   shift_up(v, below)      lane l becomes v[l - 1], lane 0 below[L - 1]
-//   shift_down(v, above)    lane l becomes v[l + 1], lane L - 1 above[0]
+//   shift_up(v, previous)   lane l becomes v[l - 1], lane 0 previous[L - 1]
+//   shift_down(v, next)     lane l becomes v[l + 1], lane L - 1 next[0]
 //   store_first(p, v), store_last(p, v)   one lane, at p
 //   xset1(a), xload(p), xstore(p, x), xload1(p): all lanes from one number
-//   xadd(a, b), xsub(a, b), xmax(a, b), xshift_up(x, below), xstore_last(p, x)
+//   xadd(a, b), xsub(a, b), xmax(a, b), xshift_up(x, previous)
+//   xstore_last(p, x)
 //   number(p)               one exponent of an array as a double
 //   scale(m, k)             m * 2**k for k <= 0; below 2**-100 (F32) or
 //                           2**-1000 (F64) the result is negligible and need
@@ -59,7 +60,7 @@
 namespace sdtw {
 namespace SDTW_ISA {
 
-// Subnormal masses more no information here and cost hundreds of cycles on
+// Subnormal masses carry no information here and cost hundreds of cycles on
 // some processors: flush them while a kernel runs.
 class FlushSubnormals {
 #ifdef SDTW_HAVE_MXCSR
@@ -89,8 +90,8 @@ struct DoubleExponents : Vectors {
   static SDTW_INLINE X xadd(X a, X b) { return Vectors::add(a, b); }
   static SDTW_INLINE X xsub(X a, X b) { return Vectors::sub(a, b); }
   static SDTW_INLINE X xmax(X a, X b) { return Vectors::max(a, b); }
-  static SDTW_INLINE X xshift_up(X v, X below) {
-    return Vectors::shift_up(v, below);
+  static SDTW_INLINE X xshift_up(X v, X previous) {
+    return Vectors::shift_up(v, previous);
   }
   static SDTW_INLINE void xstore_last(T* p, X a) { Vectors::store_last(p, a); }
   static SDTW_INLINE double number(const T* p) { return *p; }
