@@ -22,26 +22,26 @@ struct Adjoint : Strips<F, G> {
   // The mass that cells keep for their left, hand up, and hand up one step
   // later.
   struct Mass {
-    V keep[R], hand[R], diag[R];
+    V keep[R], hand[R], diagonal[R];
 
     void start(const T* last) {
       for (int r = 0; r < R; ++r) {
         keep[r] = F::load(last + r * L);
-        hand[r] = diag[r] = F::set1(0);
+        hand[r] = diagonal[r] = F::set1(0);
       }
     }
     void load(const T* p) {
       for (int r = 0; r < R; ++r) {
         keep[r] = F::load(p + r * L);
         hand[r] = F::load(p + kTile + r * L);
-        diag[r] = F::load(p + 2 * kTile + r * L);
+        diagonal[r] = F::load(p + 2 * kTile + r * L);
       }
     }
     void store(T* p) const {
       for (int r = 0; r < R; ++r) {
         F::store(p + r * L, keep[r]);
         F::store(p + kTile + r * L, hand[r]);
-        F::store(p + 2 * kTile + r * L, diag[r]);
+        F::store(p + 2 * kTile + r * L, diagonal[r]);
       }
     }
     SDTW_INLINE V arrived(int r, V below) const {
@@ -98,22 +98,24 @@ struct Adjoint : Strips<F, G> {
           F::store(tangent_tile + r * L, et);
           const T* q = share_tangents + r * 3 * L;
           tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
-          tangents.hand[r] = F::fma(
-              F::load(q + L), e, F::fma(F::load(p + L), et, tangents.diag[r]));
-          tangents.diag[r] =
+          tangents.hand[r] =
+              F::fma(F::load(q + L), e,
+                     F::fma(F::load(p + L), et, tangents.diagonal[r]));
+          tangents.diagonal[r] =
               F::fma(F::load(q + 2 * L), e, F::mul(F::load(p + 2 * L), et));
         }
         mass.keep[r] = F::mul(F::load(p), e);
-        mass.hand[r] = F::fma(F::load(p + L), e, mass.diag[r]);
-        mass.diag[r] = F::mul(F::load(p + 2 * L), e);
+        mass.hand[r] = F::fma(F::load(p + L), e, mass.diagonal[r]);
+        mass.diagonal[r] = F::mul(F::load(p + 2 * L), e);
       }
       G::put_first(g.mass_edge + out, mass.hand[0]);
       if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.hand[0]);
     }
     if (t0 == g.steps[strip].begin) {
       const ptrdiff_t out = (ptrdiff_t)(t0 - 1) * G::kEntry;
-      G::put_first(g.mass_edge + out, mass.diag[0]);
-      if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.diag[0]);
+      G::put_first(g.mass_edge + out, mass.diagonal[0]);
+      if (kTangent)
+        G::put_first(g.mass_edge_tangent + out, tangents.diagonal[0]);
     }
     mass.store(scratch.mass);
     if (kTangent) tangents.store(scratch.mass + 3 * kTile);
@@ -126,7 +128,7 @@ struct Adjoint : Strips<F, G> {
     const int count =
         g.block < strips(g) - first ? g.block : strips(g) - first;
     const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
-    const bool along = g.direction != Direction::kNone;
+    const bool has_tangent = g.direction != Direction::kNone;
     for (int q = 0; q < count; ++q) {
       const Span at = steps(g, first + q, segment);
       const Edge<T> upper = q ? scratch.edge : in;
@@ -135,7 +137,7 @@ struct Adjoint : Strips<F, G> {
       Sweep<F, G, S>::template sweep<true>(g, first + q, at.begin, at.end,
                                            upper, scratch.edge, state_in,
                                            nullptr, scratch, shares);
-      if (!along) continue;
+      if (!has_tangent) continue;
       Directions<F, G>::directions(g, first + q, at.begin, at.end, scratch);
       Sweep<F, G, S>::template tangent<true>(
           g, first + q, at.begin, at.end, upper, scratch.edge, state_in,
@@ -147,12 +149,12 @@ struct Adjoint : Strips<F, G> {
       const int t1 = steps(g, strip, segment).end;
       const bool last = t1 == g.steps[strip].end;
       const T* shares = scratch.shares + q * size;
-      if (along)
+      if (has_tangent)
         back<true>(g, strip, t0, t1, last, scratch, shares,
                    scratch.share_tangents + q * size);
       else
         back<false>(g, strip, t0, t1, last, scratch, shares, nullptr);
-      const T* result = along ? scratch.direction : scratch.fraction;
+      const T* result = has_tangent ? scratch.direction : scratch.fraction;
       if (g.cost == CostKind::kExplicit) {
         if (g.is_double)
           Gradients<F, G>::template alignment<double>(g, strip, t0, t1,

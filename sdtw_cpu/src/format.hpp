@@ -37,7 +37,7 @@ double weight_rate(double gamma) {
 
 // Whether a format has the weights of forbidden cells for a gamma.
 template <class T>
-bool has_rate(double gamma) {
+bool has_forbidden_cost(double gamma) {
   const double rate = weight_rate<T>(gamma);
   return rate > 1 / Format<T>::kHuge && rate < Format<T>::kHuge &&
          Format<T>::kCell * 4 / rate < Format<T>::kHuge;
@@ -52,8 +52,8 @@ bool fits(const Pair& p, double gamma) {
   if (gamma == 0) return true;
   const double rate = weight_rate<T>(gamma);
   if (gamma > Format<T>::kFlattest && !(sum * rate < 0x1p-30)) return false;
-  return has_rate<T>(gamma) && p.max_cost * rate < Format<T>::kCost &&
-         sum * rate < Format<T>::kSum;
+  return has_forbidden_cost<T>(gamma) &&
+         p.max_cost * rate < Format<T>::kCost && sum * rate < Format<T>::kSum;
 }
 
 inline bool in_range(double value, double gamma) {
@@ -92,7 +92,7 @@ Scale make_scale(Semiring semiring, double gamma) {
 // differ by more than kFarthest, even the least mass might show in gradients.
 inline bool may_cap(const Pair& p, double gamma) {
   constexpr double kFarthest = 1e150;
-  return has_rate<double>(gamma) && p.max_value < kFarthest &&
+  return has_forbidden_cost<double>(gamma) && p.max_value < kFarthest &&
          p.max_negative * ((double)p.m + p.n) * rate_of(gamma) <
              Format<double>::kSum;
 }

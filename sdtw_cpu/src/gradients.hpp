@@ -25,7 +25,7 @@ struct Gradients : Strips<F, G> {
   template <class C>
   static void factors(const Group<T>& g, int strip, int t0, int t1,
                       const Scratch<T>& scratch) {
-    const bool along = g.direction != Direction::kNone;
+    const bool has_tangent = g.direction != Direction::kNone;
     const bool series = g.direction == Direction::kSeries;
     const bool cost = g.direction == Direction::kCost;
     const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
@@ -47,7 +47,7 @@ struct Gradients : Strips<F, G> {
       const V mass = F::load(e + i);
       const V p = F::mul(mass, by);
       F::store(e + i, p);
-      if (!along) continue;
+      if (!has_tangent) continue;
       V q = F::load(et + i);
       if (series) q = F::fnma(p, F::load(z + i), q);
       if (cost) q = F::add(q, mass);
@@ -62,7 +62,7 @@ struct Gradients : Strips<F, G> {
   template <class N, bool kX, bool kY, bool kSeries>
   static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
                                       bool first, const Scratch<T>& scratch) {
-    const bool along = g.direction != Direction::kNone;
+    const bool has_tangent = g.direction != Direction::kNone;
     const int row = strip * G::kRows;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
@@ -83,7 +83,8 @@ struct Gradients : Strips<F, G> {
       const T* dx =
           kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
       const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
-      const T* tile = (along ? scratch.direction : scratch.fraction) + size;
+      const T* tile =
+          (has_tangent ? scratch.direction : scratch.fraction) + size;
       const T* mass = scratch.fraction + size;
       for (int t = t1 - 1; t >= t0; --t) {
         tile -= kTile;

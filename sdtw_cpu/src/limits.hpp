@@ -6,7 +6,7 @@ namespace sdtw {
 // Bits of exponent that the sums of a pair's costs may take in each format,
 // and that a forbidden cell takes, up to four times as many. With int32
 // exponents and a floor of -2**29 at every step none of them overflows;
-// integral doubles hold more, but cells must stay under 2**51 (see weight()
+// integral doubles hold more, but cells must stay under 2**51 (see weigh()
 // in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
 // from it is magnified by 1 / gamma, and above 2**13 would show in the
 // gradient. kFlattest is the largest gamma for which forbidden cells have a

@@ -1,6 +1,18 @@
-// What is added and minimised.
+// What a sweep adds up with: the soft, the hard and the log-space semiring.
 //
-// kCosts says that the table holds costs and not weights.
+// Each semiring has
+//   kCosts        whether weights are the costs themselves
+//   kPlanes       how many numbers an element has
+//   Val, Weight   vectors of elements, and of the weights of cells
+//   none()        the element where no path ends
+//   load(), store()   elements in a state, whose planes are `stride` apart
+//   get(), put()      the entries of an edge, for one row
+//   up(v, previous)   the elements of the rows above
+//   weight()      a weight from the planes of a segment
+//   step()        a cell from its predecessors
+//   renorm()      keeps mantissas in range
+//   forbidden()   the exponent, or the cost, of a forbidden cell
+//   value()       R from an element in a state
 #pragma once
 
 #include <math.h>
@@ -23,7 +35,7 @@ struct Soft {
     V m;
     X e;
   };
-  struct Cell {
+  struct Weight {
     V f;
     X n;
   };
@@ -48,33 +60,32 @@ struct Soft {
   static SDTW_INLINE Val up(const Val& v, const Val& previous) {
     return {G::up(v.m, previous.m), G::xup(v.e, previous.e)};
   }
-  static SDTW_INLINE Cell cell(const T* fraction, const T* exponent) {
+  static SDTW_INLINE Weight weight(const T* fraction, const T* exponent) {
     return {F::load(fraction), F::xload(exponent)};
   }
-  template <bool kStore>
-  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* shares) const {
-    const X e = F::xmax(F::xmax(upper.e, diag.e), left.e);
+  template <bool kShares>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
+                       const Weight& weight, T* shares) const {
+    const X e = F::xmax(F::xmax(upper.e, diagonal.e), left.e);
     const V u = F::scale(upper.m, F::xsub(upper.e, e));
-    const V g = F::scale(diag.m, F::xsub(diag.e, e));
+    const V g = F::scale(diagonal.m, F::xsub(diagonal.e, e));
     const V l = F::scale(left.m, F::xsub(left.e, e));
     const V sum = F::add(F::add(u, g), l);
-    if (kStore) {
+    if (kShares) {
       const auto inverse = invert(F(), sum);
       F::store(shares, inverse.share(l));
       F::store(shares + F::L, inverse.share(u));
       F::store(shares + 2 * F::L, inverse.share(g));
     }
-    return {F::mul(sum, w.f), F::xmax(F::xadd(e, w.n), floor)};
+    return {F::mul(sum, weight.f), F::xmax(F::xadd(e, weight.n), floor)};
   }
   static SDTW_INLINE void renorm(Val& v) { F::renorm(v.m, v.e); }
-  // The exponent of a forbidden cell.
   static T forbidden(const Scale& s) {
     T all[F::L];
     F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.weight_rate)));
     return all[0];
   }
-  static double result(const Scale& s, const T* p, int stride) {
+  static double value(const Scale& s, const T* p, int stride) {
     const double exponent = F::number(p + stride);
     if (exponent < s.infeasible) return HUGE_VAL;
     return -(exponent + log2((double)*p)) / s.rate;
@@ -90,7 +101,7 @@ struct Hard {
   struct Val {
     V r;
   };
-  struct Cell {
+  struct Weight {
     V c;
   };
   explicit Hard(const Scale&) {}
@@ -107,26 +118,26 @@ struct Hard {
   static SDTW_INLINE Val up(const Val& v, const Val& previous) {
     return {G::up(v.r, previous.r)};
   }
-  static SDTW_INLINE Cell cell(const T* fraction, const T*) {
+  static SDTW_INLINE Weight weight(const T* fraction, const T*) {
     return {F::load(fraction)};
   }
-  template <bool kStore>
-  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* shares) const {
-    const V least = F::min(F::min(upper.r, diag.r), left.r);
-    if (kStore) {  // ties: the diagonal first, then the row above
-      const V g = F::leq(diag.r, least);
+  template <bool kShares>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
+                       const Weight& weight, T* shares) const {
+    const V least = F::min(F::min(upper.r, diagonal.r), left.r);
+    if (kShares) {  // ties: the diagonal first, then the row above
+      const V g = F::leq(diagonal.r, least);
       const V u =
           F::sub(F::leq(upper.r, least), F::mul(F::leq(upper.r, least), g));
       F::store(shares, F::sub(F::sub(F::set1(1), g), u));
       F::store(shares + F::L, u);
       F::store(shares + 2 * F::L, g);
     }
-    return {F::add(least, w.c)};
+    return {F::add(least, weight.c)};
   }
   static SDTW_INLINE void renorm(Val&) {}
   static T forbidden(const Scale& s) { return (T)s.forbidden; }
-  static double result(const Scale&, const T* p, int) { return (double)*p; }
+  static double value(const Scale&, const T* p, int) { return (double)*p; }
 };
 
 // The soft minimum of costs of any size. An element is an unevaluated sum of
@@ -143,7 +154,7 @@ struct LogSpace {
   struct Val {
     V high, low;
   };
-  struct Cell {
+  struct Weight {
     V c;
   };
   T rate;
@@ -167,20 +178,20 @@ struct LogSpace {
   static SDTW_INLINE Val up(const Val& v, const Val& previous) {
     return {G::up(v.high, previous.high), G::up(v.low, previous.low)};
   }
-  static SDTW_INLINE Cell cell(const T* fraction, const T*) {
+  static SDTW_INLINE Weight weight(const T* fraction, const T*) {
     return {F::load(fraction)};
   }
-  template <bool kStore>
-  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diag,
-                       const Cell& w, T* shares) const {
+  template <bool kShares>
+  SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
+                       const Weight& weight, T* shares) const {
     constexpr int L = F::L;
     T high[3 * L], low[3 * L], cost[L], share[3 * L];
-    const Val* from[3] = {&left, &upper, &diag};
+    const Val* from[3] = {&left, &upper, &diagonal};
     for (int k = 0; k < 3; ++k) {
       F::store(high + k * L, from[k]->high);
       F::store(low + k * L, from[k]->low);
     }
-    F::store(cost, w.c);
+    F::store(cost, weight.c);
     for (int l = 0; l < L; ++l) {
       const T least = fmin(fmin(high[l], high[L + l]), high[2 * L + l]);
       const T sum = least + cost[l];
@@ -188,30 +199,30 @@ struct LogSpace {
       share[2 * L + l] = 1;
       T rest = 0;
       if (sum < (T)HUGE_VAL) {
-        T excess[3], first = (T)HUGE_VAL, total = 0;
+        T gap[3], first = (T)HUGE_VAL, total = 0;
         for (int k = 0; k < 3; ++k) {
-          excess[k] = (high[k * L + l] - least) + low[k * L + l];
-          first = fmin(first, excess[k]);
+          gap[k] = (high[k * L + l] - least) + low[k * L + l];
+          first = fmin(first, gap[k]);
         }
         for (int k = 0; k < 3; ++k)
-          total += excess[k] = exp2((first - excess[k]) * rate);
-        for (int k = 0; k < 3; ++k) share[k * L + l] = excess[k] / total;
+          total += share[k * L + l] = exp2((first - gap[k]) * rate);
+        for (int k = 0; k < 3; ++k) share[k * L + l] /= total;
         // What the sum of two numbers leaves out (Knuth).
-        const T back = sum - least;
-        rest = (least - (sum - back)) + (cost[l] - back);
+        const T cost_in = sum - least;
+        rest = (least - (sum - cost_in)) + (cost[l] - cost_in);
         rest += first - log2(total) / rate;
       }
       high[l] = sum;
       low[l] = rest;
     }
-    if (kStore)
+    if (kShares)
       for (int k = 0; k < 3; ++k)
         F::store(shares + k * L, F::load(share + k * L));
     return {F::load(high), F::load(low)};
   }
   static SDTW_INLINE void renorm(Val&) {}
   static T forbidden(const Scale& s) { return (T)s.forbidden; }
-  static double result(const Scale&, const T* p, int stride) {
+  static double value(const Scale&, const T* p, int stride) {
     return *p < HUGE_VAL ? *p + p[stride] : HUGE_VAL;
   }
 };

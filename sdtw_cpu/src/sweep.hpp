@@ -46,12 +46,13 @@ struct Sweep : Strips<F, G> {
   }
 
   static void start(const Group<T>& g, int strip, Edge<T> in, Val* cur,
-                    Val* diag) {
+                    Val* diagonal) {
     const S s(g.scale);
-    for (int r = 0; r < R; ++r) cur[r] = diag[r] = s.none();
+    for (int r = 0; r < R; ++r) cur[r] = diagonal[r] = s.none();
     if (strip > 0) {
       const ptrdiff_t t = g.steps[strip].begin;
-      if (t > 0) diag[0] = S::up(diag[0], S::get(in, (t - 1) * G::kEntry));
+      if (t > 0)
+        diagonal[0] = S::up(diagonal[0], S::get(in, (t - 1) * G::kEntry));
       return;
     }
     T corner[2 * L];
@@ -59,22 +60,22 @@ struct Sweep : Strips<F, G> {
     for (int l = 0; l < (G::kAcross ? g.pairs : 1); ++l)
       if (!G::kAcross || g.col0[l] == g.row0[l])
         put_one({corner, corner + L, nullptr}, l);
-    diag[0] = S::load(corner, L);
+    diagonal[0] = S::load(corner, L);
   }
 
-  template <bool kStore>
+  template <bool kShares>
   static SDTW_NOINLINE void sweep(const Group<T>& g, int strip, int t0, int t1,
                                   Edge<T> in, Edge<T> out, const T* state_in,
                                   T* state_out, const Scratch<T>& scratch,
                                   T* shares) {
     const S s(g.scale);
-    Val cur[R], diag[R];
+    Val cur[R], diagonal[R];
     if (t0 == g.steps[strip].begin) {
-      start(g, strip, in, cur, diag);
+      start(g, strip, in, cur, diagonal);
     } else {
       for (int r = 0; r < R; ++r) {
         cur[r] = S::load(state_in + r * L, kTile);
-        diag[r] = S::load(state_in + kState / 2 + r * L, kTile);
+        diagonal[r] = S::load(state_in + kState / 2 + r * L, kTile);
       }
     }
     // The row above has no cells from here on.
@@ -88,17 +89,17 @@ struct Sweep : Strips<F, G> {
       for (int r = R - 1; r >= 0; --r) {
         const Val upper =
             S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : above);
-        cur[r] = s.template step<kStore>(cur[r], upper, diag[r],
-                                         S::cell(f + r * L, n + r * L),
-                                         shares + r * 3 * L);
-        diag[r] = upper;
+        cur[r] = s.template step<kShares>(cur[r], upper, diagonal[r],
+                                          S::weight(f + r * L, n + r * L),
+                                          shares + r * 3 * L);
+        diagonal[r] = upper;
       }
-      if (kStore) shares += 3 * kTile;
+      if (kShares) shares += 3 * kTile;
       if ((t + 1) % G::kRenorm == 0) {
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
           S::renorm(cur[r]);
-          S::renorm(diag[r]);
+          S::renorm(diagonal[r]);
         }
       }
       S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
@@ -106,28 +107,29 @@ struct Sweep : Strips<F, G> {
     if (state_out) {
       for (int r = 0; r < R; ++r) {
         S::store(state_out + r * L, kTile, cur[r]);
-        S::store(state_out + kState / 2 + r * L, kTile, diag[r]);
+        S::store(state_out + kState / 2 + r * L, kTile, diagonal[r]);
       }
     }
   }
 
   // The tangent of the segment that the shares are of; and of the shares.
   // Differences keep the digits that the tangents have in common.
-  template <bool kStore>
+  template <bool kShares>
   static SDTW_NOINLINE void tangent(const Group<T>& g, int strip, int t0,
                                     int t1, Edge<T> in, Edge<T> out,
                                     const T* state_in, T* state_out,
                                     const Scratch<T>& scratch, const T* shares,
                                     T* share_tangents) {
-    V cur[R], diag[R];
+    V cur[R], diagonal[R];
     const bool first = t0 == g.steps[strip].begin;
     for (int r = 0; r < R; ++r) {
       const T* from = state_in + kState + r * L;
       cur[r] = first ? F::set1(0) : F::load(from);
-      diag[r] = first ? F::set1(0) : F::load(from + kTile);
+      diagonal[r] = first ? F::set1(0) : F::load(from + kTile);
     }
     if (first && strip && t0)
-      diag[0] = G::up(diag[0], G::get(in.t + (ptrdiff_t)(t0 - 1) * G::kEntry));
+      diagonal[0] =
+          G::up(diagonal[0], G::get(in.t + (ptrdiff_t)(t0 - 1) * G::kEntry));
     const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
     const V curvature = F::set1((T)g.scale.curvature);
     const T* z = scratch.direction;
@@ -142,17 +144,17 @@ struct Sweep : Strips<F, G> {
         // The mean, as the tangent with the largest weight plus a rest. Added
         // up otherwise, a huge tangent whose weight is 0 could cost all
         // digits.
-        const V base =
-            F::pick(F::max(l, u), g, diag[r], F::pick(l, u, upper, cur[r]));
-        const V rest = F::fma(
-            l, F::sub(cur[r], base),
-            F::fma(u, F::sub(upper, base), F::mul(g, F::sub(diag[r], base))));
-        if (kStore) {
+        const V base = F::pick(F::max(l, u), g, diagonal[r],
+                               F::pick(l, u, upper, cur[r]));
+        const V rest = F::fma(l, F::sub(cur[r], base),
+                              F::fma(u, F::sub(upper, base),
+                                     F::mul(g, F::sub(diagonal[r], base))));
+        if (kShares) {
           // How far each is from the mean, from differences alone: this stays
           // exact where weights are tiny.
           T* to = share_tangents + r * 3 * L;
-          const V left = F::sub(cur[r], diag[r]);
-          const V up = F::sub(upper, diag[r]);
+          const V left = F::sub(cur[r], diagonal[r]);
+          const V up = F::sub(upper, diagonal[r]);
           const V mean = F::fma(l, left, F::mul(u, up));
           const V across = F::sub(left, up);
           const V lc = F::mul(l, curvature), uc = F::mul(u, curvature);
@@ -162,16 +164,16 @@ struct Sweep : Strips<F, G> {
                    F::mul(F::mul(g, curvature), F::sub(F::set1(0), mean)));
         }
         cur[r] = F::add(F::add(base, rest), F::load(z + r * L));
-        diag[r] = upper;
+        diagonal[r] = upper;
       }
-      if (kStore) share_tangents += 3 * kTile;
+      if (kShares) share_tangents += 3 * kTile;
       G::put_last(out.t + (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
     }
     if (!state_out) return;
     for (int r = 0; r < R; ++r) {
       T* to = state_out + kState + r * L;
       F::store(to, cur[r]);
-      F::store(to + kTile, diag[r]);
+      F::store(to + kTile, diagonal[r]);
     }
   }
 
@@ -181,8 +183,8 @@ struct Sweep : Strips<F, G> {
     const FlushSubnormals flush;
     const Span at = steps(g, strip, segment);
     Weights<F, G, S>::weights(g, strip, at.begin, at.end, scratch);
-    const bool along = g.direction != Direction::kNone;
-    if (along) {
+    const bool has_tangent = g.direction != Direction::kNone;
+    if (has_tangent) {
       Directions<F, G>::directions(g, strip, at.begin, at.end, scratch);
       sweep<true>(g, strip, at.begin, at.end, in, out, state_in, state_out,
                   scratch, scratch.shares);
@@ -195,8 +197,8 @@ struct Sweep : Strips<F, G> {
     if (at.end < g.steps[strip].end || strip < strips(g) - 1) return;
     const T* last = state_out + (g.m - 1) % G::kRows * G::kEntry;
     for (int l = 0; l < g.pairs; ++l) {
-      g.value[l] = S::result(g.scale, last + l, kTile);
-      if (along) g.tangent[l] = (double)last[kState + l];
+      g.value[l] = S::value(g.scale, last + l, kTile);
+      if (has_tangent) g.tangent[l] = (double)last[kState + l];
     }
   }
 };

@@ -10,21 +10,22 @@ namespace sdtw {
 namespace SDTW_ISA {
 namespace {
 
-// Turn the costs in `c` into weights, in place for the fraction.
+// Store the weights of the costs `c` as fractions at `f` and exponents at `n`.
+// The other arguments are those of weigh().
 SDTW_INLINE void put_weight(const Rate<F64>& rate, F64::V c, F64::V, bool,
                             double* f, double* n) {
   F64::V fraction;
   F64::X exponent;
-  weight(rate, c, fraction, exponent);
+  weigh(rate, c, fraction, exponent);
   F64::store(f, fraction);
   F64::xstore(n, exponent);
 }
 
-SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V lo,
+SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V rest,
                             bool large, float* f, float* n) {
   F32::V fraction;
   F32::X exponent;
-  weight(rate, c, lo, large, fraction, exponent);
+  weigh(rate, c, rest, large, fraction, exponent);
   F32::store(f, fraction);
   F32::xstore(n, exponent);
 }

@@ -1,4 +1,4 @@
-// What is computed of costs and of sums: weights and shares.
+// The weights of costs, and the shares of sums.
 #pragma once
 
 #include "simd/level.hpp"
@@ -41,12 +41,6 @@ struct Inverse32 {
   }
 };
 
-// Minus Scale::rate, in two parts that sum to it.
-template <class F>
-struct Rate {
-  typename F::V neg_hi, neg_lo;
-};
-
 SDTW_INLINE Inverse64<F64, F64::V> invert(F64, F64::V sum) {
   return Inverse64<F64, F64::V>(sum);
 }
@@ -54,27 +48,33 @@ SDTW_INLINE Inverse32<F32, F32::V> invert(F32, F32::V sum) {
   return Inverse32<F32, F32::V>(sum);
 }
 
-// 2**(-c / (gamma ln 2)) = f * 2**n with f in [2**-0.5, 2**0.5]; `lo` is the
-// part of c that its format could not hold (F32 only).
-SDTW_INLINE void weight(const Rate<F64>& rate, F64::V c, F64::V& f,
-                        F64::X& n) {
+// Scale::weight_rate, negated, in two parts: a cost c weighs
+// 2**(-c * weight_rate).
+template <class F>
+struct Rate {
+  typename F::V high, low;
+};
+
+// 2**(-c * weight_rate) = f * 2**n with f in [2**-0.5, 2**0.5]. `rest` is what
+// the format could not hold of the cost (F32 only).
+SDTW_INLINE void weigh(const Rate<F64>& rate, F64::V c, F64::V& f, F64::X& n) {
   const F64::V magic = F64::set1(0x1.8p52);
-  n = F64::sub(F64::fma(c, rate.neg_hi, magic), magic);
-  const F64::V r = F64::fused(c, rate.neg_hi, F64::sub(F64::set1(0), n));
+  n = F64::sub(F64::fma(c, rate.high, magic), magic);
+  const F64::V r = F64::fused(c, rate.high, F64::sub(F64::set1(0), n));
   F64::V p = F64::set1(kExp64[11]);
   SDTW_UNROLL
   for (int k = 10; k >= 0; --k) p = F64::fma(p, r, F64::set1(kExp64[k]));
   f = p;
 }
 
-// `large` says that c / gamma may be so large, as that of forbidden cells is,
-// that a product of 24 bits leaves more than 1/2 to the fraction.
-SDTW_INLINE void weight(const Rate<F32>& rate, F32::V c, F32::V lo, bool large,
-                        F32::V& f, F32::X& n) {
-  n = F32::to_x(F32::mul(c, rate.neg_hi));
-  F32::V r = F32::fused(c, rate.neg_hi, F32::sub(F32::set1(0), F32::to_v(n)));
-  r = F32::fma(c, rate.neg_lo, r);
-  r = F32::fma(lo, rate.neg_hi, r);
+// `large` says that the exponent may be so large, like that of a forbidden
+// cell, that a product of 24 bits leaves more than 1/2 to the fraction.
+SDTW_INLINE void weigh(const Rate<F32>& rate, F32::V c, F32::V rest,
+                       bool large, F32::V& f, F32::X& n) {
+  n = F32::to_x(F32::mul(c, rate.high));
+  F32::V r = F32::fused(c, rate.high, F32::sub(F32::set1(0), F32::to_v(n)));
+  r = F32::fma(c, rate.low, r);
+  r = F32::fma(rest, rate.high, r);
   if (large) {
     const F32::X carry = F32::to_x(r);
     n = F32::xadd(n, carry);
