@@ -30,12 +30,13 @@ __all__ = [
     "Cost",
     "CostName",
     "Euclidean",
+    "Huber",
     "Manhattan",
     "SqEuclidean",
 ]
 
 #: The names of costs.
-CostName = Literal["sqeuclidean", "euclidean", "manhattan"]
+CostName = Literal["sqeuclidean", "euclidean", "manhattan", "huber"]
 
 
 class Cost:
@@ -43,13 +44,13 @@ class Cost:
 
     Attributes:
         name: The name that functions take.
-        degree: The cost grows as this power of the series.
+        degree: The cost grows as this power of the series; 0 if as none.
         by_cost: Whether the factor of the derivative depends on the cost.
         curved: Whether a slope changes with the difference.
     """
 
     name: ClassVar[CostName]
-    degree: ClassVar[int] = 1
+    degree: ClassVar[int] = 0
     by_cost: ClassVar[bool] = False
     curved: ClassVar[bool] = True
 
@@ -205,6 +206,7 @@ class Manhattan(Cost):
     """The sum of the absolute values of ``d[k]``."""
 
     name: ClassVar[CostName] = "manhattan"
+    degree = 1
     curved = False
 
     def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
@@ -222,7 +224,32 @@ class Manhattan(Cost):
         return bend
 
 
+class Huber(Cost):
+    """The sum of ``d[k] ** 2 / 2`` up to 1 and of ``|d[k]| - 1 / 2`` beyond.
+
+    Both are ``s * (d[k] - s / 2)`` with ``s``, the slope, from -1 to 1.
+    """
+
+    name: ClassVar[CostName] = "huber"
+
+    def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        slope = self.slope(difference, xp)
+        term: FloatArray = slope * (difference - slope / 2)
+        return term
+
+    def slope(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
+        slope: FloatArray = xp.clip(difference, -1.0, 1.0)
+        return slope
+
+    def bend(
+        self, difference: FloatArray, direction: FloatArray, xp: ModuleType
+    ) -> FloatArray:
+        bend: FloatArray = xp.where(xp.absolute(difference) <= 1, direction, 0)
+        return bend
+
+
 #: The costs that the sweeps compute, by name.
 COSTS: dict[str, Cost] = {
-    cost.name: cost for cost in (SqEuclidean(), Euclidean(), Manhattan())
+    cost.name: cost
+    for cost in (SqEuclidean(), Euclidean(), Manhattan(), Huber())
 }

@@ -13,6 +13,7 @@ from chainer.backend import get_array_module
 from chainer_sdtw._engine.graph import Composed
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.costs import COSTS
+from sdtw_cpu.search import power_of_two
 
 # The sweeps compute all but the last themselves.
 NAMES = (*COSTS, "cosine")
@@ -30,9 +31,20 @@ def check_cost(cost: Any) -> None:
         raise ValueError(message)
 
 
-def degree(cost: str) -> int:
-    """Return the power of the series as which a cost grows."""
-    return COSTS[cost].degree if cost in COSTS else 0
+def scale(cost: str, deviation: float) -> float:
+    """Return a power of two like the costs of series.
+
+    Args:
+        cost: A name.
+        deviation: That of the series, a power of two.
+    """
+    if cost not in COSTS:
+        return 1.0
+    kind = COSTS[cost]
+    if kind.degree:
+        return deviation**kind.degree
+    term = kind.term(np.array([deviation]), np)
+    return power_of_two(float(kind.finish(term, np)[0]))
 
 
 def matrix(x: Variable, y: Variable, cost: Any) -> Any:

@@ -83,4 +83,24 @@ struct Manhattan : Cost<T, Manhattan<T>> {
   }
 };
 
+// Half of the square up to 1, and the absolute value less 1/2 beyond: both are
+// s (a - s / 2), with the slope s.
+template <class T>
+struct Huber : Cost<T, Huber<T>> {
+  static SDTW_DEVICE T term(T a) { return product(slope(a), inner(a)); }
+  static SDTW_DEVICE T slope(T a) { return a > 1 ? T(1) : a < -1 ? T(-1) : a; }
+  static SDTW_DEVICE T add(T total, T a) {
+    return fused(slope(a), inner(a), total);
+  }
+  static SDTW_DEVICE T rest(T a, T a_rest, T c) {
+    const T s = slope(a);
+    const T b = inner(a);
+    const T b_rest = sum(sum(a, -b), -s / 2);
+    return fused(s, a_rest + b_rest, fused(s, b, -c));
+  }
+
+ private:
+  static SDTW_DEVICE T inner(T a) { return sum(a, -slope(a) / 2); }
+};
+
 }  // namespace

@@ -82,7 +82,7 @@ class Objective:
                 continue
             deviation = self._deviation(part)
             if matrices is None:
-                objective = deviation ** costs.degree(cost)
+                objective = costs.scale(cost, deviation)
             else:
                 xp = self.series.xp
                 sizes = xp.absolute(matrices[part])

@@ -18,7 +18,13 @@
 
 namespace sdtw {
 
-enum class CostKind { kExplicit, kSqEuclidean, kEuclidean, kManhattan };
+enum class CostKind {
+  kExplicit,
+  kSqEuclidean,
+  kEuclidean,
+  kManhattan,
+  kHuber
+};
 
 // The kind of the cost that has this name in Python.
 inline CostKind cost_kind(const std::string& name) {
@@ -26,6 +32,7 @@ inline CostKind cost_kind(const std::string& name) {
       {"sqeuclidean", CostKind::kSqEuclidean},
       {"euclidean", CostKind::kEuclidean},
       {"manhattan", CostKind::kManhattan},
+      {"huber", CostKind::kHuber},
   };
   return kinds.at(name);
 }
@@ -97,6 +104,41 @@ struct Absolutes {
   }
 };
 
+// Half of the square up to 1, and the absolute value less 1/2 beyond.
+template <class F>
+struct Hubers {
+  using V = typename F::V;
+  // Both are s (a - s / 2), with the slope s.
+  static SDTW_INLINE V term(V a) { return F::mul(slope(a), inner(a)); }
+  static SDTW_INLINE V add(V total, V a) {
+    return F::fma(slope(a), inner(a), total);
+  }
+  static SDTW_INLINE V rest(V a, V c) {
+    const V s = slope(a), b = inner(a);
+    const V of_product = F::fused(s, b, F::sub(F::set1(0), c));
+    return F::fma(s, F::sub(F::sub(a, b), half(s)), of_product);
+  }
+  static constexpr double kFactor = 1;
+  static SDTW_INLINE V slope(V a) {
+    return F::max(F::min(a, F::set1(1)), F::set1(-1));
+  }
+  static SDTW_INLINE V bend(V a, V v) {
+    return F::pick(Absolutes<F>::term(a), F::set1(1), v, F::set1(0));
+  }
+  static constexpr bool kCurved = true;
+  static double difference(double term) {
+    return term < 0.5 ? std::sqrt(2 * term) : term + 0.5;
+  }
+  template <class T>
+  static double farthest() {
+    return std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  static SDTW_INLINE V half(V s) { return F::mul(F::set1(0.5), s); }
+  static SDTW_INLINE V inner(V a) { return F::sub(a, half(slope(a))); }
+};
+
 // What distances are cut at that are roots of sums of squares.
 template <class T>
 double largest_root() {
@@ -142,10 +184,12 @@ struct Euclidean {
 
 using SqEuclidean = SumOf<Squares>;
 using Manhattan = SumOf<Absolutes>;
+using Huber = SumOf<Hubers>;
 
 // fn of the cost of this kind, which is not explicit.
 template <class Fn>
 SDTW_INLINE auto with_cost(CostKind kind, Fn fn) {
+  if (kind == CostKind::kHuber) return fn(Huber());
   if (kind == CostKind::kManhattan) return fn(Manhattan());
   if (kind == CostKind::kEuclidean) return fn(Euclidean());
   return fn(SqEuclidean());
