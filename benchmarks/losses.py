@@ -101,7 +101,7 @@ class Benchmark(harness.Benchmark):
         """Every cost that has a name, with its gradients, in Chainer."""
         for problem in self.problems(COSTS):
             arrays = problem.arrays()
-            names = ["sqeuclidean", "euclidean", "manhattan"]
+            names = list(sdtw_cpu.costs.COSTS)
             if problem.d > 1:
                 names.append("cosine")
             calls = {

@@ -73,9 +73,11 @@ def value(
         y: ``(B, n, d)``, same type.
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
         cost: ``"sqeuclidean"``, ``||x[i] - y[j]||^2``; ``"euclidean"``, the
-            root of that; or ``"manhattan"``, the sum of ``|x[i] - y[j]|``.
-            Where elements coincide, the derivative of the last two is taken
-            to be 0.
+            root of that; ``"manhattan"``, the sum of ``|x[i] - y[j]|``; or
+            ``"huber"``, the sum of ``(x[i] - y[j])**2 / 2``, or of
+            ``|x[i] - y[j]| - 1/2`` where the difference is beyond 1. Where
+            elements coincide, the derivatives of the Euclidean and the
+            Manhattan cost are taken to be 0.
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``.
         y_length: The same for ``y``.

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from large_cost_solver import STEPS
 
+from sdtw_cpu import checks
+
 # Bits of exponent, cost / (gamma ln 2), that the costs of a path may add up
 # to where mantissas and exponents are computed with in float64.
 BITS = 2.0**47
-COSTS = ("explicit", "sqeuclidean", "euclidean", "manhattan")
+COSTS = ("explicit", *checks.COSTS)
 
 
 @dataclass
@@ -54,7 +56,9 @@ class Problem:
 def problem(index, seed=0):
     """One of any number of problems; the same for the same numbers."""
     rng = np.random.default_rng([seed, index])
-    cost = COSTS[(0, 1, 0, 2, 0, 3)[index % 6]]
+    cost = COSTS[0]
+    if index % 2:
+        cost = COSTS[1 + index // 2 % (len(COSTS) - 1)]
     dtype = (np.float64, np.float32)[index // 6 % 2]
     size = int(rng.integers(1, 4))
     longest = 37 if index % 20 == 19 else 13

@@ -140,9 +140,16 @@ def costs_of_series(x, y, cost):
     differences = differences.reshape(a.shape)
     if cost == "manhattan":
         return abs(a).sum(axis=2), power, np.sign(differences), differences
+    if cost == "huber":
+        one = 1 << -power
+        slopes = a.clip(-one, one)
+        terms = slopes * (2 * a - slopes)
+        slopes = differences.clip(-1, 1)
+        return terms.sum(axis=2), 2 * power - 1, slopes, differences
     squares = (a * a).sum(axis=2)
     if cost == "sqeuclidean":
         return squares, 2 * power, 2 * differences, differences
+    assert cost == "euclidean", f"there are no formulas of {cost} here"
     digits = 128
     roots = np.empty(squares.shape, object)
     lengths = np.ones(squares.shape, Long)

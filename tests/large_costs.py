@@ -65,7 +65,7 @@ def expected(given):
         else:
             pair = [a[b, :k] for a, k in zip(given.arrays, ends)]
             moves = [a[b, :k] for a, k in zip(given.direction, ends)]
-            cost, power, slopes, _ = costs_of_series(*pair, given.cost)
+            cost, power, slopes, apart = costs_of_series(*pair, given.cost)
             cost = np.where(inside, cost, None)
             moves = Long(moves[0])[:, None] - Long(moves[1])[None]
             z = (slopes * moves).sum(axis=2)
@@ -82,7 +82,7 @@ def expected(given):
             gradient_scales[0][b] = 1
             change_scales[0][b] = steep
             continue
-        bends = _bends(given.cost, cost, power, slopes, moves, z)
+        bends = _bends(given.cost, cost, power, slopes, apart, moves, z)
         first = e[..., None] * slopes
         second = change[..., None] * slopes + e[..., None] * bends
         size_of = np.where(met[..., None], abs(slopes), 0)
@@ -107,12 +107,15 @@ def expected(given):
     return Expected(value, tangent, tuple(gradients), tuple(changes), scales)
 
 
-def _bends(cost, integers, power, slopes, moves, z):
+def _bends(cost, integers, power, slopes, differences, moves, z):
     """The derivatives of slopes along a direction."""
     if cost == "sqeuclidean":
         return 2 * moves
     if cost == "manhattan":
         return 0 * moves
+    if cost == "huber":
+        return np.where(abs(differences) <= 1, moves, 0)
+    assert cost == "euclidean", f"there are no formulas of {cost} here"
     lengths = np.full(integers.shape, np.inf, Long)
     for at, root in np.ndenumerate(integers):
         if root:

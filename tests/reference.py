@@ -58,6 +58,11 @@ def cost_and_slopes(x, y, cost):
         return (a**2).sum(axis=-1), 2 * a
     if cost == "manhattan":
         return abs(a).sum(axis=-1), np.sign(a)
+    if cost == "huber":
+        small, size = abs(a) <= 1, abs(a)
+        term = np.where(small, a**2 / 2, size - 0.5)
+        return term.sum(axis=-1), np.where(small, a, np.sign(a))
+    assert cost == "euclidean", f"there are no formulas of {cost} here"
     c = np.sqrt((a**2).sum(axis=-1))
     return c, a / np.where(c == 0, 1, c)[..., None]
 
@@ -310,6 +315,7 @@ def tangents(
             "euclidean": (moves - slopes * z[..., None])
             / np.where(c == 0, np.inf, c)[..., None],
             "manhattan": 0 * moves,
+            "huber": np.where(abs(differences(x, y)) <= 1, moves, 0),
         }
         changes = bends[cost] * (grad * e)[..., None]
     elif isinstance(direction, str):

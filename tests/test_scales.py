@@ -7,6 +7,7 @@ import pytest
 import reference
 
 from sdtw_cpu.barycenter import sdtw_barycenter
+from sdtw_cpu.costs import COSTS
 
 pytest.importorskip("sklearn")
 estimators = chainer_sdtw.estimators
@@ -65,7 +66,10 @@ def squared(x, y):
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(
     ("cost", "power"),
-    [("sqeuclidean", 2), ("euclidean", 1), ("manhattan", 1), (squared, 2)],
+    [
+        *((name, kind.degree) for name, kind in COSTS.items() if kind.degree),
+        (squared, 2),
+    ],
 )
 def test_units_of_series_do_not_matter(walks, scale, cost, power):
     results = [
@@ -77,6 +81,27 @@ def test_units_of_series_do_not_matter(walks, scale, cost, power):
     ]
     assert abs(results[0] - walks[0]).max() > 0.1
     np.testing.assert_allclose(results[1], results[0], rtol=1e-6, atol=1e-6)
+
+
+def test_small_and_large_series_under_the_huber_cost(walks):
+    """Barycenters are those of the costs that it is alike."""
+    for scale, cost, factor in (
+        (2.0**-30, "sqeuclidean", 2.0),
+        (2.0**20, "manhattan", 1.0),
+    ):
+        power = COSTS[cost].degree
+        results = [
+            chainer_sdtw.barycenter(
+                scale * walks,
+                gamma=gamma * scale**power,
+                init=scale * walks[0],
+                cost=name,
+            )
+            / scale
+            for name, gamma in (("huber", 0.5), (cost, 0.5 * factor))
+        ]
+        assert abs(results[0] - walks[0]).max() > 0.1
+        np.testing.assert_allclose(results[1], results[0], atol=1e-3)
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -33,7 +33,6 @@ SANITIZER = "/usr/local/cuda/bin/compute-sanitizer"
 SIZES = ((1, 40), (31, 33), (70, 45))
 FEATURES = (1, 3)
 GAMMAS = (1.0, 0.01, 0.0)
-COSTS = ("sqeuclidean", "euclidean", "manhattan")
 TOLERANCES = {"float32": 1e-5, "float64": 1e-9}
 PAIRS = 2
 
@@ -82,7 +81,7 @@ def problems(sizes, features, gammas, dtypes):
         name = f"{dtype} {m} x {n}, gamma {gamma:g}"
         matrices = random.random((PAIRS, m, n)).astype(dtype)
         yield f"{name}, costs", (matrices,), gamma, {}
-        for d, cost in itertools.product(features, COSTS):
+        for d, cost in itertools.product(features, sdtw_cpu.costs.COSTS):
             arrays = tuple(
                 random.standard_normal((PAIRS, length, d)).astype(dtype)
                 for length in (m, n)

@@ -23,6 +23,8 @@ KINDS = {
     "Manhattan, univariate": ("manhattan", True),
     "Euclidean": ("euclidean",),
     "Manhattan": ("manhattan",),
+    "Huber, univariate": ("huber", True),
+    "Huber": ("huber",),
 }
 
 

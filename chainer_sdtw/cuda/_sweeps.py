@@ -49,7 +49,7 @@ def value(
         x: ``(B, m, d)`` float32 or float64; copied if not C-contiguous.
         y: ``(B, n, d)``, same type, on the same device.
         gamma: Smoothing, >= 0, in units of the cost; 0 is DTW itself.
-        cost: ``'sqeuclidean'``, ``'euclidean'`` or ``'manhattan'``.
+        cost: One of :data:`sdtw_cpu.costs.COSTS`.
         x_length: ``(B,)`` integers, the valid length of each padded series
             in ``x``, from 1 to ``m``; None means ``m``. On the host they are
             checked. On the device they are not, as that would mean to wait:

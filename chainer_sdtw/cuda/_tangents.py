@@ -76,7 +76,7 @@ def tangent(
             costs themselves; or a matrix for each pair or for all, ``(B, m,
             n)`` or ``(1, m, n)``, for the costs to change by.
         gamma: Smoothing, >= 0, in units of the cost.
-        cost: ``'sqeuclidean'``, ``'euclidean'`` or ``'manhattan'``.
+        cost: One of :data:`sdtw_cpu.costs.COSTS`.
         x_length: ``(B,)`` integers, as for :func:`value`.
         y_length: The same for ``y``.
         band: As for :func:`value`.

@@ -87,8 +87,12 @@ struct Manhattan : Cost<T, Manhattan<T>> {
 // s (a - s / 2), with the slope s.
 template <class T>
 struct Huber : Cost<T, Huber<T>> {
+  static constexpr int kUnroll = sizeof(T) == 8 ? 1 : 2;
+
   static SDTW_DEVICE T term(T a) { return product(slope(a), inner(a)); }
-  static SDTW_DEVICE T slope(T a) { return a > 1 ? T(1) : a < -1 ? T(-1) : a; }
+  static SDTW_DEVICE T slope(T a) {
+    return fabs(a) > 1 ? copysign(T(1), a) : a;
+  }
   static SDTW_DEVICE T add(T total, T a) {
     return fused(slope(a), inner(a), total);
   }

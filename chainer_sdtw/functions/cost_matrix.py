@@ -16,6 +16,9 @@ def cost_matrix(x: Series, y: Series, cost: Cost = "sqeuclidean") -> Variable:
     ``'sqeuclidean'``  :math:`C_{ij} = \\|x_i - y_j\\|^2`
     ``'euclidean'``    :math:`C_{ij} = \\|x_i - y_j\\|`
     ``'manhattan'``    :math:`C_{ij} = \\sum_k |x_{ik} - y_{jk}|`
+    ``'huber'``        :math:`C_{ij} = \\sum_k h(x_{ik} - y_{jk})`, where
+                       :math:`h(a)` is :math:`a^2 / 2` for
+                       :math:`|a| \\le 1` and :math:`|a| - 1 / 2` beyond
     ``'cosine'``       :math:`C_{ij} = 1 - \\langle x_i, y_j \\rangle /
                        (\\|x_i\\| \\|y_j\\|)`; a zero vector has the cost 1 to
                        any other, 0 to another zero vector

@@ -69,8 +69,8 @@ def soft_dtw(
             same type: float16 (computed in float32), float32 or float64.
         gamma (float): Smoothing, >= 0, in units of the cost.
         cost (str or callable): ``'sqeuclidean'``, ``'euclidean'``,
-            ``'manhattan'``, ``'cosine'``, or a function of two variables
-            ``(B, m, d)`` and ``(B, n, d)`` that returns a variable
+            ``'manhattan'``, ``'huber'``, ``'cosine'``, or a function of two
+            variables ``(B, m, d)`` and ``(B, n, d)`` that returns a variable
             ``(B, m, n)``; see :func:`~chainer_sdtw.cost_matrix`.
         bandwidth (int or :ref:`ndarray`): The radius of Sakoe and Chiba's
             band, or ``(B,)`` of them: of the alignments only those count

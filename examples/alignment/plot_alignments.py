@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import SoftDTWLoss
+from sdtw_cpu.costs import COSTS
 
-COSTS = ["sqeuclidean", "euclidean", "manhattan", "cosine"]
+NAMES = [*COSTS, "cosine"]
 
 
 def load(args):
@@ -100,7 +101,7 @@ def parse_args(argv):
     parser.add_argument(
         "--cost",
         nargs="+",
-        choices=COSTS,
+        choices=NAMES,
         default=["sqeuclidean", "euclidean"],
         help="costs, a row for each (default: sqeuclidean euclidean)",
     )

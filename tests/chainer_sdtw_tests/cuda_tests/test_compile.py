@@ -10,6 +10,7 @@ import pytest
 
 from chainer_sdtw.cuda import _modules
 from chainer_sdtw.cuda._variants import Variant
+from sdtw_cpu.costs import COSTS
 
 ROOT = Path(__file__).parents[3]
 LIBRARIES = nvrtc.libraries()
@@ -32,14 +33,19 @@ def variants(types, *costs):
 VARIANTS = variants(
     TYPES, ("sqeuclidean", True), ("sqeuclidean",), ("explicit",)
 )
-# Compiled for fewer architectures, as it takes long.
+# Compiled for fewer architectures, as it takes long. Of single numbers the
+# Euclidean cost is computed as the Manhattan one.
+COSTS_OF_FEATURES = [(name,) for name in COSTS if name != "sqeuclidean"]
+COSTS_OF_NUMBERS = [
+    (name, True) for name in COSTS if name not in ("sqeuclidean", "euclidean")
+]
 MORE_VARIANTS = [
-    *variants(TYPES[:2], ("euclidean",), ("manhattan",)),
+    *variants(TYPES[:2], *COSTS_OF_FEATURES),
     *variants(TYPES, ("explicit", False, True)),
 ]
 OTHER_VARIANTS = [
-    *variants(TYPES[2:], ("euclidean",), ("manhattan",)),
-    *variants(TYPES, ("manhattan", True)),
+    *variants(TYPES[2:], *COSTS_OF_FEATURES),
+    *variants(TYPES, *COSTS_OF_NUMBERS),
 ]
 # Every architecture by the newest compiler that knows it, and the most used
 # one by the others too.

@@ -10,6 +10,7 @@ from reference import make
 import sdtw_cpu
 from chainer_sdtw import cuda
 from chainer_sdtw.cuda import _plan, _tangents
+from sdtw_cpu.checks import COSTS
 
 if cuda_on_cpu.unsupported():
     pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
@@ -105,7 +106,7 @@ def directions(rng, x, y):
 
 
 @pytest.mark.parametrize("d", [1, 3])
-@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+@pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tangents(device, rng, dtype, cost, d):
     x, y = make(rng, "series", 3, 35, 45, d, dtype)

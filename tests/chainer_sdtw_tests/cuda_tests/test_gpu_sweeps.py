@@ -13,6 +13,7 @@ from reference import make
 import sdtw_cpu
 from chainer_sdtw import cuda
 from chainer_sdtw.cuda import _plan, _tangents
+from sdtw_cpu.checks import COSTS
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
 KINDS = ("univariate", "multivariate", "explicit")
@@ -89,7 +90,7 @@ def test_values_and_gradients(rng, dtype, gamma, d):
 
 @attr.gpu
 @pytest.mark.parametrize("d", [1, 2, 17, 64])
-@pytest.mark.parametrize("cost", ["euclidean", "manhattan"])
+@pytest.mark.parametrize("cost", COSTS[1:])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_costs(rng, dtype, cost, d):
     x, y = make(rng, "series", 5, 100, 77, d, dtype)
@@ -132,7 +133,7 @@ def test_tangents_from_cost(rng, dtype, gamma):
 
 @attr.gpu
 @pytest.mark.parametrize("d", [1, 3])
-@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+@pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tangents(rng, dtype, cost, d, monkeypatch):
     x, y = make(rng, "series", 3, 70, 45, d, dtype)

@@ -12,6 +12,7 @@ import reference
 from chainer import Variable, gradient_check, testing
 
 import sdtw_cpu
+from chainer_sdtw._engine import costs
 
 DTYPES = [np.float16, np.float32, np.float64]
 REDUCE = {"mean": np.mean, "sum": np.sum, "no": np.copy}
@@ -35,9 +36,7 @@ OPTIONS = {
     "plain": {},
     "ragged": {"x_length": [4, 2], "y_length": [1, 3]},
     "ragged-euclidean": {"x_length": [4, 2], "cost": "euclidean"},
-    "euclidean": {"cost": "euclidean"},
-    "manhattan": {"cost": "manhattan"},
-    "cosine": {"cost": "cosine"},
+    **{name: {"cost": name} for name in costs.NAMES[1:]},
     "function": {"cost": inner_product},
     "band": {"bandwidth": 1, "cost": "euclidean"},
     "ragged-band": {"bandwidth": [0, 1], "y_length": [3, 2]},

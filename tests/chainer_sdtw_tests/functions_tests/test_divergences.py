@@ -258,7 +258,7 @@ def test_errors(pair, divergence, loss):
         divergence(x, y[:2])
     for option, message in (
         ({"reduce": "all"}, "reduce must be"),
-        ({"cost": "huber"}, "cost must be 'sqeuclidean', 'euclidean', "),
+        ({"cost": "hamming"}, "cost must be 'sqeuclidean', 'euclidean', "),
         ({"bandwidth": -1}, "bandwidth must be >= 0"),
         ({"x_length": [7, 1, 1]}, "x_length must be from 1 to 6, got 7 at 0"),
     ):

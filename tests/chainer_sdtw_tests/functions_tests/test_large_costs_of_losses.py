@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from chainer import Variable
 
+from sdtw_cpu.checks import COSTS
+
 SPIKE = 1e7
 
 
@@ -51,7 +53,7 @@ def test_spikes_forbid_and_no_more(loss, pair):
         np.testing.assert_allclose(a, b, tolerance, tolerance * abs(b).max())
 
 
-@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+@pytest.mark.parametrize("cost", COSTS)
 def test_matrices_of_losses(cost, pair):
     x, y = pair
     matrix = chainer_sdtw.pairwise_soft_dtw(x, y, cost=cost)

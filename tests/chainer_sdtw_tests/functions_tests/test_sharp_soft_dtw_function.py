@@ -10,6 +10,7 @@ import reference
 from chainer import Variable
 
 from chainer_sdtw import cost_matrix, mean_cost, sharp_soft_dtw
+from sdtw_cpu.checks import COSTS
 
 
 @pytest.mark.parametrize("name", {**checks.OPTIONS, **checks.MASKS})
@@ -30,7 +31,7 @@ def test_derivatives_of_the_mean_cost(name):
 
 
 @pytest.mark.parametrize("gamma", [0, 0.01, 1.0, 1e15])
-@pytest.mark.parametrize("cost", ["sqeuclidean", "euclidean", "manhattan"])
+@pytest.mark.parametrize("cost", COSTS)
 def test_expected_cost(pair, cost, gamma):
     lengths = {"x_length": [6, 1, 4], "y_length": [5, 5, 2]}
     options = {"cost": cost, **lengths}
