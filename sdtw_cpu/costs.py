@@ -17,6 +17,7 @@ then it has functions of the same names that differentiate, as in
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterator
 from types import ModuleType
 from typing import ClassVar, Literal
@@ -39,7 +40,7 @@ __all__ = [
 CostName = Literal["sqeuclidean", "euclidean", "manhattan", "huber"]
 
 
-class Cost:
+class Cost(metaclass=abc.ABCMeta):
     """A cost between elements of series.
 
     Attributes:
@@ -54,26 +55,26 @@ class Cost:
     by_cost: ClassVar[bool] = False
     curved: ClassVar[bool] = True
 
+    @abc.abstractmethod
     def term(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
         """Return what one feature adds."""
-        raise NotImplementedError
 
     def finish(self, total: FloatArray, xp: ModuleType) -> FloatArray:
         """Return the cost, of a sum of terms."""
         return total
 
+    @abc.abstractmethod
     def slope(self, difference: FloatArray, xp: ModuleType) -> FloatArray:
         """Return the derivative with respect to a feature, but for a factor.
 
         This may be the array of the difference itself.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def bend(
         self, difference: FloatArray, direction: FloatArray, xp: ModuleType
     ) -> FloatArray:
         """Return the derivative of the slope along a direction."""
-        raise NotImplementedError
 
     def scaled(
         self, weight: FloatArray, cost: FloatArray | None, xp: ModuleType
@@ -93,9 +94,10 @@ class Cost:
     ) -> FloatArray:
         """Return the derivative of the same along a direction of the cost.
 
-        Of use where ``by_cost`` is true.
+        It is 0 unless ``by_cost`` is true.
         """
-        raise NotImplementedError
+        tangent: FloatArray = xp.zeros_like(weight)
+        return tangent
 
     def matrix(
         self, x: FloatArray, y: FloatArray, xp: ModuleType = np

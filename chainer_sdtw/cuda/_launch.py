@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ class SweepArguments(NamedTuple):
     direction_stride: np.int64
 
 
-class Tape:
+class Tape(metaclass=abc.ABCMeta):
     """What a value or tangent sweep keeps for its adjoint. Opaque.
 
     It refers to the arrays that it was made from, which must not change
@@ -71,9 +72,9 @@ class Tape:
         return f"{type(self).__name__}(nbytes={self.nbytes})"
 
     @property
+    @abc.abstractmethod
     def nbytes(self) -> int:
         """Bytes kept besides the input arrays."""
-        raise NotImplementedError
 
 
 def check_tape(tape: object, dual: bool) -> None:
