@@ -39,10 +39,11 @@ struct Directions : Strips<F, G> {
   }
 
   // What the direction of the series or of the costs makes of the costs, zero
-  // in padding; and the distances, if these are roots of sums.
+  // in padding; and, where costs are roots of sums, the factors of gradients:
+  // the inverse costs. Either array may be null.
   template <class C>
   static void series_directions(const Group<T>& g, int row, int t0, int t1,
-                                T* direction, T* distance) {
+                                T* direction, T* factor) {
     using N = typename C::template Term<F>;
     const bool series = g.direction == Direction::kSeries;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
@@ -52,8 +53,8 @@ struct Directions : Strips<F, G> {
     const V minus_cut = F::sub(F::set1(0), cut);
     const V zero = F::set1(0);
     const V limit = F::set1((T)g.limit);
-    const V factor = F::set1((T)C::kFactor);
-    for (int t = t0; t < t1; ++t, direction += kTile) {
+    const V slope_factor = F::set1((T)C::kFactor);
+    for (int t = t0; t < t1; ++t) {
       V sum[R], dot[R];
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) sum[r] = dot[r] = zero;
@@ -73,16 +74,19 @@ struct Directions : Strips<F, G> {
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
         V c = sum[r];
-        V d = F::mul(dot[r], factor);
+        V d = F::mul(dot[r], slope_factor);
         if (C::kRoot) {
           c = F::sqrt(c);
-          F::store(distance + (ptrdiff_t)(t - t0) * kTile + r * L, c);
-          d = F::mul(d, inverse(c));
+          const V by_cost = inverse(c);
+          if (factor) F::store(factor + r * L, by_cost);
+          d = F::mul(d, by_cost);
         }
         if (!series) d = c;
         if (g.capped) d = F::mul(d, F::leq(c, limit));
-        F::store(direction + r * L, d);
+        if (direction) F::store(direction + r * L, d);
       }
+      if (direction) direction += kTile;
+      if (factor) factor += kTile;
     }
   }
 
@@ -98,8 +102,7 @@ struct Directions : Strips<F, G> {
     T* to = scratch.direction;
     if (g.direction != Direction::kExplicit)
       with_cost(g.cost, [&](auto cost) {
-        series_directions<decltype(cost)>(g, row, t0, t1, to,
-                                          scratch.distance);
+        series_directions<decltype(cost)>(g, row, t0, t1, to, nullptr);
       });
     else if (g.is_double)
       explicit_directions<double>(g, row, t0, t1, to);

@@ -37,21 +37,21 @@ struct Gradients : Strips<F, G> {
           F::store(et + i, F::add(F::load(et + i), F::load(e + i)));
       return;
     }
-    // The alignment's tangent has taken the direction's place. Make it again,
-    // and the distances, in the memory of the exponents, which have served.
-    T* z = scratch.exponent;
+    // The alignment's tangent has taken the direction's place. The direction
+    // is made again in that of the exponents, which are no longer needed.
+    T* z = has_tangent ? scratch.exponent : nullptr;
     Directions<F, G>::template series_directions<C>(g, strip * G::kRows, t0,
-                                                    t1, z, scratch.distance);
+                                                    t1, z, scratch.factor);
     for (ptrdiff_t i = 0; i < size; i += L) {
-      const V by = Directions<F, G>::inverse(F::load(scratch.distance + i));
+      const V factor = F::load(scratch.factor + i);
       const V mass = F::load(e + i);
-      const V p = F::mul(mass, by);
+      const V p = F::mul(mass, factor);
       F::store(e + i, p);
       if (!has_tangent) continue;
       V q = F::load(et + i);
       if (series) q = F::fnma(p, F::load(z + i), q);
       if (cost) q = F::add(q, mass);
-      F::store(et + i, F::mul(q, by));
+      F::store(et + i, F::mul(q, factor));
     }
   }
 

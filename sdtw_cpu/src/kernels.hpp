@@ -128,10 +128,10 @@ struct Scratch {
   T* mass;       // running state of the adjoint sweep
   T* gy;         // running state of gy
   // For the tangent sweeps: a segment's direction, later its alignment's
-  // tangent; the tangents of the shares; a segment's distances (kEuclidean).
+  // tangent; and the tangents of the shares.
   T* direction;
   T* share_tangents;
-  T* distance;
+  T* factor;  // of each cell's gradient, where costs are roots of sums
 };
 
 template <class T>

@@ -136,10 +136,10 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   s.state = scratch.state.get(6 * tile);
   s.edge = edge_in(scratch.edge, group);
   if (in_.tangent()) s.direction = scratch.direction.get(segment);
-  if (is_root(g.cost)) s.distance = scratch.distance.get(segment);
   const size_t shares_size = g.block * 3 * segment;
   if (back || in_.tangent()) s.shares = scratch.shares.get(shares_size);
   if (!back) return;
+  if (is_root(g.cost)) s.factor = scratch.factor.get(segment);
   if (in_.tangent())
     s.share_tangents = scratch.share_tangents.get(shares_size);
   s.mass = scratch.mass.get(6 * tile);

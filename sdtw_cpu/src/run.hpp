@@ -15,7 +15,7 @@ namespace sdtw {
 template <class T>
 struct ThreadScratch {
   Buffer<T> fraction, exponent, shares, edge, state, mass, gy;
-  Buffer<T> direction, share_tangents, distance;
+  Buffer<T> direction, share_tangents, factor;
   Scratch<T> scratch;
 };
 
