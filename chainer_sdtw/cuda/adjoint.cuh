@@ -22,14 +22,14 @@ struct Mass {
                         Shared<T> to_above, Shared<T> y_sums) {
     const int lane = threadIdx.x;
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
-      T left[kGroup], up[kGroup], across[kGroup], edge[kGroup];
+      T left[kGroup], up[kGroup], diagonal_share[kGroup], edge[kGroup];
       T left_tangent[kGroup], up_tangent[kGroup], edge_tangent[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) {
         const int at = (step0 + i) * kStride + lane;
         left[i] = plane[at];
         up[i] = plane[kPlane + at];
-        across[i] = plane[2 * kPlane + at];
+        diagonal_share[i] = plane[2 * kPlane + at];
         edge[i] = from_below[step0 + i];
         if (kDual) {
           left_tangent[i] = plane[3 * kPlane + at];
@@ -48,27 +48,28 @@ struct Mass {
           if (lane == kRows - 1) below_tangent = edge_tangent[i];
           const T tangent = keep_tangent + below_tangent;
           // A share p changes by -p (its tangent - their mean) / gamma.
-          const T steep = product(e, inverse_gamma);
+          const T e_per_gamma = product(e, inverse_gamma);
           const T mean =
               fused(up[i], up_tangent[i], product(left[i], left_tangent[i]));
-          keep_tangent = product(
-              left[i], fused(sum(mean, -left_tangent[i]), steep, tangent));
-          hand_tangent =
-              fused(up[i], fused(sum(mean, -up_tangent[i]), steep, tangent),
-                    diagonal_tangent);
-          diagonal_tangent = product(across[i], fused(mean, steep, tangent));
+          keep_tangent = product(left[i], fused(sum(mean, -left_tangent[i]),
+                                                e_per_gamma, tangent));
+          hand_tangent = fused(
+              up[i], fused(sum(mean, -up_tangent[i]), e_per_gamma, tangent),
+              diagonal_tangent);
+          diagonal_tangent =
+              product(diagonal_share[i], fused(mean, e_per_gamma, tangent));
           plane[kPlane + step * kStride + lane] = tangent;
         }
         keep = product(left[i], e);
         hand = fused(up[i], e, diagonal);
-        diagonal = product(across[i], e);
+        diagonal = product(diagonal_share[i], e);
         if (kUnivariate) {
           const T y = weights.series[step + kRows - 1 - lane];
           const T a = PairCost::slope(sum(weights.x, -y));
           x_sum = fused(e, a, x_sum);
-          T travelling = __shfl_down_sync(0xffffffffu, y_sum, 1);
-          if (lane == kRows - 1) travelling = 0;
-          y_sum = fused(-e, a, travelling);
+          T y_sum_below = __shfl_down_sync(0xffffffffu, y_sum, 1);
+          if (lane == kRows - 1) y_sum_below = 0;
+          y_sum = fused(-e, a, y_sum_below);
         } else if (PairCost::kRoot) {
           plane[step * kStride + lane] =
               product(e, weights.factor(step, lane)[0]);
@@ -93,8 +94,8 @@ struct Mass {
 
 // The progress of the strip below when it is done with a segment on its way
 // back, or has added to the gradient of all its columns in that segment.
-SDTW_DEVICE int done_below(const Arguments& args, const Strip& s, int q,
-                           bool gradient = false) {
+SDTW_DEVICE int progress_below(const Arguments& args, const Strip& s, int q,
+                               bool gradient = false) {
   const int rows = min(s.m - s.row - kRows, kRows);
   const int end = columns_of(args, s, kLastBelow).end;
   const int first = s.segment_of(columns_of(args, s, kBelow).begin);
@@ -107,12 +108,12 @@ SDTW_DEVICE int done_below(const Arguments& args, const Strip& s, int q,
 SDTW_DEVICE void load_masses(const Arguments& args, const Strip& s,
                              Global<T> masses, int j, Shared<T> to) {
   const Span columns = columns_of(args, s, kRows - 1);
-  const bool handed = !s.last() && columns.has(j) &&
-                      j >= columns_of(args, s, kBelow).begin - 1;
+  const bool has_below = !s.last() && columns.has(j) &&
+                         j >= columns_of(args, s, kBelow).begin - 1;
   SDTW_UNROLL
   for (int k = 0; k < kMasses; ++k)
     to[k * kSteps] =
-        handed
+        has_below
             ? load_fresh(masses, (long long)k * args.edge + j - columns.begin)
             : T(0);
 }
@@ -138,7 +139,7 @@ SDTW_DEVICE void gradients_of_segment(const Arguments& args, const Strip& s,
     for (int half = kHelpers == 2 ? 0 : last; half <= last; ++half) {
       if (threadIdx.x % 32 == 0 && !bottom)
         await(progress_of(args, s, s.index + 1, true),
-              done_below(args, s, half ? q : q - 1, true));
+              progress_below(args, s, half ? q : q - 1, true));
       __syncwarp();
       gradient_of_columns(args, s, g.y + (long long)s.b * args.n * args.d,
                           series + (helper - 1) * kStage, plane, q, half,
@@ -162,9 +163,9 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
   const Shared<T> y_sums = take<T>(memory, kSteps);
 
   const double value = g.result[s.b];
-  const bool reached = value - value == 0 || !(kExplicit || args.band);
-  const T grad = reached ? (T)g.grad[s.b] : T(0);
-  const T grad_tangent = kDual && reached ? (T)g.grad_tangent[s.b] : T(0);
+  const bool has_path = value - value == 0 || !(kExplicit || args.band);
+  const T grad = has_path ? (T)g.grad[s.b] : T(0);
+  const T grad_tangent = kDual && has_path ? (T)g.grad_tangent[s.b] : T(0);
   const T inverse_gamma = (T)(args.rate * 0.6931471805599453);
   const int lane = threadIdx.x;
   const bool sweeps = threadIdx.x < kRows;
@@ -184,17 +185,18 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
           set_of(planes, kAdjointPlanes, s.segments() - 1) + kPlane);
     __syncthreads();
   }
-  const Strip drawn = s;
+  const Strip own_strip = s;
   for (int q = s.segments() - 1;; --q) {
     // Read again in every turn: what the compiler derives from it before the
     // loop would take too many registers.
-    const Strip s = kHelpers ? (Strip)shared_strip[0] : drawn;
+    const Strip s = kHelpers ? (Strip)shared_strip[0] : own_strip;
     if (q <= s.first_segment - kSets) break;
     if (sweeps && q >= s.first_segment) {
       const Global<T> masses = cast<T>(running_edge(args, s));
       if (kUnivariate) weights.load_series(s, q);
       if (lane == 0 && !bottom)
-        await(progress_of(args, s, s.index + 1), done_below(args, s, q - 1));
+        await(progress_of(args, s, s.index + 1),
+              progress_below(args, s, q - 1));
       __syncwarp();
       const int j = s.column(q * kSteps + lane);
       const Span columns = columns_of(args, s, kAbove);

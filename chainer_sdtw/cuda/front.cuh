@@ -108,7 +108,7 @@ SDTW_DEVICE void load_edge(const Arguments& args, const Strip& s, int q,
   above[lane] = p;
 }
 
-// Sets of planes take turns.
+// The planes of a segment: sets of them take turns.
 SDTW_DEVICE Shared<T> set_of(Shared<T> planes, int count, int q) {
   return planes + q % kSets * count * kPlane;
 }

@@ -1,4 +1,4 @@
-// Rows, steps and threads, and what they share memory for.
+// How many rows, steps and threads there are, and what lies in shared memory.
 #pragma once
 
 #include "options.cuh"
@@ -62,7 +62,7 @@ constexpr int kAdjointPlanes = kDual                           ? 5
                                                                : 3;
 // Masses that are handed on: of the alignment and, if so, of its tangent.
 constexpr int kMasses = kDual ? 2 : 1;
-constexpr int kInverseGap = kSets == 2 ? 0 : kStage - kHalf * kStride;
-static_assert(kInverseGap >= 0, "staging");
+constexpr int kFactorGap = kSets == 2 ? 0 : kStage - kHalf * kStride;
+static_assert(kFactorGap >= 0, "staging");
 
 }  // namespace

@@ -133,9 +133,9 @@ SDTW_DEVICE void weigh(const Rate<float>& rate, float c, float rest, float& f,
   r = fused(c, rate.low, r);
   r = fused(rest, rate.high, r);
   if (kLarge) {
-    const int more = round_to_int(r);
-    n += more;
-    r = sum(r, -(float)more);
+    const int carry = round_to_int(r);
+    n += carry;
+    r = sum(r, -(float)carry);
   }
   f = exp2_fraction(r);
 }

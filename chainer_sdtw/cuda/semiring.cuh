@@ -172,10 +172,10 @@ struct LogSpace {
     const T g_gap = beyond(diagonal, least);
     const T l_gap = beyond(left, least);
     const T first = fmin(fmin(u_gap, g_gap), l_gap);
-    const bool reached = least < infinity<T>();
-    const T u = reached ? weight_of(sum(u_gap, -first), rate) : T(0);
-    const T g = reached ? weight_of(sum(g_gap, -first), rate) : T(1);
-    const T l = reached ? weight_of(sum(l_gap, -first), rate) : T(0);
+    const bool has_path = least < infinity<T>();
+    const T u = has_path ? weight_of(sum(u_gap, -first), rate) : T(0);
+    const T g = has_path ? weight_of(sum(g_gap, -first), rate) : T(1);
+    const T l = has_path ? weight_of(sum(l_gap, -first), rate) : T(0);
     const T total = sum(sum(u, g), l);
     if (kShares) {
       const auto inverse = invert(total);

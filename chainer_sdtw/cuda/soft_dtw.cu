@@ -28,9 +28,9 @@
 // that its rows need, counted as without a band, and its edge the columns of
 // its last row. Cells of these segments outside of the band are forbidden.
 //
-// If that is too much, strips are gathered in slabs: of a slab only the edge
-// above it is kept (the coarse tape), and the rest (the fine tape) for one
-// slab at a time.
+// If the tape would be too large, strips are gathered in slabs: of a slab only
+// the edge above it is kept (the coarse tape), and the rest (the fine tape)
+// for one slab at a time.
 //
 // Kernels that compute in float leave pairs whose exponents float32 cannot
 // hold to those that compute in double. These need twice the tape and have

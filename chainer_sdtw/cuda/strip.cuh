@@ -1,4 +1,4 @@
-// The pair and the strip of a block.
+// The strip that a block works on, and how it is drawn.
 #pragma once
 
 #include "arguments.cuh"

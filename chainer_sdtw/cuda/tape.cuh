@@ -1,4 +1,4 @@
-// The tape, and how far strips are.
+// Where the tape of a pair is, and the progress of its strips.
 //
 // Per pair: edges of the strips of a slab, states of the strips of a slab,
 // edges above all slabs but the first, and one more edge that the strips of

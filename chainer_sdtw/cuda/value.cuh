@@ -35,8 +35,9 @@ SDTW_DEVICE void value_strip(const Arguments& args, const Strip& s,
       if (kUnivariate) weights.load_series(s, q);
       const Span columns = columns_of(args, s, kAbove);
       if (lane == 0 && s.index > args.strip_begin) {
-        const int all = s.segments_of(kRows, columns.end);
-        await(progress_of(args, s, s.index - 1), q + 2 < all ? q + 2 : all);
+        const int segments_above = s.segments_of(kRows, columns.end);
+        await(progress_of(args, s, s.index - 1),
+              q + 2 < segments_above ? q + 2 : segments_above);
       }
       __syncwarp();
       load_edge<S>(args, s, q, columns, above);

@@ -56,7 +56,7 @@ struct Weights {
   // Where the factor of a cell's gradient is, for the adjoint sweep.
   SDTW_DEVICE Shared<T> factor(int step, int row) const {
     const Shared<T> from = kSets == 2 ? fractions + 2 * kPlane : series;
-    return from + (step * kStride + step / kHalf * kInverseGap + row);
+    return from + (step * kStride + step / kHalf * kFactorGap + row);
   }
 
   // The weight of this lane's cell at a step of the segment; its cost in log

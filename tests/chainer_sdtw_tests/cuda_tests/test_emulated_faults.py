@@ -16,9 +16,9 @@ if cuda_on_cpu.unsupported():
 from cuda_on_cpu.sweeps import CPUDevice
 
 # Kind of cost, part of the kernels' text, and what takes its place.
-ABOVE = "await(progress_of(args, s, s.index - 1), q + 2 < all ? q + 2 : all);"
-BELOW = "await(progress_of(args, s, s.index + 1), done_below(args, s, q - 1));"
-COLUMNS = "done_below(args, s, half ? q : q - 1, true));"
+ABOVE = "q + 2 < segments_above ? q + 2 : segments_above);"
+BELOW = "progress_below(args, s, q - 1));"
+COLUMNS = "progress_below(args, s, half ? q : q - 1, true));"
 BARRIERS = {
     "after the edge above": (
         "univariate",
