@@ -44,7 +44,7 @@ struct Adjoint : Strips<F, G> {
         F::store(p + 2 * kTile + r * L, diagonal[r]);
       }
     }
-    SDTW_INLINE V arrived(int r, V below) const {
+    SDTW_INLINE V total(int r, V below) const {
       return F::add(
           keep[r],
           G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : below));
@@ -90,11 +90,11 @@ struct Adjoint : Strips<F, G> {
       }
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
-        const V e = mass.arrived(r, below);
+        const V e = mass.total(r, below);
         F::store(tile + r * L, e);
         const T* p = shares + r * 3 * L;
         if (kTangent) {
-          const V et = tangents.arrived(r, below_tangent);
+          const V et = tangents.total(r, below_tangent);
           F::store(tangent_tile + r * L, et);
           const T* q = share_tangents + r * 3 * L;
           tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
@@ -166,13 +166,13 @@ struct Adjoint : Strips<F, G> {
       with_cost(g.cost, [&](auto cost) {
         using C = decltype(cost);
         using N = typename C::template Term<F>;
-        using To = Gradients<F, G>;
-        To::template factors<C>(g, strip, t0, t1, scratch);
+        using Grad = Gradients<F, G>;
+        Grad::template factors<C>(g, strip, t0, t1, scratch);
         if (N::kCurved && g.direction == Direction::kSeries)
-          To::template gradients<N, N::kCurved>(g, strip, t0, t1, last,
-                                                scratch);
+          Grad::template gradients<N, N::kCurved>(g, strip, t0, t1, last,
+                                                  scratch);
         else
-          To::template gradients<N, false>(g, strip, t0, t1, last, scratch);
+          Grad::template gradients<N, false>(g, strip, t0, t1, last, scratch);
       });
     }
   }

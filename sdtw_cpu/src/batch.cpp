@@ -1,3 +1,5 @@
+// Each pair gets the format that holds it. The formats are swept one after the
+// other, and in the end pairs whose values are out of range in log space.
 #include "batch.hpp"
 
 #include <algorithm>
@@ -23,16 +25,16 @@ struct Batch::Impl {
   std::mutex busy;  // groups hold what a sweep is working on
   const Level& level = active();
   const int nthreads = num_threads();
-  const bool keep;
+  const bool keep_tape;
   std::vector<std::unique_ptr<FormatPlan<float>>> f32;
   std::vector<std::unique_ptr<FormatPlan<double>>> f64;
   // Pairs out of range; comes last, as it replaces results of the others.
   std::unique_ptr<FormatPlan<double>> log_space;
 
-  Impl(const Input& input, bool keep_tape) : in(input), keep(keep_tape) {
+  Impl(const Input& input, bool tape) : in(input), keep_tape(tape) {
     std::vector<Pair> pairs(in.batch);
-    const double cells =
-        (double)in.batch * (in.fused() ? (in.m + in.n) * in.d : in.m * in.n);
+    const double cells = (double)in.batch *
+                         (in.of_series() ? (in.m + in.n) * in.d : in.m * in.n);
     parallel(in.batch, cells, [&](Watch& watch, int64_t b) {
       Pair& p = pairs[b];
       p.index = b;
@@ -71,8 +73,8 @@ struct Batch::Impl {
            const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
            Semiring semiring, bool cap) {
     if (pairs.empty()) return;
-    to.emplace_back(
-        new FormatPlan<T>(in, sweeps, semiring, cap, keep, pairs, nthreads));
+    to.emplace_back(new FormatPlan<T>(in, sweeps, semiring, cap, keep_tape,
+                                      pairs, nthreads));
   }
 
   // Sweep again what is out of range, by its values, and replace its results.
@@ -82,8 +84,9 @@ struct Batch::Impl {
       if (!in_range(out[p.index], in.gamma)) pairs.push_back(p);
     log_space.reset();
     if (pairs.empty()) return;
-    log_space.reset(new FormatPlan<double>(
-        in, baseline().f64, Semiring::kLogSpace, true, keep, pairs, nthreads));
+    log_space.reset(new FormatPlan<double>(in, baseline().f64,
+                                           Semiring::kLogSpace, true,
+                                           keep_tape, pairs, nthreads));
     value(*log_space, out, tangent);
   }
 
@@ -109,7 +112,7 @@ struct Batch::Impl {
   // fn(sweeper, group, threads) for every group: groups side by side, or all
   // threads on one group after the other.
   template <class T, class Fn>
-  static void each(FormatPlan<T>& plan, Fn fn) {
+  static void for_each_group(FormatPlan<T>& plan, Fn fn) {
     Watch watch;
     const int n = threads_for(plan.work());
     const int count = (int)plan.groups.size();
@@ -129,23 +132,26 @@ struct Batch::Impl {
 
   template <class T>
   static void value(FormatPlan<T>& plan, double* out, double* tangent) {
-    each(plan, [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
-      sweeper.value(group, n);
-      for (int l = 0; l < group.g.pairs; ++l) {
-        const int64_t b = group.index[l];
-        const double v = out[b] = group.g.value[l];
-        if (tangent) tangent[b] = std::isinf(v) ? 0 : group.g.tangent[l];
-      }
-    });
+    for_each_group(plan,
+                   [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
+                     sweeper.value(group, n);
+                     for (int l = 0; l < group.g.pairs; ++l) {
+                       const int64_t b = group.index[l];
+                       const double v = out[b] = group.g.value[l];
+                       if (tangent)
+                         tangent[b] = std::isinf(v) ? 0 : group.g.tangent[l];
+                     }
+                   });
   }
 
   template <class T>
   static void adjoint(FormatPlan<T>& plan, const double* grad_value,
                       const double* grad_tangent, void* gx, void* gy,
                       void* e) {
-    each(plan, [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
-      sweeper.adjoint(group, n, grad_value, grad_tangent, gx, gy, e);
-    });
+    for_each_group(
+        plan, [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
+          sweeper.adjoint(group, n, grad_value, grad_tangent, gx, gy, e);
+        });
   }
 
   template <class C>

@@ -1,4 +1,4 @@
-// Batches of pairs.
+// The sweeps of a whole batch, which is what Python calls.
 #pragma once
 
 #include <cstddef>

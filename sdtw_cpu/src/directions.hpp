@@ -92,8 +92,8 @@ struct Directions : Strips<F, G> {
 
   // 1 / c, or 0 for 0.
   static SDTW_INLINE V inverse(V c) {
-    const V none = F::leq(c, F::set1(0));
-    return F::mul(F::recip(F::add(c, none)), F::sub(F::set1(1), none));
+    const V zero = F::leq(c, F::set1(0));
+    return F::mul(F::recip(F::add(c, zero)), F::sub(F::set1(1), zero));
   }
 
   static void directions(const Group<T>& g, int strip, int t0, int t1,

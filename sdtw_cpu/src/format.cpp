@@ -1,3 +1,4 @@
+// What is found out about a pair: bounds on its values and costs.
 #include "format.hpp"
 
 #include <vector>
@@ -7,14 +8,14 @@ namespace sdtw {
 namespace {
 
 // Extend the least and the largest value of each feature to one element's;
-// rest turns NaN where that is not finite.
+// `nans` turns from 0 to NaN where that is not finite.
 template <class C>
 void extend(const C* __restrict v, int64_t d, C* __restrict low,
-            C* __restrict high, C* __restrict rest) {
+            C* __restrict high, C* __restrict nans) {
   for (int64_t k = 0; k < d; ++k) {
     low[k] = v[k] < low[k] ? v[k] : low[k];
     high[k] = v[k] > high[k] ? v[k] : high[k];
-    rest[k] += v[k] - v[k];
+    nans[k] += v[k] - v[k];
   }
 }
 
@@ -22,10 +23,10 @@ void extend(const C* __restrict v, int64_t d, C* __restrict low,
 template <class C>
 bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
             C* low, C* high, C* scratch, Watch& watch) {
-  C *rest = scratch, *element = scratch + d;
+  C *nans = scratch, *element = scratch + d;
   std::fill_n(low, d, std::numeric_limits<C>::infinity());
   std::fill_n(high, d, -std::numeric_limits<C>::infinity());
-  std::fill_n(rest, d, C(0));
+  std::fill_n(nans, d, C(0));
   for (int i = 0; i < length; ++i, p += stride[1]) {
     if (i % 4096 == 0) watch.check();
     const C* v = (const C*)p;
@@ -34,9 +35,9 @@ bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
         element[k] = *(const C*)(p + k * stride[2]);
       v = element;
     }
-    extend(v, d, low, high, rest);
+    extend(v, d, low, high, nans);
   }
-  return std::any_of(rest, rest + d, [](C r) { return r != 0; });
+  return std::any_of(nans, nans + d, [](C v) { return v != 0; });
 }
 
 // Whether a band has a path.
@@ -53,7 +54,7 @@ bool connected(const Input& in, const Pair& p) {
 template <class C>
 void scan(const Input& in, Pair& p, Watch& watch) {
   p.blocked = in.band && !connected(in, p);
-  if (in.fused()) {
+  if (in.of_series()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
     std::vector<C> bounds(6 * in.d);
@@ -111,7 +112,7 @@ double largest_negative(const Input& in, const Pair& p, Watch& watch) {
 template <class C>
 void inspect_as(const Input& in, Pair& p, Watch& watch) {
   scan<C>(in, p, watch);
-  if (!in.fused() && in.gamma > 0 && !fits<double>(p, in.gamma))
+  if (!in.of_series() && in.gamma > 0 && !fits<double>(p, in.gamma))
     p.max_negative = largest_negative<C>(in, p, watch);
 }
 

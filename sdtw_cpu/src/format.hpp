@@ -15,7 +15,7 @@
 namespace sdtw {
 
 struct Pair {
-  int64_t index;
+  int64_t index;  // in the batch
   int m, n;
   bool nan = false;         // NaN somewhere, or an infinity that is not a cost
   bool blocked = false;     // the band leaves no path
@@ -25,7 +25,7 @@ struct Pair {
   double max_value = 0;     // largest absolute value in x and y
 };
 
-const double kLn2 = 0.693147180559945309417232121458;
+constexpr double kLn2 = 0.693147180559945309417232121458;
 
 inline double rate_of(double gamma) { return 1 / (gamma * kLn2); }
 
@@ -97,7 +97,7 @@ inline bool may_cap(const Pair& p, double gamma) {
              Format<double>::kSum;
 }
 
-// Find out about the pair of an index: the rest of `p`.
+// Set all else of a pair whose index and lengths are set.
 void inspect(const Input& in, Pair& p, Watch& watch);
 
 }  // namespace sdtw

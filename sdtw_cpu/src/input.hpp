@@ -1,4 +1,4 @@
-// The arrays of one call.
+// What one call is about: its arrays and settings.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace sdtw {
 
-// The arrays of one call, with strides in bytes. They must outlive the Batch.
+// Strides are in bytes. The arrays must outlive the Batch.
 struct Input {
   bool is_double = true;
   CostKind cost = CostKind::kExplicit;  // of c, else of x and y
@@ -33,7 +33,8 @@ struct Input {
   ptrdiff_t band_stride = 0;
   double gamma = 1;
 
-  bool fused() const { return cost != CostKind::kExplicit; }
+  // Whether costs are computed from series.
+  bool of_series() const { return cost != CostKind::kExplicit; }
   bool tangent() const { return direction != Direction::kNone; }
 };
 

@@ -1,3 +1,4 @@
+// What the processor has, and the instruction set in use.
 #include "isa.hpp"
 
 #include <atomic>

@@ -19,9 +19,9 @@ namespace sdtw {
 
 constexpr int kMaxLanes = 16;  // float32 lanes of AVX-512
 
-// Along what the tangent sweeps differentiate: nothing (there is none of
-// them), explicit changes of the costs, the costs themselves, or changes of
-// the series.
+// Along what the tangent sweeps differentiate: explicit changes of the costs,
+// the costs themselves, or changes of the series. With kNone there are no
+// tangents.
 enum class Direction { kNone, kExplicit, kCost, kSeries };
 
 // Numbers per vector, rows per strip, steps by which the last row of a strip

@@ -11,6 +11,7 @@ namespace sdtw {
 namespace SDTW_ISA {
 namespace {
 
+// The interface of a layout is that of the first one.
 template <class F>
 struct Along {
   using T = typename F::T;
@@ -25,11 +26,13 @@ struct Along {
   static constexpr int kEntry = 1;
   static constexpr int kRenorm = 8;
 
+  // What the rows above and below have, of vectors one after the other.
   static SDTW_INLINE V up(V v, V previous) { return F::shift_up(v, previous); }
   static SDTW_INLINE X xup(X v, X previous) {
     return F::xshift_up(v, previous);
   }
   static SDTW_INLINE V down(V v, V next) { return F::shift_down(v, next); }
+  // An entry of an edge; and the last and the first row of a strip, at one.
   static SDTW_INLINE V get(const T* p) { return F::set1(*p); }
   static SDTW_INLINE X xget(const T* p) { return F::xload1(p); }
   static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }

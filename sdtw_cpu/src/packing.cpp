@@ -1,3 +1,4 @@
+// Copies between the arrays of a call and those of groups, with padding.
 #include "packing.hpp"
 
 #include <algorithm>
@@ -170,7 +171,7 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   g.gx = g.gy = nullptr;
   g.band_begin = g.band_end = nullptr;
   if (in.band) pack_band(in, group, buffers);
-  if (!in.fused()) return;
+  if (!in.of_series()) return;
   const Geometry& geo = group.strips.geometry;
   const size_t xs = group.strips.count() * group.strips.tile() * g.d;
   const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry * g.d;
@@ -183,7 +184,7 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
 template <class T>
 void unpack(const Input& in, const PlannedGroup<T>& group, void* gx,
             void* gy) {
-  if (!in.fused()) return;
+  if (!in.of_series()) return;
   const double factor =
       with_cost(in.cost, [](auto cost) { return decltype(cost)::kFactor; });
   in.is_double ? unpack_as<T, double>(in, group, factor, gx, gy)

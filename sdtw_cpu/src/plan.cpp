@@ -1,3 +1,4 @@
+// The choice of a layout, and how long segments are.
 #include "plan.hpp"
 
 #include <algorithm>
@@ -8,11 +9,12 @@ namespace sdtw {
 
 namespace {
 
-// Table cells along and across cost about the same per vector; the limit
-// keeps the scratch memory of a block within a core's cache.
+// Along and across, a vector of cells takes about the same time. Scratch
+// memory is kept within the cache of a core: a block has so many bytes, and
+// tables that are swept across, in a single segment, so many columns.
 constexpr int kAcrossColumns = 1024;
 constexpr size_t kBlockBytes = 1 << 20;
-constexpr int kSegment = 128;
+constexpr int kSegment = 128;  // steps along, more or less
 
 double unbanded_steps(const Geometry& geometry, int m, int n) {
   return (double)((m + geometry.rows - 1) / geometry.rows) *
@@ -23,11 +25,11 @@ double unbanded_steps(const Geometry& geometry, int m, int n) {
 
 template <class T>
 FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
-                          Semiring semiring, bool capped, bool keep_tape,
+                          Semiring semiring, bool capped, bool tape,
                           std::vector<Pair> pairs, int nthreads)
     : in(input),
       sweeps(kernels),
-      keep(keep_tape),
+      keep_tape(tape),
       scale_(make_scale<T>(semiring, input.gamma)),
       capped_(capped) {
   std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) {
@@ -44,9 +46,9 @@ FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
     const size_t count = (pairs.size() + lanes - 1) / lanes;
     if (count < (size_t)nthreads)
       alone *= (double)count / std::min<double>(nthreads, pairs.size());
-    Planned all = across(&pairs[i], (int)(end - i));
-    if (all && all->work < alone) {
-      groups.push_back(std::move(all));
+    Planned group = across(&pairs[i], (int)(end - i));
+    if (group && group->work < alone) {
+      groups.push_back(std::move(group));
     } else {
       for (size_t k = i; k < end; ++k) groups.push_back(along(pairs[k]));
     }
@@ -58,15 +60,15 @@ FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
 
 template <class T>
 double FormatPlan<T>::work() const {
-  double w = 0;
-  for (auto& group : groups) w += group->work;
-  return w * sweeps.along.lanes;
+  double vectors = 0;
+  for (auto& group : groups) vectors += group->work;
+  return vectors * sweeps.along.lanes;
 }
 
 template <class T>
 size_t FormatPlan<T>::tape_bytes() const {
   size_t n = 0;
-  if (!keep) return n;
+  if (!keep_tape) return n;
   for (auto& group : groups) n += group->tape.numbers();
   return n * sizeof(T);
 }
@@ -105,7 +107,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
   if (!in.band && n > kAcrossColumns) return nullptr;
   Planned group = make(pairs, count, m, n, true);
   if (group->g.width > kAcrossColumns + sweeps.across.lag) return nullptr;
-  if (group->g.capped && in.fused()) {
+  if (group->g.capped && in.of_series()) {
     const bool hard = scale_.semiring == Semiring::kHard;
     // Padding must cost more than any path of the pairs' own cells.
     const double cost =
@@ -137,9 +139,9 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
   g.capped = capped_;
   set_costs(g);
   // Explicit costs that are the direction are read as one.
-  const bool same = in.direction == Direction::kCost && !in.fused();
-  const char* z = same ? in.c : in.z;
-  const ptrdiff_t* z_stride = same ? in.c_stride : in.z_stride;
+  const bool along_cost = in.direction == Direction::kCost && !in.of_series();
+  const char* z = along_cost ? in.c : in.z;
+  const ptrdiff_t* z_stride = along_cost ? in.c_stride : in.z_stride;
   g.z_row = z_stride[1];
   g.z_col = z_stride[2];
   for (int l = 0; l < count; ++l) {
@@ -147,7 +149,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
     g.row0[l] = m - pairs[l].m;
     g.col0[l] = n - pairs[l].n;
     g.capped |= g.row0[l] || g.col0[l];
-    if (!in.fused()) g.c[l] = in.c + pairs[l].index * in.c_stride[0];
+    if (!in.of_series()) g.c[l] = in.c + pairs[l].index * in.c_stride[0];
     if (z) g.z[l] = z + pairs[l].index * z_stride[0];
   }
   StripPlan& strips = group->strips;
@@ -155,23 +157,23 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
       across ? sweeps.across : sweeps.along;
   set_steps(*group);
   g.steps = strips.steps.data();
-  const int total = in.band ? strips.longest() : n + geometry.lag;
+  const int longest = in.band ? strips.longest() : n + geometry.lag;
   if (across) {
-    strips.width = total;
-    const size_t strip = (size_t)total * geometry.rows * geometry.lanes *
+    strips.width = longest;
+    const size_t strip = (size_t)longest * geometry.rows * geometry.lanes *
                          sizeof(T) * (in.tangent() ? 6 : 3);
     strips.block =
         (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
   } else {
-    const int segments = std::max(1, (total + kSegment / 2) / kSegment);
-    strips.width = (total + segments - 1) / segments;
+    const int segments = std::max(1, (longest + kSegment / 2) / kSegment);
+    strips.width = (longest + segments - 1) / segments;
     strips.block = 1;
   }
   g.width = strips.width;
   g.block = strips.block;
-  double all = 0;
-  for (const Span& s : strips.steps) all += s.end - s.begin;
-  group->work = all * geometry.rows * geometry.entry / geometry.lanes;
+  double steps = 0;
+  for (const Span& s : strips.steps) steps += s.end - s.begin;
+  group->work = steps * geometry.rows * geometry.entry / geometry.lanes;
   group->tape.plan(strips, scale_.semiring == Semiring::kHard ? 1 : 2,
                    in.tangent());
   return group;
@@ -184,7 +186,7 @@ void FormatPlan<T>::set_costs(Group<T>& g) const {
   g.is_double = in.is_double;
   g.c_row = in.c_stride[1];
   g.c_col = in.c_stride[2];
-  if (in.fused()) {
+  if (in.of_series()) {
     with_cost(g.cost, [&](auto cost) {
       g.cut = decltype(cost)::template cut<T>(scale_.forbidden);
       g.limit = decltype(cost)::template limit<T>(scale_.forbidden);

@@ -21,7 +21,7 @@ struct PlannedGroup {
   Tape<T> tape;
   int64_t index[kMaxLanes];  // of the pairs
   double pad = 0;            // step between padding values
-  double work = 0;
+  double work = 0;           // vectors of cells
 
   // Columns of row i of the table in lane l.
   Span row(const Input& in, int l, int i) const {
@@ -39,15 +39,14 @@ class FormatPlan {
  public:
   // Split pairs into groups, across the batch where that takes fewer steps.
   FormatPlan(const Input& input, const Sweeps<T>& kernels, Semiring semiring,
-             bool capped, bool keep_tape, std::vector<Pair> pairs,
-             int nthreads);
+             bool capped, bool tape, std::vector<Pair> pairs, int nthreads);
 
-  double work() const;
+  double work() const;  // cells
   size_t tape_bytes() const;
 
   const Input& in;
   const Sweeps<T>& sweeps;
-  const bool keep;  // the tape
+  const bool keep_tape;
   std::vector<std::unique_ptr<PlannedGroup<T>>> groups;
 
  private:

@@ -1,3 +1,4 @@
+// The order of strips and segments, and what each reads and writes.
 #include "run.hpp"
 
 #include <algorithm>
@@ -39,11 +40,11 @@ class Progress {
 template <class T>
 void set_masses(Group<T>& g, int l, double grad_value, double grad_tangent) {
   const double sum = std::abs(grad_value) + std::abs(grad_tangent);
-  const bool none = sum == 0 || std::isinf(g.value[l]);
+  const bool zero = sum == 0 || std::isinf(g.value[l]);
   // A direction with NaN: NaN for all of the pair.
-  g.grad[l] = none ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
-  g.mass[l] = (T)(none ? 0 : grad_value / sum);
-  g.mass_tangent[l] = (T)(none ? 0 : grad_tangent / sum);
+  g.grad[l] = zero ? 0 : std::isnan(g.tangent[l]) ? g.tangent[l] : sum;
+  g.mass[l] = (T)(zero ? 0 : grad_value / sum);
+  g.mass_tangent[l] = (T)(zero ? 0 : grad_tangent / sum);
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
   Group<T>& g = group.g;
   const StripPlan& strips = group.strips;
   begin(group, false, false);
-  if (plan_.keep) group.tape.allocate();
+  if (plan_.keep_tape) group.tape.allocate();
   Progress done(strips.count());
   const auto sweep = [&](const Scratch<T>& scratch, int s) {
     const Edge<T> above = edge_above(group, scratch.edge, s);
@@ -61,11 +62,12 @@ void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
     const int count = strips.segments(s);
     for (int q = 0; q < count; ++q) {
       watch_.check();
-      if (s > 0 && nthreads > 1) done.wait(watch_, s - 1, strips.needed(s, q));
-      const bool stored = plan_.keep && q + 1 < count;
+      if (s > 0 && nthreads > 1)
+        done.wait(watch_, s - 1, strips.segments_above(s, q));
+      const bool stored = plan_.keep_tape && q + 1 < count;
       plan_.sweeps.value(
           g, scratch, s, q, above, below,
-          plan_.keep && q ? group.tape.state(s, q) : scratch.state,
+          plan_.keep_tape && q ? group.tape.state(s, q) : scratch.state,
           stored ? group.tape.state(s, q + 1) : scratch.state);
       done.set(s, q + 1);
     }
@@ -106,7 +108,7 @@ void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
     for (int q = count - 1; q >= 0; --q) {
       watch_.check();
       if (b + 1 < blocks && nthreads > 1)
-        done.wait(watch_, b + 1, strips.needed_back(b, q));
+        done.wait(watch_, b + 1, strips.segments_below(b, q));
       plan_.sweeps.adjoint(g, scratch, b, q, above,
                            q ? group.tape.state(b, q) : nullptr);
       done.set(b, count - q);
@@ -130,7 +132,7 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   const Group<T>& g = group.g;
   const size_t tile = group.strips.tile();
   const size_t segment = g.width * tile;
-  Scratch<T>& s = scratch.scratch;
+  Scratch<T>& s = scratch.pointers;
   s.fraction = scratch.fraction.get(segment);
   s.exponent = scratch.exponent.get(segment);
   s.state = scratch.state.get(6 * tile);
@@ -146,26 +148,26 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   s.gy = scratch.gy.get(tile * g.d);
 }
 
-// The edge that a strip reads. Without a tape one edge serves all strips, each
-// overwriting what it has read.
+// The edge that a strip reads, `inner` within a block. Without a tape one edge
+// serves all strips, each overwriting what it has read.
 template <class T>
-Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, Edge<T> within,
+Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, Edge<T> inner,
                                int strip) const {
   const int block = group.strips.block;
-  if (!plan_.keep || strip == 0) return group.g.top;
-  return strip % block == 0 ? group.tape.slot(strip / block - 1) : within;
+  if (!plan_.keep_tape || strip == 0) return group.g.top;
+  return strip % block == 0 ? group.tape.slot(strip / block - 1) : inner;
 }
 
 // The edge that a strip writes.
 template <class T>
-Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> within,
+Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> inner,
                                int strip) const {
   const int block = group.strips.block;
-  if (!plan_.keep) return group.g.top;
+  if (!plan_.keep_tape) return group.g.top;
   const int b = (strip + 1) / block - 1;
   return (strip + 1) % block == 0 && b < group.tape.slots()
              ? group.tape.slot(b)
-             : within;
+             : inner;
 }
 
 // fn(scratch, i) for all strips or blocks, from the first to the last or back:
@@ -177,7 +179,7 @@ void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
   std::atomic<int> next{0};
   run_threads(watch_, nthreads, [&](int w) {
     prepare(group, back, scratch_[w]);
-    const Scratch<T>& scratch = scratch_[w].scratch;
+    const Scratch<T>& scratch = scratch_[w].pointers;
     plan_.sweeps.begin(group.g, scratch.edge);
     for (int i; (i = next++) < count;) fn(scratch, back ? count - 1 - i : i);
   });

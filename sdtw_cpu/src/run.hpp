@@ -16,7 +16,7 @@ template <class T>
 struct ThreadScratch {
   Buffer<T> fraction, exponent, shares, edge, state, mass, gy;
   Buffer<T> direction, share_tangents, factor;
-  Scratch<T> scratch;
+  Scratch<T> pointers;
 };
 
 // What sweeps the groups of a format one after the other: buffers, and scratch
@@ -39,9 +39,9 @@ class Sweeper {
   void begin(PlannedGroup<T>& group, bool want_gx, bool want_gy);
   void prepare(const PlannedGroup<T>& group, bool back,
                ThreadScratch<T>& scratch) const;
-  Edge<T> edge_above(const PlannedGroup<T>& group, Edge<T> within,
+  Edge<T> edge_above(const PlannedGroup<T>& group, Edge<T> inner,
                      int strip) const;
-  Edge<T> edge_below(const PlannedGroup<T>& group, Edge<T> within,
+  Edge<T> edge_below(const PlannedGroup<T>& group, Edge<T> inner,
                      int strip) const;
   template <class Fn>
   void in_order(const PlannedGroup<T>& group, int nthreads, int count,

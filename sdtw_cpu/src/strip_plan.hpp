@@ -32,7 +32,7 @@ struct StripPlan {
 
   // Segments of the strip above without which segment q cannot be swept: its
   // last row has the columns of the segment `lag` steps later.
-  int needed(int s, int q) const {
+  int segments_above(int s, int q) const {
     const Span at = steps[s], above = steps[s - 1];
     const int end =
         std::min(at.begin + (q + 1) * width, at.end) + geometry.lag;
@@ -41,10 +41,10 @@ struct StripPlan {
   }
 
   // The same of the strip below and the way back.
-  int needed_back(int s, int q) const {
+  int segments_below(int s, int q) const {
     const int begin = steps[s].begin + q * width - geometry.lag;
-    const int rest = std::max(begin - steps[s + 1].begin, 0);
-    return segments(s + 1) - rest / width;
+    const int before = std::max(begin - steps[s + 1].begin, 0);
+    return segments(s + 1) - before / width;
   }
 };
 

@@ -1,4 +1,4 @@
-// The strips of a table and what they are counted in.
+// Where the strips, segments and rows of a table are, as sweeps need it.
 #pragma once
 
 #include "lanes.hpp"

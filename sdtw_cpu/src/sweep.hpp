@@ -19,7 +19,7 @@ struct Sweep : Strips<F, G> {
   using typename Base::T;
   using typename Base::V;
   using Val = typename S::Val;
-  // Of a state; the tangents come after.
+  // Numbers of a state; those of its tangents come after.
   static constexpr int kState = 2 * S::kPlanes * kTile;
 
   static void begin(const Group<T>& g, Edge<T> edge) {

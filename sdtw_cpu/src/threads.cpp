@@ -1,3 +1,4 @@
+// Settings of all calls, and the look for signals.
 #include "threads.hpp"
 
 namespace sdtw {

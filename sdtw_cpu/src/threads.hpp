@@ -1,4 +1,4 @@
-// Threads, and their early end.
+// Threads, and how sweeps in several of them end early.
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,9 @@ namespace sdtw {
 int num_threads();
 void set_num_threads(int n);
 
-// What to ask, some ten times a second and by the thread that called, whether
-// to give up: sweeps then throw an exception of their own. Null for nothing.
+// Set the function that the thread that called asks some ten times a second
+// whether to stop. Then sweeps throw an exception of their own. Null asks
+// nothing.
 void set_interrupted(bool (*fn)());
 
 // Ends a sweep early, in all its threads: when one of them failed, or when a

@@ -41,6 +41,8 @@ struct Weights : Strips<F, G> {
   using typename Base::T;
   using typename Base::V;
 
+  // Explicit costs, at most those of forbidden cells; 0 on the diagonal that
+  // leads to the first cell of a pair, and where no row has cells.
   template <class C>
   static void explicit_costs(const Group<T>& g, int row, int t0, int t1,
                              T* tile) {

@@ -29,11 +29,9 @@ struct Doubles {
   static SDTW_INLINE V sqrt(V a) { return _mm512_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm512_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm512_max_pd(a, b); }
-  // 1 where a <= b, else 0.
   static SDTW_INLINE V leq(V a, V b) {
     return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, b, _CMP_LE_OQ), set1(1));
   }
-  // x where a <= b, else y.
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ), x);
   }

@@ -1,6 +1,8 @@
 // Plain loops over 128 bits, which any compiler vectorises.
 #pragma once
 
+#include <math.h>
+
 #include "simd/interface.hpp"
 
 namespace sdtw {

@@ -44,8 +44,6 @@
 // IntExponents::number is that of int32. level.hpp checks the rest.
 #pragma once
 
-#include <math.h>
-
 #include <cstdint>
 #include <cstring>
 
