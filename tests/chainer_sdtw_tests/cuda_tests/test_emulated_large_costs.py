@@ -220,9 +220,9 @@ def test_gammas_as_large_as_numbers(device, rng, dtype, gamma):
         )
         _, tangent, tape = _launch.sweep_values(batch, True)
         change = np.zeros_like(cost)
-        seeds = np.ones(2, dtype), np.zeros(2, dtype)
+        grads = np.ones(2, dtype), np.zeros(2, dtype)
         e = np.zeros_like(cost)
-        _launch.sweep_back(tape, seeds[0], change, None, seeds[1], e)
+        _launch.sweep_back(tape, grads[0], change, None, grads[1], e)
         paths = np.array(list(reference.alignments(5, 6)))
         mean = paths.mean(axis=0)
         tolerance = 1e-5 if dtype == np.float32 else 1e-12

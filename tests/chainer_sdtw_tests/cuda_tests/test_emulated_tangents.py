@@ -40,8 +40,8 @@ def test_tangents_from_cost(device, rng, dtype, gamma):
         cost = holed(rng, make(rng, "explicit", 2, m, n, 2, dtype)[0])
         z = rng.standard_normal(cost.shape).astype(dtype)
         lengths = [m, max(m - 7, 1)], [n, n]
-        seeds = rng.standard_normal((2, 2)).astype(dtype)
-        expected = reference.tangent(cost, z, gamma, *lengths, *seeds)
+        grads = rng.standard_normal((2, 2)).astype(dtype)
+        expected = reference.tangent(cost, z, gamma, *lengths, *grads)
         z[np.isinf(cost)] = np.nan
         value, change, tape = cuda.tangent_from_cost(
             *(cost, z, gamma),
@@ -50,7 +50,7 @@ def test_tangents_from_cost(device, rng, dtype, gamma):
             tape=True,
             device=device,
         )
-        actual = value, change, cuda.adjoint_tangent(tape, *seeds)
+        actual = value, change, cuda.adjoint_tangent(tape, *grads)
         for a, e in zip(actual, expected):
             assert a.dtype == dtype
             scale = max(np.linalg.norm(e), gamma)
@@ -112,7 +112,7 @@ def test_tangents(device, rng, dtype, cost, d):
     x, y = make(rng, "series", 3, 35, 45, d, dtype)
     y[:, :5] = x[:, 7:12]  # where distances are zero
     lengths = np.array([35, 33, 20]), np.array([30, 45, 45])
-    seeds = rng.standard_normal((2, 3)).astype(dtype)
+    grads = rng.standard_normal((2, 3)).astype(dtype)
     for kind, z in directions(rng, x, y).items():
         value, change, tape = cuda.tangent(
             *(x, y, z, 0.1),
@@ -122,15 +122,15 @@ def test_tangents(device, rng, dtype, cost, d):
             tape=True,
             device=device,
         )
-        gx, gy = cuda.adjoint_tangent(tape, *seeds)
-        expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *seeds)
+        gx, gy = cuda.adjoint_tangent(tape, *grads)
+        expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *grads)
         for a, e in zip((value, change, gx, gy), expected):
             assert a.dtype == dtype and a.shape == e.shape
             tolerance = max(TOLERANCE[dtype], 1e-11)
             assert np.linalg.norm(a - e) <= tolerance * max(
                 np.linalg.norm(e), 1
             ), kind
-        only = cuda.adjoint_tangent(tape, *seeds, y=False)
+        only = cuda.adjoint_tangent(tape, *grads, y=False)
         assert only[1] is None
         np.testing.assert_array_equal(only[0], gx)
 

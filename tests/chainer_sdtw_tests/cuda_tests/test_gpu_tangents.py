@@ -22,8 +22,8 @@ def test_tangents_from_cost(rng, dtype, gamma):
     (cost,) = make(rng, "explicit", 3, 100, 77, 2, dtype)
     z = rng.standard_normal(cost.shape).astype(dtype)
     lengths = [rng.integers(1, k + 1, 3) for k in (100, 77)]
-    seeds = rng.standard_normal((2, 3)).astype(dtype)
-    expected = reference.tangent(cost, z, gamma, *lengths, *seeds)
+    grads = rng.standard_normal((2, 3)).astype(dtype)
+    expected = reference.tangent(cost, z, gamma, *lengths, *grads)
     found = []
     for _ in range(2):
         value, change, tape = cuda.tangent_from_cost(
@@ -34,7 +34,7 @@ def test_tangents_from_cost(rng, dtype, gamma):
             y_length=lengths[1],
             tape=True,
         )
-        et = cuda.adjoint_tangent(tape, *map(cupy.asarray, seeds))
+        et = cuda.adjoint_tangent(tape, *map(cupy.asarray, grads))
         found.append([a.get() for a in (value, change, et)])
     for a, e in zip(found[0], expected):
         scale = max(np.linalg.norm(e), gamma)
@@ -52,7 +52,7 @@ def test_tangents(rng, dtype, cost, d, monkeypatch):
     dx, dy = (rng.standard_normal(a.shape).astype(dtype) for a in (x, y))
     dx[:, 7:12] = dy[:, :5]  # and stay so
     lengths = np.array([70, 33, 20]), np.array([30, 45, 45])
-    seeds = rng.standard_normal((2, 3)).astype(dtype)
+    grads = rng.standard_normal((2, 3)).astype(dtype)
     matrix = rng.random((1, 70, 45)).astype(dtype)
     for z in ((dx, dy), "cost", matrix):
         if isinstance(z, tuple):
@@ -72,9 +72,9 @@ def test_tangents(rng, dtype, cost, d, monkeypatch):
                 y_length=cupy.asarray(lengths[1]),
                 tape=True,
             )
-            gradients = cuda.adjoint_tangent(tape, *map(cupy.asarray, seeds))
+            gradients = cuda.adjoint_tangent(tape, *map(cupy.asarray, grads))
             found.append([a.get() for a in (value, change, *gradients)])
-        expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *seeds)
+        expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *grads)
         for a, e in zip(found[0], expected):
             assert a.dtype == dtype and a.shape == e.shape
             tolerance = max(TOLERANCE[dtype], 1e-11)
