@@ -75,8 +75,13 @@ def install(session, extras, *packages, setuptools="setuptools<81"):
     shutil.rmtree(folder)
     session.run(
         sys.executable,
-        *("-m", "build", "--sdist", "--no-isolation"),
-        *("--skip-dependency-check", "--outdir", folder),
+        "-m",
+        "build",
+        "--sdist",
+        "--no-isolation",
+        "--skip-dependency-check",
+        "--outdir",
+        folder,
         external=True,
         silent=True,
     )

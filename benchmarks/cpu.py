@@ -154,8 +154,15 @@ class Benchmark(harness.Benchmark):
                     key=lambda item: item[1].get("median_s", float("inf")),
                 )
             ),
-            *("", "time", "fastest", "ns/cell", "times ours", "value error"),
-            *("gradient error", "memory", "flags"),
+            "",
+            "time",
+            "fastest",
+            "ns/cell",
+            "times ours",
+            "value error",
+            "gradient error",
+            "memory",
+            "flags",
         )
         errors = {
             name: max(row["value_error"], row["gradient_error"])
@@ -248,7 +255,11 @@ class Benchmark(harness.Benchmark):
                 f"One pair, d=1, float64, gamma=1, threads: {count}; growth "
                 "is the time over that of the row before",
                 rows,
-                *("length", "time", "fastest", "ns/cell", "growth"),
+                "length",
+                "time",
+                "fastest",
+                "ns/cell",
+                "growth",
             )
             yield {"threads": count, "rows": rows}
 
@@ -292,7 +303,12 @@ class Benchmark(harness.Benchmark):
         self.print_rows(
             "Peak memory above the start, each in a fresh process",
             rows,
-            *("", "problem", "gradients", "memory", "bytes/cell", "flags"),
+            "",
+            "problem",
+            "gradients",
+            "memory",
+            "bytes/cell",
+            "flags",
         )
 
 

@@ -160,7 +160,10 @@ class Benchmark(Measuring):
         self.print_rows(
             f"{OURS}, and how many times as long the others take",
             rows,
-            *("B, N, D", "time", "memory", *others),
+            "B, N, D",
+            "time",
+            "memory",
+            *others,
             formats={name: (name, "{:.1f}".format) for name in others},
         )
 
@@ -197,7 +200,10 @@ class Benchmark(Measuring):
         self.print_rows(
             "float64 against float32, value and both gradients",
             table,
-            *("", "float32", "float64", "ratio"),
+            "",
+            "float32",
+            "float64",
+            "ratio",
             formats={d: (d, format_time) for d in ("float32", "float64")},
         )
 
@@ -221,7 +227,10 @@ class Benchmark(Measuring):
         self.print_rows(
             f"{problem.sizes}, value and gradient",
             rows,
-            *("", "time", "wall clock", "ns/cell"),
+            "",
+            "time",
+            "wall clock",
+            "ns/cell",
         )
 
     def run_scaling(self):
@@ -247,7 +256,11 @@ class Benchmark(Measuring):
                 f"{axis}, d=1, float32; growth is the time over that of the "
                 "row before",
                 rows,
-                *("", "time", "wall clock", "ns/cell", "growth"),
+                "",
+                "time",
+                "wall clock",
+                "ns/cell",
+                "growth",
             )
 
     def run_roofline(self):

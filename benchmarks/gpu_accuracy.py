@@ -108,13 +108,17 @@ def print_accuracy(benchmark, results):
     benchmark.print_rows(
         "This library, worst float32 gradient",
         tables["ours"],
-        *("series", "length", "d", *formats),
+        "series",
+        "length",
+        "d",
+        *formats,
         formats=formats,
     )
     benchmark.print_rows(
         f"All up to length {PEER_LENGTH}, d=1, worst float32 gradient "
         "(inf: not a number)",
         tables["all"],
-        *("", *formats),
+        "",
+        *formats,
         formats=formats,
     )

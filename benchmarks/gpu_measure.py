@@ -258,8 +258,16 @@ class Measuring(harness.Benchmark):
         self.print_rows(
             f"{problem}, value and both gradients",
             rows,
-            *("", "time", "spread", "wall clock", "ns/cell", "times ours"),
-            *("memory", "value error", "gradient error", "flags"),
+            "",
+            "time",
+            "spread",
+            "wall clock",
+            "ns/cell",
+            "times ours",
+            "memory",
+            "value error",
+            "gradient error",
+            "flags",
             formats={"spread": ("spread", "{:.0%}".format)},
         )
         return result

@@ -66,7 +66,11 @@ def run_roofline(benchmark, cells):
     benchmark.print_rows(
         "Time against its floors, float32",
         table,
-        *("", "sweep", "time", "floor: bytes", "floor: operations"),
+        "",
+        "sweep",
+        "time",
+        "floor: bytes",
+        "floor: operations",
         "time/floor",
         formats=FORMATS,
     )

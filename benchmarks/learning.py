@@ -119,7 +119,11 @@ class Benchmark(harness.Benchmark):
         self.print_rows(
             title,
             rows,
-            *("", "time", "fastest", "times ours", figure),
+            "",
+            "time",
+            "fastest",
+            "times ours",
+            figure,
             formats={"objective": ("objective", "{:.8g}".format)},
         )
         first, *_, last = title.split(", ")
@@ -277,7 +281,10 @@ class Benchmark(harness.Benchmark):
         self.print_rows(
             "Memory of a matrix",
             {row["problem"]: {**row, "median_s": row["seconds"]}},
-            *("", "time", "memory", "matrix"),
+            "",
+            "time",
+            "memory",
+            "matrix",
         )
 
 

@@ -315,10 +315,21 @@ def run_prediction(case: Case, args: argparse.Namespace) -> dict:
     sys.path.pop(0)
     folder = args.out / "unfinished" / "-".join(case.key)
     arguments = [
-        *("--dataset", case.dataset, "--seed", str(args.seed + case.repeat)),
-        *("--epoch", str(args.epoch), "--out", str(folder), "--autoload"),
-        *("--frequency", str(max(1, args.epoch // 4))),
-        *("--loss", case.method, "--gamma", f"{case.gamma or 1:g}"),
+        "--dataset",
+        case.dataset,
+        "--seed",
+        str(args.seed + case.repeat),
+        "--epoch",
+        str(args.epoch),
+        "--out",
+        str(folder),
+        "--autoload",
+        "--frequency",
+        str(max(1, args.epoch // 4)),
+        "--loss",
+        case.method,
+        "--gamma",
+        f"{case.gamma or 1:g}",
         *(["--root", args.root] if args.root else []),
     ]
     with stopwatch(case) as watch:

@@ -96,7 +96,8 @@ def run_all(
     console = Console(stderr=True)
     columns = [
         *Progress.get_default_columns(),
-        *(MofNCompleteColumn(), TimeElapsedColumn()),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
     ]
     with Progress(
         *columns, console=console, disable=not console.is_terminal

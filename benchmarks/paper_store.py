@@ -43,9 +43,14 @@ class Results:
         self.path = path
         self.settings = settings
         self.columns = [
-            *("dataset", "repeat", "init", "method", "gamma"),
+            "dataset",
+            "repeat",
+            "init",
+            "method",
+            "gamma",
             *VALUES[experiment],
-            *("seconds", "settings"),
+            "seconds",
+            "settings",
         ]
         self.rows: dict[tuple[str, ...], dict[str, str]] = {}
         self.other = 0

@@ -46,13 +46,20 @@ Run = dict[str, dict[str, float]]
 def run(dataset: str, seed: int, args: argparse.Namespace) -> Run:
     """Trains with both losses, in a process with one thread."""
     settings = [
-        *("--dataset", dataset),
-        *("--model", args.model),
-        *("--epoch", str(args.epoch)),
-        *("--gamma", str(args.gamma)),
-        *("--unit", str(args.unit)),
-        *("--batchsize", str(args.batchsize)),
-        *("--seed", str(seed)),
+        "--dataset",
+        dataset,
+        "--model",
+        args.model,
+        "--epoch",
+        str(args.epoch),
+        "--gamma",
+        str(args.gamma),
+        "--unit",
+        str(args.unit),
+        "--batchsize",
+        str(args.batchsize),
+        "--seed",
+        str(seed),
     ]
     out = args.out / f"{dataset}-{seed}"
     out.mkdir(parents=True, exist_ok=True)
@@ -66,9 +73,16 @@ def run(dataset: str, seed: int, args: argparse.Namespace) -> Run:
         frequency = max(1, args.epoch // 10)
         subprocess.run(
             [
-                *(sys.executable, str(SCRIPT), *settings),
-                *("--loss", *LOSSES, "--frequency", str(frequency)),
-                *("--out", str(out), "--autoload"),
+                sys.executable,
+                str(SCRIPT),
+                *settings,
+                "--loss",
+                *LOSSES,
+                "--frequency",
+                str(frequency),
+                "--out",
+                str(out),
+                "--autoload",
             ],
             env={
                 **os.environ,

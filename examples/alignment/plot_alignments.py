@@ -45,7 +45,9 @@ def plot(path, series, device, args):
             loss = SoftDTWLoss(gamma, prior=args.prior, **options)
             value = float(loss(x, y).array)
             chainer_sdtw.plot_alignment(
-                *(x[0], y[0], loss.alignment(x, y)[0]),
+                x[0],
+                y[0],
+                loss.alignment(x, y)[0],
                 x_label=f"series {args.series[0]}",
                 y_label=f"series {args.series[1]}",
                 title=f"{cost}, gamma {gamma:g}: {value:.4g}",

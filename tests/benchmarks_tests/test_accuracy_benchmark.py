@@ -14,8 +14,16 @@ def test_errors_are_small_and_written(tmp_path):
     out = tmp_path / "accuracy.json"
     run = subprocess.run(
         [
-            *(sys.executable, str(SCRIPT), "--lengths", "40"),
-            *("--features", "2", "--pairs", "1", "--json", str(out)),
+            sys.executable,
+            str(SCRIPT),
+            "--lengths",
+            "40",
+            "--features",
+            "2",
+            "--pairs",
+            "1",
+            "--json",
+            str(out),
         ],
         capture_output=True,
         text=True,

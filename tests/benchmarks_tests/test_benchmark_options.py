@@ -37,8 +37,10 @@ def test_where_to_write_is_checked_first(archive, tmp_path, script, option):
     (tmp_path / "file").write_text("")
     done = subprocess.run(
         [
-            *(sys.executable, str(FOLDER / f"{script}.py")),
-            *(option, os.path.join("file", "figures")),
+            sys.executable,
+            str(FOLDER / f"{script}.py"),
+            option,
+            os.path.join("file", "figures"),
             *(["--dataset", "Toy"] if option == "--out" else []),
         ],
         cwd=tmp_path,

@@ -177,7 +177,7 @@ def test_a_suite_that_fails_loses_nothing(gpu, tmp_path, monkeypatch, capsys):
     compare = gpu.Benchmark.compare_all
     monkeypatch.setattr(gpu.Benchmark, "compare_all", fails)
     status, document = run_main(
-        gpu, tmp_path / "gpu.json", *("--suite", "grid", "--suite", "dtype")
+        gpu, tmp_path / "gpu.json", "--suite", "grid", "--suite", "dtype"
     )
     assert status == 1
     assert not document["complete"]
@@ -260,8 +260,17 @@ def test_the_emulated_kernels_run(tmp_path):
     target = tmp_path / "gpu.json"
     done = run_script(
         tmp_path,
-        *(FOLDER / "gpu.py", "--dry-run", "--case", "2,8,1", "--check"),
-        *("--only", "pysdtw", "--seconds", "1e-6", "--json", target),
+        FOLDER / "gpu.py",
+        "--dry-run",
+        "--case",
+        "2,8,1",
+        "--check",
+        "--only",
+        "pysdtw",
+        "--seconds",
+        "1e-6",
+        "--json",
+        target,
     )
     assert done.returncode == 0, done.stdout
     (result,) = json.loads(target.read_text())["suites"]["grid"]

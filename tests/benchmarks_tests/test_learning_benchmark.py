@@ -23,8 +23,13 @@ def benchmark(archive, tmp_path, monkeypatch, learning):
     def run(*arguments):
         status = learning.main(
             [
-                *("--repeats", "1", "--dataset", "Toy", *arguments),
-                *("--json", str(out)),
+                "--repeats",
+                "1",
+                "--dataset",
+                "Toy",
+                *arguments,
+                "--json",
+                str(out),
             ]
         )
         return status, json.loads(out.read_text())
@@ -37,8 +42,14 @@ def test_barycenter_and_memory_without_peers(benchmark, learning, monkeypatch):
         learning, "imported", lambda module, name: "not importable"
     )
     status, document = benchmark(
-        *("--suite", "barycenter", "--suite", "memory", "--size", "20,8"),
-        *("--gamma", "0.5"),
+        "--suite",
+        "barycenter",
+        "--suite",
+        "memory",
+        "--size",
+        "20,8",
+        "--gamma",
+        "0.5",
     )
     assert status == 0
     (barycenter,) = document["suites"]["barycenter"]
@@ -67,7 +78,8 @@ def test_peers_have_the_same_answers(benchmark):
     suites = ("barycenter", "kmeans", "pairwise")
     _, document = benchmark(
         *(part for suite in suites for part in ("--suite", suite)),
-        *("--gamma", "0.5"),
+        "--gamma",
+        "0.5",
     )
     assert list(document["suites"]) == list(suites)
     compared = [

@@ -13,8 +13,19 @@ pytest.importorskip("scipy")
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "paper.py"
 QUICK = (
-    *("--repeats", "1", "--gamma", "1", "0.01", "--max-iter", "3"),
-    *("--max-outer", "2", "--max-inner", "2", "--epoch", "1"),
+    "--repeats",
+    "1",
+    "--gamma",
+    "1",
+    "0.01",
+    "--max-iter",
+    "3",
+    "--max-outer",
+    "2",
+    "--max-inner",
+    "2",
+    "--epoch",
+    "1",
 )
 # One that needs no library.
 PREDICTION = ("--experiment", "prediction", "--dataset", "Toy")
@@ -23,8 +34,12 @@ PREDICTION = ("--experiment", "prediction", "--dataset", "Toy")
 @pytest.fixture
 def command(archive):
     return [
-        *(sys.executable, str(SCRIPT), "--root", str(archive)),
-        *("--jobs", "1"),
+        sys.executable,
+        str(SCRIPT),
+        "--root",
+        str(archive),
+        "--jobs",
+        "1",
     ]
 
 

@@ -17,8 +17,17 @@ def benchmark(archive, tmp_path):
     def run(*args):
         return subprocess.run(
             [
-                *(sys.executable, str(SCRIPT), "--jobs", "1", *args),
-                *("--epoch", "2", "--unit", "3", "--json", "figures.json"),
+                sys.executable,
+                str(SCRIPT),
+                "--jobs",
+                "1",
+                *args,
+                "--epoch",
+                "2",
+                "--unit",
+                "3",
+                "--json",
+                "figures.json",
             ],
             cwd=tmp_path,
             capture_output=True,

@@ -44,7 +44,9 @@ def test_tangents_from_cost(device, rng, dtype, gamma):
         expected = reference.tangent(cost, z, gamma, *lengths, *grads)
         z[np.isinf(cost)] = np.nan
         value, change, tape = cuda.tangent_from_cost(
-            *(cost, z, gamma),
+            cost,
+            z,
+            gamma,
             x_length=lengths[0],
             y_length=lengths[1],
             tape=True,
@@ -115,7 +117,10 @@ def test_tangents(device, rng, dtype, cost, d):
     grads = rng.standard_normal((2, 3)).astype(dtype)
     for kind, z in directions(rng, x, y).items():
         value, change, tape = cuda.tangent(
-            *(x, y, z, 0.1),
+            x,
+            y,
+            z,
+            0.1,
             cost=cost,
             x_length=lengths[0],
             y_length=lengths[1],

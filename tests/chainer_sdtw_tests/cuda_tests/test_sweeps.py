@@ -322,7 +322,8 @@ def test_slabs(device, rng, dtype, kind, monkeypatch):
         slabs.add(plan.passes[0].slabs)
         name = "value" if len(arrays) == 2 else "value_from_cost"
         value, tape = getattr(cuda, name)(
-            *(*arrays, 0.05),
+            *arrays,
+            0.05,
             x_length=lengths[0],
             y_length=lengths[1],
             tape=True,
