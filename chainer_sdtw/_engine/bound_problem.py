@@ -14,7 +14,7 @@ import sdtw_cpu
 from chainer_sdtw._engine import costs, graph, nodes
 from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.series import Pairs, on_host
-from chainer_sdtw._engine.types import Variable
+from chainer_sdtw._engine.types import Cost, Counts, Mask, Variable
 from sdtw_cpu.checks import as_array
 
 
@@ -77,9 +77,9 @@ def bind_series(
     label: str,
     pairs: Pairs,
     gamma: float,
-    cost: Any = "sqeuclidean",
-    bandwidth: Any = None,
-    mask: Any = None,
+    cost: Cost = "sqeuclidean",
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
     *,
     symmetric: bool = False,
     explicit: bool = False,
@@ -103,8 +103,9 @@ def bind_series(
     shape = len(x), x.shape[1], y.shape[1]
     band, mask = _band(shape, bandwidth, mask, *lengths)
     if explicit or mask is not None or callable(cost):
-        if hasattr(cost, "for_lengths"):
-            cost = cost.for_lengths(x_length, y_length)
+        for_lengths = getattr(cost, "for_lengths", None)
+        if for_lengths is not None:
+            cost = for_lengths(x_length, y_length)
         with chainer.using_device(x.device):
             x = graph.without_padding(x, x_length)
             y = graph.without_padding(y, y_length)
@@ -118,7 +119,8 @@ def bind_series(
         with chainer.using_device(x.device):
             x = graph.without_padding(x, x_length)
             y = x if symmetric else graph.without_padding(y, y_length)
-            units = costs.unit_vectors(*((x,) if symmetric else (x, y)))
+            series = (x,) if symmetric else (x, y)
+            units = costs.unit_vectors(*series)
         x, y = units[0], units[-1]
     problem = Problem(label, gamma, cost, *lengths, band, symmetric)
     return BoundProblem(problem, (x,) if symmetric else (x, y), scale, fused)
@@ -128,8 +130,8 @@ def bind_costs(
     label: str,
     cost: Variable,
     gamma: float,
-    bandwidth: Any = None,
-    mask: Any = None,
+    bandwidth: Counts | None = None,
+    mask: Mask | None = None,
     x_length: Any = None,
     y_length: Any = None,
 ) -> BoundProblem:

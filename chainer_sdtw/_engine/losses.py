@@ -17,7 +17,12 @@ import sdtw_cpu
 from chainer_sdtw._engine import costs
 from chainer_sdtw._engine.bound_problem import BoundProblem, bind_series
 from chainer_sdtw._engine.series import Pairs, array_of, as_pairs, check_reduce
-from chainer_sdtw._engine.types import LossFunction, Variable
+from chainer_sdtw._engine.types import (
+    Counts,
+    LossFunction,
+    Mask,
+    Variable,
+)
 from sdtw_cpu.checks import as_array, as_integer
 
 Function = TypeVar("Function", bound=LossFunction)
@@ -153,8 +158,8 @@ class Loss(NamedTuple):
     kind: LossKind
     gamma: float  # checked
     cost: Any = "sqeuclidean"  # a name or a function
-    bandwidth: Any = None  # None for no band
-    mask: Any = None
+    bandwidth: Counts | None = None  # None for no band
+    mask: Mask | None = None
 
     @property
     def divergence(self) -> Loss:
