@@ -63,11 +63,20 @@ inline void run_thread() {
   abort();
 }
 
+inline size_t page_size() { return (size_t)sysconf(_SC_PAGESIZE); }
+
+// Unmap all stacks, when nothing runs.
+inline void release_stacks() {
+  const size_t guard = page_size();
+  for (char* p : state.stacks) munmap(p - guard, kStack + guard);
+  state.stacks.clear();
+}
+
 // Stack pointer of a new fiber on the stack of that number.
 inline void* fresh_stack(size_t number) {
   State& s = state;
   while (s.stacks.size() <= number) {
-    const size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t guard = page_size();
     char* p = (char*)mmap(nullptr, kStack + guard, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED || mprotect(p, guard, PROT_NONE)) abort();

@@ -194,6 +194,10 @@ CUDA_ON_CPU_EXPORT int cuda_on_cpu_launch(
   return cuda_on_cpu::state.error;
 }
 
+CUDA_ON_CPU_EXPORT void cuda_on_cpu_release() {
+  cuda_on_cpu::release_stacks();
+}
+
 CUDA_ON_CPU_EXPORT const char* cuda_on_cpu_message() {
   return cuda_on_cpu::state.message;
 }

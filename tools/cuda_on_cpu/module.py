@@ -31,6 +31,25 @@ class _Options(ctypes.Structure):
     )
 
 
+# The modules launched last, of which stacks are kept. A process may have some
+# 65,000 mappings on Linux, and the stacks of one module can be 4,000.
+_MOST_RECENT = 6
+_recent: list[Module] = []
+_recent_lock = threading.Lock()
+
+
+def _keep_stacks_of(module: Module) -> None:
+    """Note that a module was launched, and release those of an old one."""
+    with _recent_lock:
+        if module in _recent:
+            _recent.remove(module)
+        _recent.append(module)
+        old = _recent.pop(0) if len(_recent) > _MOST_RECENT else None
+    if old is not None:
+        with old._lock:
+            old._library.cuda_on_cpu_release()
+
+
 class Module:
     """Kernels compiled from a text that includes ``device.cuh`` only.
 
@@ -56,6 +75,7 @@ class Module:
         lib = self._library
         lib.cuda_on_cpu_name.restype = ctypes.c_char_p
         lib.cuda_on_cpu_message.restype = ctypes.c_char_p
+        lib.cuda_on_cpu_release.restype = None
         lib.cuda_on_cpu_describe.restype = None
         lib.cuda_on_cpu_describe.argtypes = [
             ctypes.c_int,
@@ -106,9 +126,10 @@ class Module:
             error = self._library.cuda_on_cpu_launch(
                 index, arguments, ctypes.byref(options)
             )
-            if not error:
-                return
             message = self._library.cuda_on_cpu_message().decode()
+        _keep_stacks_of(self)
+        if not error:
+            return
         raise ERRORS[error](f"{message} (seed {self.seed}, launch {launch})")
 
 
