@@ -12,8 +12,8 @@ SOURCES = (".py", ".pyx", ".hpp", ".cpp", ".cu", ".cuh")
 CODE = ("chainer_sdtw", "sdtw_cpu", "setup.py")
 
 pytestmark = pytest.mark.skipif(
-    not PAGE.exists() or not (ROOT / "setup.py").exists(),
-    reason="only the tests are here",
+    not PAGE.exists() or not all((ROOT / part).exists() for part in CODE),
+    reason="the sources are not beside the tests",
 )
 
 # One of each kind that has a list, by the name that the code has for it.
