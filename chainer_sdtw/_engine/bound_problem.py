@@ -22,15 +22,21 @@ from sdtw_cpu.checks import as_array
 class BoundProblem:
     """A problem bound to its variables.
 
-    The costs of the loss are ``scale`` times those of the problem. It is
-    ``fused`` if the variables are the series themselves, whose costs the
-    sweeps compute.
+    The costs of the loss are ``scale`` times those of the problem.
     """
 
     problem: Problem
     inputs: tuple[Variable, ...]
     scale: float = 1.0
-    fused: bool = False
+
+    @property
+    def fused(self) -> bool:
+        """Whether the variables are series whose costs the sweeps compute.
+
+        They are not for matrices of costs, nor for the cosine cost, whose
+        variables are unit vectors with another scale.
+        """
+        return self.problem.cost is not None and self.scale == 1
 
     def values(self) -> Variable:
         """Soft-DTW of every pair."""
@@ -112,8 +118,8 @@ def bind_series(
             matrices = _masked(costs.matrix(x, y, cost), mask)
         problem = Problem(label, gamma, None, *lengths, band)
         return BoundProblem(problem, (matrices,))
-    scale, fused = 1.0, cost != "cosine"
-    if not fused:
+    scale = 1.0
+    if cost == "cosine":
         # Half the squared Euclidean cost of unit vectors.
         cost, gamma, scale = "sqeuclidean", 2 * gamma, 0.5
         with chainer.using_device(x.device):
@@ -123,7 +129,7 @@ def bind_series(
             units = costs.unit_vectors(*series)
         x, y = units[0], units[-1]
     problem = Problem(label, gamma, cost, *lengths, band, symmetric)
-    return BoundProblem(problem, (x,) if symmetric else (x, y), scale, fused)
+    return BoundProblem(problem, (x,) if symmetric else (x, y), scale)
 
 
 def bind_costs(

@@ -106,8 +106,8 @@ class HessianProduct(graph.Composed):
             (direction,) = directions
         else:
             parts = dict(zip(self.indexes, directions))
-            direction = problem.series([parts.get(i) for i in self._arrays()])
-            direction = tuple(direction)
+            each = tuple(parts.get(i) for i in range(problem.count))
+            direction = tuple(problem.series(each))
         arrays_wanted = tuple(i for i in self.targets if i < len(arrays))
         outputs: tuple = ()
         if arrays_wanted:
@@ -138,12 +138,8 @@ class HessianProduct(graph.Composed):
             enable_double_backprop=True,
         )
 
-    def _arrays(self) -> range:
-        one = self.problem.cost is None or self.problem.symmetric
-        return range(1 if one else 2)
-
     def _split(self, inputs: Any) -> tuple:
-        n = len(self._arrays())
+        n = self.problem.count
         return inputs[:n], inputs[n], inputs[n + 1 :]
 
 
@@ -245,8 +241,7 @@ class TangentGradient(graph.Composed):
         )
 
     def _split(self, inputs: Any) -> tuple:
-        one = self.problem.cost is None or self.problem.symmetric
-        n = 1 if one else 2
+        n = self.problem.count
         return inputs[:n], inputs[n:]
 
 

@@ -35,8 +35,8 @@ class Problem:
 
     def value(self, arrays: tuple, tape: bool) -> Any:
         """Values, or these and a tape."""
-        options = self._options(arrays, tape)
         sweeps = sweeps_for(arrays)
+        options = self._options(sweeps, tape)
         if self.cost is None:
             return sweeps.value_from_cost(*arrays, self.gamma, **options)
         x, y = self.series(arrays)
@@ -44,8 +44,8 @@ class Problem:
 
     def tangent(self, arrays: tuple, direction: Any, tape: bool) -> Any:
         """Values and tangents, or these and a tape."""
-        options = self._options(arrays, tape)
         sweeps = sweeps_for(arrays)
+        options = self._options(sweeps, tape)
         if self.cost is None:
             return sweeps.tangent_from_cost(
                 *arrays, direction, self.gamma, **options
@@ -94,6 +94,11 @@ class Problem:
         both = sweep(x=0 in indexes, y=1 in indexes)
         return tuple(both[i] for i in indexes)
 
+    @property
+    def count(self) -> int:
+        """How many arrays the problem is about."""
+        return 1 if self.cost is None or self.symmetric else 2
+
     def series(self, arrays: Any) -> Any:
         """``x`` and ``y``, of one array if the problem is symmetric."""
         return (*arrays, *arrays) if self.symmetric else arrays
@@ -110,9 +115,9 @@ class Problem:
         value = graph.soft_dtw(cost, self.gamma, *lengths, self.band)
         return value, cost
 
-    def _options(self, arrays: tuple, tape: bool) -> dict:
+    def _options(self, sweeps: Any, tape: bool) -> dict:
         options = {"x_length": self.x_length, "y_length": self.y_length}
-        if sweeps_for(arrays) is sdtw_cpu or chainer.is_debug():
+        if sweeps is sdtw_cpu or chainer.is_debug():
             # On a GPU, checking lengths that are there means to wait for it.
             options = {k: on_host(v) for k, v in options.items()}
         if self.band is not None:
