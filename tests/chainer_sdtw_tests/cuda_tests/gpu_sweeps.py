@@ -2,32 +2,20 @@
 
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
+import compared
 import numpy as np
-import reference
 from chainer.backends.cuda import cupy
+from compared import KINDS as KINDS
 
 import sdtw_cpu
 from chainer_sdtw import cuda
 
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-10}
-KINDS = ("univariate", "multivariate", "explicit")
 
 
-def swept(
-    arrays, gamma, lengths=(None, None), grad=None, sweeps=cuda, **options
-):
-    """Value and gradients of arrays that are where the sweeps run."""
-    name = "value" if len(arrays) == 2 else "value_from_cost"
-    value, tape = getattr(sweeps, name)(
-        *arrays,
-        gamma,
-        x_length=lengths[0],
-        y_length=lengths[1],
-        tape=True,
-        **options,
-    )
-    gradients = sweeps.adjoint(tape, grad)
-    return (value, *(gradients if len(arrays) == 2 else (gradients,)))
+def swept(arrays, gamma, lengths=(None, None), grad=None, **options):
+    """Value and gradients of arrays on a GPU."""
+    return compared.swept(cuda, arrays, gamma, lengths, grad, **options)
 
 
 def on_gpu(arrays, gamma, lengths=(None, None), grad=None):
@@ -43,18 +31,12 @@ def exact(arrays, gamma, lengths=(None, None), grad=None):
     """The CPU's, in float64."""
     with np.errstate(all="ignore"):
         wide = [np.asarray(a, np.float64) for a in arrays]
-        return swept(wide, gamma, lengths, grad, sdtw_cpu)
+        return compared.swept(sdtw_cpu, wide, gamma, lengths, grad)
 
 
 def assert_near(actual, expected, gamma, dtype):
     """Values and gradients are of a type and near enough."""
-    # A value may be what is left of costs and gamma times an entropy.
-    scale = max(np.abs(expected[0]).max(), gamma)
-    assert np.abs(actual[0] - expected[0]).max() <= TOLERANCE[dtype] * scale
-    for a, e in zip(actual, expected):
-        assert a.dtype == dtype and a.shape == e.shape
-    for a, e in zip(actual[1:], expected[1:]):
-        assert reference.error(a, e) <= TOLERANCE[dtype]
+    compared.assert_near(actual, expected, gamma, dtype, TOLERANCE[dtype])
 
 
 def assert_same(actual, expected):

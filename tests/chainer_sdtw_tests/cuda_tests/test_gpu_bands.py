@@ -2,6 +2,7 @@
 
 import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 
+import compared
 import numpy as np
 import pytest
 import reference
@@ -55,7 +56,7 @@ def test_wide_and_narrow_bands(rng, kind):
     for bandwidth in (0, 50, 4000):
         band = sdtw_cpu.sakoe_chiba_band(2000, 2200, bandwidth)
         wide = [np.asarray(a, np.float64) for a in arrays]
-        expected = swept(wide, 0.1, sweeps=sdtw_cpu, band=band)
+        expected = compared.swept(sdtw_cpu, wide, 0.1, band=band)
         given = [cupy.asarray(a) for a in arrays]
         actual = [a.get() for a in swept(given, 0.1, band=band)]
         assert_near(actual, expected, 0.1, np.float32)
