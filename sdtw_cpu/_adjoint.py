@@ -8,7 +8,7 @@ import numpy as np
 
 from sdtw_cpu import _kernels
 from sdtw_cpu._tape import CostTape, SeriesTape, Tape
-from sdtw_cpu.checks import as_array, check_grad_shape
+from sdtw_cpu.checks import as_array, check_grad_shape, check_tape
 from sdtw_cpu.types import FloatArray, Reals
 
 Gradients = tuple[Optional[FloatArray], Optional[FloatArray]]
@@ -90,9 +90,8 @@ def adjoint(
         TypeError: If the tape is not one or ``grad`` not real numbers.
         ValueError: If ``grad`` has the wrong shape.
     """
-    sweep = _sweep_of(tape)
-    if sweep.direction is not None:
-        raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
+    check_tape(tape, Tape, tangent=False)
+    sweep = tape._sweep
     grad = _as_grad("grad", grad, sweep.x.shape[0], 1.0)
     return _adjoint(sweep, grad, None, x, y)
 
@@ -186,21 +185,12 @@ def adjoint_tangent(
         TypeError: If the tape is not one, or a gradient not real numbers.
         ValueError: If ``grad`` or ``grad_tangent`` has the wrong shape.
     """
-    sweep = _sweep_of(tape)
-    if sweep.direction is None:
-        raise ValueError("tape is of a value sweep: use adjoint")
+    check_tape(tape, Tape, tangent=True)
+    sweep = tape._sweep
     batch = sweep.x.shape[0]
     grad = _as_grad("grad", grad, batch, 1.0)
     grad_tangent = _as_grad("grad_tangent", grad_tangent, batch, 0.0)
     return _adjoint(sweep, grad, grad_tangent, x, y)
-
-
-def _sweep_of(tape: Any) -> _kernels.Sweep:
-    if not isinstance(tape, Tape):
-        raise TypeError(
-            f"tape must be what a sweep with tape=True returned, got {tape!r}"
-        )
-    return tape._sweep
 
 
 def _as_grad(name: str, grad: Any, batch: int, default: float) -> np.ndarray:

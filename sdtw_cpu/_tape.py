@@ -16,6 +16,10 @@ class Tape:
     def __init__(self, sweep: _kernels.Sweep) -> None:
         self._sweep = sweep
 
+    @property
+    def _dual(self) -> bool:
+        return self._sweep.direction is not None
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(nbytes={self.nbytes})"
 

@@ -7,6 +7,7 @@ Functions ``as_...`` return an argument in the form in which it is used;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -38,6 +39,7 @@ __all__ = [
     "check_kind",
     "check_lengths_form",
     "check_series",
+    "check_tape",
     "check_unmasked",
     "check_weights_shape",
 ]
@@ -226,6 +228,29 @@ def check_grad_shape(
         raise ValueError(
             f"{name} must have shape {(batch,)}, got {grad.shape}"
         )
+
+
+def check_tape(tape: object, kind: type, *, tangent: bool) -> None:
+    """Check that a tape is one of a device, and of the right sweep.
+
+    Args:
+        tape: Any object.
+        kind: The class of the tapes of this device.
+        tangent: Whether it must be of a tangent sweep, not of a value sweep.
+
+    Raises:
+        TypeError: If it is no such tape.
+        ValueError: If it is of the other sweep.
+    """
+    if not isinstance(tape, kind):
+        raise TypeError(
+            f"tape must be what a sweep with tape=True returned, got {tape!r}"
+        )
+    dual: bool = cast(Any, tape)._dual
+    if dual and not tangent:
+        raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
+    if tangent and not dual:
+        raise ValueError("tape is of a value sweep: use adjoint")
 
 
 def check_direction(

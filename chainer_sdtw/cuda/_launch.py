@@ -77,18 +77,6 @@ class Tape(metaclass=abc.ABCMeta):
         """Bytes kept besides the input arrays."""
 
 
-def check_tape(tape: object, dual: bool) -> None:
-    """Check that a tape is one, and of a tangent sweep or of a value sweep."""
-    if not isinstance(tape, Tape):
-        raise TypeError(
-            f"tape must be what a sweep with tape=True returned, got {tape!r}"
-        )
-    if tape._dual and not dual:
-        raise ValueError("tape is of a tangent sweep: use adjoint_tangent")
-    if dual and not tape._dual:
-        raise ValueError("tape is of a value sweep: use adjoint")
-
-
 class SweepTape(Tape):
     """The tape of a batch that has been swept."""
 

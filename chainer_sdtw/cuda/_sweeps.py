@@ -15,7 +15,6 @@ from chainer_sdtw.cuda._launch import (
     DeviceBatch,
     SweepTape,
     Tape,
-    check_tape,
     sweep_back,
     sweep_values,
 )
@@ -162,7 +161,7 @@ def adjoint(
         ValueError: If the tape is of a tangent, or ``grad`` has the wrong
             shape or is on another device.
     """
-    check_tape(tape, dual=False)
+    checks.check_tape(tape, Tape, tangent=False)
     assert isinstance(tape, SweepTape)
     batch = tape._batch
     xp = batch.device.xp

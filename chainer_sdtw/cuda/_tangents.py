@@ -26,7 +26,6 @@ from chainer_sdtw.cuda._launch import (
     DeviceBatch,
     SweepTape,
     Tape,
-    check_tape,
     sweep_back,
     sweep_values,
 )
@@ -192,7 +191,7 @@ def adjoint_tangent(
         ValueError: If the tape is of a value, or a gradient has the wrong
             shape or is on another device.
     """
-    check_tape(tape, dual=True)
+    checks.check_tape(tape, Tape, tangent=True)
     if isinstance(tape, SeriesTape):
         device, like = tape.device, tape.x
     else:
