@@ -7,6 +7,7 @@ import chainer_sdtw  # isort: skip
 
 import numpy as np
 import pytest
+from argument_series import COST, SET, X, Y, k_means, loss
 from chainer import Variable
 
 import sdtw_cpu
@@ -15,19 +16,6 @@ from sdtw_cpu.barycenter import sdtw_barycenter
 
 pytest.importorskip("sklearn")
 estimators = chainer_sdtw.estimators
-
-X = np.array([[[0.0], [1], [3]], [[2], [2], [1]]])
-Y = np.array([[[1.0], [1], [2], [0]], [[2], [3], [1], [1]]])
-SET = X[:, :, 0]
-COST = np.ones((2, 3, 4))
-
-
-def loss(**options):
-    return chainer_sdtw.soft_dtw(X, Y, **options)
-
-
-def k_means(**options):
-    return estimators.SoftDTWKMeans(2, max_iter=1).fit(SET, **options)
 
 
 @pytest.mark.parametrize(

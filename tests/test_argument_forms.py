@@ -8,6 +8,7 @@ import chainer_sdtw  # isort: skip
 import numpy as np
 import pytest
 import reference
+from argument_series import COST, SET, X, Y, k_means, loss
 from chainer import Parameter, Variable
 from chainer.utils.type_check import InvalidType
 
@@ -19,22 +20,9 @@ from sdtw_cpu.distance import SquaredEuclidean
 pytest.importorskip("sklearn")
 estimators = chainer_sdtw.estimators
 
-X = np.array([[[0.0], [1], [3]], [[2], [2], [1]]])
-Y = np.array([[[1.0], [1], [2], [0]], [[2], [3], [1], [1]]])
-SET = X[:, :, 0]
-COST = np.ones((2, 3, 4))
-
-
-def loss(**options):
-    return chainer_sdtw.soft_dtw(X, Y, **options)
-
 
 def kernels(**options):
     return sdtw_cpu.adjoint(sdtw_cpu.value(X, Y, tape=True)[1], **options)
-
-
-def k_means(**options):
-    return estimators.SoftDTWKMeans(2, max_iter=1).fit(SET, **options)
 
 
 def drawn(**options):
