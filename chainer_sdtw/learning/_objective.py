@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Literal
+from typing import Any, Callable, Literal, NamedTuple
 
 import chainer
 import numpy as np
+from chainer.backend import get_array_module
 from chainer.backends import cuda
 
 from chainer_sdtw._engine import costs
@@ -15,7 +16,25 @@ from chainer_sdtw._engine.losses import Loss, less_half, paired
 from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import Variable
+from chainer_sdtw.learning._sums import add_doubles, double_sum
 from sdtw_cpu.search import Units, power_of_two
+
+
+class Sums(NamedTuple):
+    """Weighted sums over the series of each barycenter.
+
+    Each is the sum of two numbers, as of
+    :func:`~chainer_sdtw.learning._sums.double_sum`.
+    """
+
+    weights: Any  # (2, K)
+    values: Any  # (2, K)
+    gradients: Any  # (2, K, length, d), on the device of the series
+
+    @classmethod
+    def added(cls, sums: list[Sums]) -> Sums:
+        """Add the sums of parts of the series, in their order."""
+        return cls(*(add_doubles(list(terms)) for terms in zip(*sums)))
 
 
 class Objective:
@@ -57,7 +76,10 @@ class Objective:
         bounds = np.searchsorted(labels, np.arange(count + 1))
         self._slices = [slice(*ends) for ends in zip(bounds, bounds[1:])]
         self._labels = series.xp.asarray(labels)
-        self._weights = series.xp.asarray(weights.astype(series.array.dtype))
+        self._weights = series.xp.asarray(weights)
+        self._totals = np.stack(
+            [double_sum(weights[part]) for part in self._slices], 1
+        )
         # What the sweeps are told; False if they do not compute it alone.
         self._problem: Problem | Literal[False] | None = None
 
@@ -132,37 +154,23 @@ class Objective:
         Returns:
             Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
         """
-        x, y, y_length = self._pairs(barycenters)
-        if self._problem is None:
-            bound = self.loss.problem(paired(x, y, None, y_length))
-            by_sweeps = bound.fused and self.loss.kind.value in _SWEEPS
-            self._problem = bound.problem if by_sweeps else False
-        if self._problem:
-            sweep = _SWEEPS[self.loss.kind.value]
-            (value, gx), gy = sweep(self._problem, (x, y)), None
-        else:
-            value, gx, gy = self._by_graph(x, y, y_length)
-        value, size = as_float64(value), len(self.series)
-        weighted = self.weights * value[:size]
-        values = np.array([weighted[part].sum() for part in self._slices])
-        # Not by BLAS: its threads go on spinning and slow down the sweeps.
-        xp = self.series.xp
-        gradient = xp.stack(
-            [
-                xp.einsum("i,ijk->jk", self._weights[part], gx[:size][part])
-                for part in self._slices
-            ]
-        )
-        if self.loss.kind.is_divergence:
-            weights = [self.weights[part].sum() for part in self._slices]
-            values = less_half(values, weights * value[size:])
-            # The gradients with respect to both series of such a pair are
-            # equal, unless a caller's cost is not symmetric.
-            gx = gx[size:]
-            gy = gx if gy is None else gy[size:, : gx.shape[1]]
-            weight = xp.asarray(np.array(weights, gradient.dtype))
-            gradient = less_half(gradient, weight[:, None, None] * (gx + gy))
-        return values, gradient
+        values, gx, gy = self._swept(*self._pairs(barycenters))
+        size = len(self.series)
+        sums = self._sums(values[:size], gx[:size])
+        if not self.loss.kind.is_divergence:
+            return total(sums, barycenters.dtype)
+        # The gradients with respect to both series of such a pair are equal,
+        # unless a caller's cost is not symmetric.
+        gy = gx if gy is None else gy
+        themselves = values[size:], gx[size:] + gy[size:, : gx.shape[1]]
+        return total(sums, barycenters.dtype, themselves)
+
+    def sums(self, barycenters: Any) -> Sums:
+        """The same sums, without the terms of barycenters with themselves."""
+        series = self.series
+        x = barycenters[self._labels]
+        values, gx, _ = self._swept(x, series.array, series.length)
+        return self._sums(values, gx)
 
     def on_host(self, barycenters: np.ndarray) -> tuple:
         """The same for barycenters on the host, all of it in float64 there."""
@@ -170,6 +178,30 @@ class Objective:
         z = series.xp.asarray(barycenters, series.array.dtype)
         values, gradient = self(z)
         return values, as_float64(gradient)
+
+    def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
+        """Losses of the pairs, their gradients, or None for the second."""
+        if self._problem is None:
+            bound = self.loss.problem(paired(x, y, None, y_length))
+            by_sweeps = bound.fused and self.loss.kind.value in _SWEEPS
+            self._problem = bound.problem if by_sweeps else False
+        if self._problem:
+            sweep = _SWEEPS[self.loss.kind.value]
+            (values, gx), gy = sweep(self._problem, (x, y)), None
+        else:
+            values, gx, gy = self._by_graph(x, y, y_length)
+        return as_float64(values), gx, gy
+
+    def _sums(self, values: np.ndarray, gx: Any) -> Sums:
+        xp, weights = self.series.xp, self._weights[:, None, None]
+        terms = self.weights * values
+        return Sums(
+            self._totals,
+            np.stack([double_sum(terms[s]) for s in self._slices], 1),
+            xp.stack(
+                [double_sum(weights[s] * gx[s]) for s in self._slices], 1
+            ),
+        )
 
     def _by_graph(self, x: Any, y: Any, y_length: Any) -> tuple:
         """The loss of the pairs and its gradients, by a graph of Chainer."""
@@ -204,6 +236,27 @@ class Objective:
         else:
             x = z[self._labels]
         return x, y, y_length
+
+
+def total(sums: Sums, dtype: Any, themselves: Any = None) -> tuple:
+    """Return objectives and gradients of the sums over series.
+
+    Args:
+        sums: What all series make up.
+        dtype: The type of the gradients.
+        themselves: For a divergence, the losses ``(K,)`` of the barycenters
+            with themselves, and the gradients ``(K, length, d)`` of these.
+
+    Returns:
+        Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
+    """
+    weights, values, gradients = (terms.sum(axis=0) for terms in sums)
+    if themselves is not None:
+        xp = get_array_module(gradients)
+        values = less_half(values, weights * themselves[0])
+        weights = xp.asarray(weights)[:, None, None]
+        gradients = less_half(gradients, weights * themselves[1])
+    return values, gradients.astype(dtype)
 
 
 def _sweep_values(problem: Problem, arrays: tuple) -> tuple:
