@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from chainer_sdtw.learning._objective import Objective
+from chainer_sdtw.learning._objective import AnyObjective
 from chainer_sdtw.learning._stopping import Stopping
 from sdtw_cpu.search import Point, Units, descend
 
@@ -29,7 +29,7 @@ class LockstepSearch:
     """
 
     def __init__(
-        self, objective: Objective, method: str, stopping: Stopping
+        self, objective: AnyObjective, method: str, stopping: Stopping
     ) -> None:
         self._objective = objective
         self._method = method

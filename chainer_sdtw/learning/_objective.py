@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Callable, Literal, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import chainer
 import numpy as np
 from chainer.backend import get_array_module
-from chainer.backends import cuda
 
-from chainer_sdtw._engine import costs
-from chainer_sdtw._engine.bound_problem import BoundProblem
 from chainer_sdtw._engine.losses import Loss, less_half, paired
-from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.series_set import SeriesSet
-from chainer_sdtw._engine.types import Variable
+from chainer_sdtw.learning._pair_gradients import PairGradients, as_float64
+from chainer_sdtw.learning._scale import Scale, scale_of
 from chainer_sdtw.learning._sums import add_doubles, double_sum
-from sdtw_cpu.search import Units, power_of_two
+from sdtw_cpu.search import Units
+
+
+class AnyObjective(Protocol):
+    """What the search needs of an objective of ``K`` barycenters."""
+
+    @property
+    def count(self) -> int:
+        """The number of barycenters."""
+
+    def part(self, indexes: list[int]) -> AnyObjective:
+        """Return the objective of some of the barycenters, in their order."""
+
+    def units(self, barycenters: Any) -> list[Units]:
+        """Return the units of the search for each of the barycenters."""
+
+    def __call__(self, barycenters: Any) -> tuple[np.ndarray, Any]:
+        """Evaluate the objectives and their gradients.
+
+        Args:
+            barycenters: ``(K, length, d)``, where the series are.
+
+        Returns:
+            Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
+        """
+
+    def on_host(self, barycenters: np.ndarray) -> tuple:
+        """The same for barycenters on the host, all of it in float64 there."""
 
 
 class Sums(NamedTuple):
@@ -80,55 +103,40 @@ class Objective:
         self._totals = np.stack(
             [double_sum(weights[part]) for part in self._slices], 1
         )
-        # What the sweeps are told; False if they do not compute it alone.
-        self._problem: Problem | Literal[False] | None = None
+        self._gradients = PairGradients(loss)
 
     @property
     def count(self) -> int:
         """The number of barycenters."""
         return len(self._slices)
 
-    def units(self, barycenters: Any) -> list[Units]:
-        """Return the units of the search for each of the barycenters."""
-        matrices, cost = None, self.loss.cost
-        if callable(cost):
-            # The scale of a caller's cost is that of its values.
+    def scale(self, barycenters: Any) -> Scale:
+        """Return what the units of the search are computed from."""
+        matrices = None
+        if callable(self.loss.cost):
             x, y, y_length = self._pairs(barycenters)
             with chainer.no_backprop_mode():
                 problem = self.loss.problem(paired(x, y, None, y_length))
             matrices = problem.inputs[0].array
-        units = []
+        scales = []
         for part in self._slices:
-            if part.start == part.stop:
-                units.append(Units(1.0, 1.0))
-                continue
-            deviation = self._deviation(part)
-            if matrices is None:
-                objective = costs.scale(cost, deviation)
-            else:
-                xp = self.series.xp
-                sizes = xp.absolute(matrices[part])
-                sizes = sizes[xp.isfinite(sizes)]
-                objective = 1.0
-                if sizes.size:
-                    mean = float(sizes.mean(dtype=np.float64))
-                    objective = power_of_two(mean)
-            weight = float(self.weights[part].max()) or 1.0
-            units.append(Units(deviation, objective * weight))
-        return units
+            series = self.series
+            if self.count > 1 and part.stop > part.start:
+                series = series.take(np.arange(part.start, part.stop))
+            scales.append(
+                scale_of(
+                    self.weights[part],
+                    series.elements(),
+                    # An offset changes it, so it is part of the scale.
+                    centered=self.loss.cost != "cosine",
+                    matrices=None if matrices is None else matrices[part],
+                )
+            )
+        return Scale(*np.array(scales, np.float64).T)
 
-    def _deviation(self, part: slice) -> float:
-        """The standard deviation of some series, as a power of two."""
-        series, xp = self.series, self.series.xp
-        if self.count > 1:
-            series = series.take(np.arange(part.start, part.stop))
-        elements = series.elements()
-        if self.loss.cost == "cosine":
-            # An offset changes it, so it is part of the scale.
-            square = xp.square(elements, dtype=np.float64).mean()
-        else:
-            square = elements.var(dtype=np.float64)
-        return power_of_two(math.sqrt(float(square)))
+    def units(self, barycenters: Any) -> list[Units]:
+        """Return the units of the search for each of the barycenters."""
+        return self.scale(barycenters).units(self.loss)
 
     def part(self, indexes: list[int]) -> Objective:
         """Return the objective of some of the barycenters, in their order."""
@@ -154,7 +162,7 @@ class Objective:
         Returns:
             Objectives ``(K,)`` in float64 and gradients ``(K, length, d)``.
         """
-        values, gx, gy = self._swept(*self._pairs(barycenters))
+        values, gx, gy = self._gradients(*self._pairs(barycenters))
         size = len(self.series)
         sums = self._sums(values[:size], gx[:size])
         if not self.loss.kind.is_divergence:
@@ -168,8 +176,9 @@ class Objective:
     def sums(self, barycenters: Any) -> Sums:
         """The same sums, without the terms of barycenters with themselves."""
         series = self.series
-        x = barycenters[self._labels]
-        values, gx, _ = self._swept(x, series.array, series.length)
+        values, gx, _ = self._gradients(
+            barycenters[self._labels], series.array, series.length
+        )
         return self._sums(values, gx)
 
     def on_host(self, barycenters: np.ndarray) -> tuple:
@@ -178,19 +187,6 @@ class Objective:
         z = series.xp.asarray(barycenters, series.array.dtype)
         values, gradient = self(z)
         return values, as_float64(gradient)
-
-    def _swept(self, x: Any, y: Any, y_length: Any) -> tuple:
-        """Losses of the pairs, their gradients, or None for the second."""
-        if self._problem is None:
-            bound = self.loss.problem(paired(x, y, None, y_length))
-            by_sweeps = bound.fused and self.loss.kind.value in _SWEEPS
-            self._problem = bound.problem if by_sweeps else False
-        if self._problem:
-            sweep = _SWEEPS[self.loss.kind.value]
-            (values, gx), gy = sweep(self._problem, (x, y)), None
-        else:
-            values, gx, gy = self._by_graph(x, y, y_length)
-        return as_float64(values), gx, gy
 
     def _sums(self, values: np.ndarray, gx: Any) -> Sums:
         xp, weights = self.series.xp, self._weights[:, None, None]
@@ -202,17 +198,6 @@ class Objective:
                 [double_sum(weights[s] * gx[s]) for s in self._slices], 1
             ),
         )
-
-    def _by_graph(self, x: Any, y: Any, y_length: Any) -> tuple:
-        """The loss of the pairs and its gradients, by a graph of Chainer."""
-        # A caller's cost need not be symmetric: see where it is used.
-        needs_gy = self.loss.kind.is_divergence and callable(self.loss.cost)
-        x, y = Variable(x), Variable(y, requires_grad=needs_gy)
-        with chainer.using_config("enable_backprop", True):
-            value: Any = self.loss.between(paired(x, y, None, y_length))
-            value.grad = value.xp.ones_like(value.array)
-            value.backward()
-        return value.array, x.grad, y.grad
 
     def _pairs(self, z: Any) -> tuple:
         """Barycenters, series and the lengths of these, for each pair.
@@ -257,29 +242,3 @@ def total(sums: Sums, dtype: Any, themselves: Any = None) -> tuple:
         weights = xp.asarray(weights)[:, None, None]
         gradients = less_half(gradients, weights * themselves[1])
     return values, gradients.astype(dtype)
-
-
-def _sweep_values(problem: Problem, arrays: tuple) -> tuple:
-    """Soft-DTW of the pairs, and its gradient with respect to the first."""
-    value, tape = problem.value(arrays, True)
-    (gx,) = problem.adjoint(arrays, tape, indexes=(0,))
-    return value, gx
-
-
-def _sweep_expected_costs(problem: Problem, arrays: tuple) -> tuple:
-    """Expected costs of the pairs, and the same gradient of them."""
-    _, value, tape = problem.tangent(arrays, "cost", True)
-    (gx,) = problem.adjoint_tangent(arrays, tape, indexes=(0,))
-    return value, gx
-
-
-# What is computed without a graph if the sweeps compute the costs.
-_SWEEPS: dict[Callable, Callable[[Problem, tuple], tuple]] = {
-    BoundProblem.values: _sweep_values,
-    BoundProblem.expected_costs: _sweep_expected_costs,
-}
-
-
-def as_float64(a: Any) -> np.ndarray:
-    """Return an array of any device in float64 on the host."""
-    return cuda.to_cpu(a).astype(np.float64)

@@ -7,9 +7,11 @@ from typing import Any, Callable, Optional
 import chainer
 import numpy as np
 from chainer import Parameter
+from chainer.backend import get_array_module
 
 from chainer_sdtw.learning._lockstep import LockstepSearch
-from chainer_sdtw.learning._objective import Objective, as_float64
+from chainer_sdtw.learning._objective import AnyObjective
+from chainer_sdtw.learning._pair_gradients import as_float64
 from chainer_sdtw.learning._stopping import Stopping
 from sdtw_cpu.blas import single_threaded
 from sdtw_cpu.search import descend
@@ -19,7 +21,7 @@ Callback = Optional[Callable[[Any, float], Any]]
 
 
 def minimize(
-    objective: Objective,
+    objective: AnyObjective,
     init: Any,
     stopping: Stopping,
     optimizer: Any = "l-bfgs",
@@ -78,7 +80,7 @@ def minimize(
             ]
     barycenters = np.stack([z for z, _ in ends]).astype(init.dtype)
     least = np.array([value for _, value in ends])
-    return objective.series.xp.asarray(barycenters), least
+    return get_array_module(init).asarray(barycenters), least
 
 
 def _first(evaluated: tuple) -> tuple:
@@ -88,7 +90,7 @@ def _first(evaluated: tuple) -> tuple:
 
 
 def _updated(
-    objective: Objective,
+    objective: AnyObjective,
     init: Any,
     values: np.ndarray,
     gradient: Any,
