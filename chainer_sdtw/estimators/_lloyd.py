@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from chainer.backends import cuda
 
-from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import SeriesSet
-from chainer_sdtw.estimators._initial_centers import any_series, far_apart
-from chainer_sdtw.learning._matrix import matrix, self_terms
-from chainer_sdtw.learning._objective import Objective
-from chainer_sdtw.learning._resampling import resampled
+from chainer_sdtw.estimators._initial_centers import any_series
+from chainer_sdtw.estimators._training_series import TrainingSeries
 from chainer_sdtw.learning._search import minimize
 from chainer_sdtw.learning._stopping import Stopping
+from chainer_sdtw.learning._sums import double_sum
 
 # The tolerance of the last barycenters, relative to that of those before.
 _FINER = 1e-7
@@ -42,45 +38,26 @@ class LloydSearch:
     """Lloyd's algorithm from one start after the other.
 
     Args:
-        series: ``N`` series.
-        loss: The loss.
-        weights: ``(N,)``, >= 0.
-        length: The length of centers.
+        series: The series.
         limits: When to stop.
 
     Attributes:
         best: The best state of all iterations so far, None before the first.
     """
 
-    def __init__(
-        self,
-        series: SeriesSet,
-        loss: Loss,
-        weights: np.ndarray,
-        length: int,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, series: TrainingSeries, limits: Limits) -> None:
         self.series = series
-        self.loss = loss
-        self.weights = weights
-        self.length = length
         self.limits = limits
         self.best: State | None = None
-        divergence = loss.kind.is_divergence
-        self._terms = self_terms(series, loss) if divergence else None
-        self._as_centers: Any = None
         self._labels: np.ndarray | None = None  # of the last update
 
     def initial_centers(self, init: Any, rng: np.random.RandomState) -> Any:
         """Series as centers ``(K, length, d)``."""
         count = self.limits.n_clusters
         if init == "random":
-            return self._resampled(any_series(self.weights, count, rng))
-        return self._resampled(
-            far_apart(
-                self.series, self.loss, self._terms, self.weights, count, rng
-            )
-        )
+            indexes = any_series(self.series.weights, count, rng)
+            return self.series.as_centers(indexes)
+        return self.series.far_apart(count, rng)
 
     def run(self, centers: Any, bar: Any) -> None:
         """Improve centers until they stay; keep them if they are the best."""
@@ -102,25 +79,15 @@ class LloydSearch:
                 break
             settled = same
 
-    def _resampled(self, indexes: Any) -> Any:
-        if self._as_centers is None:
-            self._as_centers = resampled(self.series, self.length)
-        return self._as_centers[self.series.xp.asarray(indexes)]
-
     def _assigned(self, centers: Any, iterations: int) -> State:
         """Assign each series to its closest center."""
-        as_series = SeriesSet(centers, None, False, centers.dtype)
-        losses = cuda.to_cpu(
-            matrix(self.series, as_series, self.loss, x_term=self._terms)
-        )
-        labels = losses.argmin(axis=1)
-        least = losses.min(axis=1).astype(np.float64)
+        labels, least = self.series.closest(centers)
         if not np.isfinite(least).all():
             raise FloatingPointError(
                 "losses are not finite: the costs are beyond the range of "
                 f"{centers.dtype}"
             )
-        inertia = float(self.weights @ least)
+        inertia = float(double_sum(self.series.weights * least).sum())
         return State(inertia, centers, labels, least, iterations)
 
     def _without_empty(self, state: State) -> tuple[np.ndarray, Any]:
@@ -131,13 +98,13 @@ class LloydSearch:
         if not len(empty):
             return labels, centers
         labels, centers = labels.copy(), centers.copy()
-        distances = np.where(self.weights > 0, state.losses, -np.inf)
+        distances = np.where(self.series.weights > 0, state.losses, -np.inf)
         farthest = iter(np.argsort(-distances, kind="stable"))
         for k in empty:
             i = next(i for i in farthest if sizes[labels[i]] > 1)
             sizes[labels[i]] -= 1
             labels[i] = k
-            centers[k] = self._resampled([i])[0]
+            centers[k] = self.series.as_centers([i])[0]
         return labels, centers
 
     def _updated(self, centers: Any, labels: np.ndarray, settled: bool) -> Any:
@@ -145,9 +112,7 @@ class LloydSearch:
 
         Until labels have settled, only those whose series have changed.
         """
-        objective = Objective(
-            self.series, self.loss, self.weights, labels, len(centers)
-        )
+        objective = self.series.objective(labels, len(centers))
         stopping, indexes = self.limits.barycenters, list(range(len(centers)))
         if settled:
             stopping = stopping._replace(tol=stopping.tol * _FINER)

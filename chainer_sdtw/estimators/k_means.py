@@ -24,6 +24,7 @@ from chainer_sdtw._engine.types import (
 )
 from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
 from chainer_sdtw.estimators._lloyd import Limits, LloydSearch, State
+from chainer_sdtw.estimators._training_series import SeriesInMemory
 from chainer_sdtw.learning._progress import converged, progress
 from chainer_sdtw.learning._resampling import checked_length, usual_length
 from chainer_sdtw.learning._stopping import as_stopping
@@ -320,7 +321,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         largest = float(weights.max())
         init, length = self._init_array(series)
         rng = check_random_state(self.random_state)
-        search = LloydSearch(series, loss, weights / largest, length, limits)
+        search = LloydSearch(
+            SeriesInMemory(series, loss, weights / largest, length), limits
+        )
         starts = n_init if init is None else 1
         max_iter = limits.iterations.max_iter
         total = starts * max_iter
