@@ -264,6 +264,14 @@ REPAIRS: tuple[Repair, ...] = (
     Repair(
         "chainer.distributions.categorical", _numpy_since(2), "mg", "list(mg)"
     ),
+    # int() of an array of one element: warns in NumPy >= 1.25, an error in
+    # NumPy >= 2.5.
+    Repair(
+        "chainermn.iterators.multi_node_iterator",
+        _numpy_since(1, 25),
+        "int(_size)",
+        "int(_size[0])",
+    ),
     # Modules written by protoc 3, which make each descriptor by themselves:
     # an error in protobuf >= 4, which requires that all are made from the
     # serialized file. The replacement is what protoc writes today.
