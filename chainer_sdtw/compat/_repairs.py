@@ -179,6 +179,13 @@ REPAIRS: tuple[Repair, ...] = (
         "self._set_cover_all(x, W)",
         "self._set_cover_all(x.shape, W.shape)",
     ),
+    # An error of 7.8.1: an observed variable needs ChainerX, even on the CPU.
+    Repair(
+        "chainermn.extensions.observation_aggregator",
+        _always,
+        "value.to_device('native')",
+        "value.to_device('native' if chx.is_available() else '@numpy')",
+    ),
     # numpy.distutils: not available for Python >= 3.12.
     Repair(
         "chainer._environment_check",
@@ -381,6 +388,21 @@ REPAIRS: tuple[Repair, ...] = (
         "cuda.elementwise",
         "__import__('functools').partial(cuda.elementwise,"
         " preamble='#include \"cupy/float16.cuh\"')",
+    ),
+    # ... neither that of CUDA in kernels that include carray.cuh.
+    Repair(
+        "chainermn.communicators._memory_utility",
+        _cupy_since(14),
+        "chainer.cuda.raw",
+        "(lambda code, name: chainer.cuda.raw("
+        "'#include <cupy/float16.cuh>' + code, name))",
+    ),
+    # copy=False: an error in CuPy >= 14 where a copy is needed, as in NumPy 2.
+    Repair(
+        "chainermn.communicators._memory_utility",
+        _cupy_since(14),
+        "xp.array(v, copy=False, dtype=transfer_dtype)",
+        "v.astype(transfer_dtype)",
     ),
     # cupy.cuda.nvtx_enabled: warns in CuPy >= 8.
     Repair(

@@ -37,6 +37,7 @@ def run(source, *, n=2, options=(), path=None, **environ):
     environ = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "",  # so that lines stay whole
         "PYTHONPATH": root() if path is None else path,
         **environ,
     }

@@ -1,5 +1,6 @@
 """ChainerMN in processes that mpiexec starts."""
 
+import pytest
 from mpi import check
 
 
@@ -18,3 +19,24 @@ def test_multi_node_iterator():
         print("done")
     """)
     assert out == "done\n" * 2
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_observed_variable(interval):
+    out = check(f"""
+        import types
+        import chainer, chainermn, numpy
+        comm = chainermn.create_communicator("naive")
+        aggregator = chainermn.extensions.ObservationAggregator(
+            comm, "loss", comm_trigger=({interval}, "iteration")
+        )
+        updater = types.SimpleNamespace(iteration=0)
+        trainer = types.SimpleNamespace(updater=updater)
+        for updater.iteration in (1, 2):
+            loss = numpy.array(comm.rank + updater.iteration, "f")
+            trainer.observation = dict(loss=chainer.Variable(loss))
+            aggregator(trainer)
+        print(float(trainer.observation["loss"].array))
+    """)
+    mean = 2.5 if interval == 1 else 2.0
+    assert out == f"{mean}\n" * 2

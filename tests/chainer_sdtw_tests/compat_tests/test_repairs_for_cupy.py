@@ -43,6 +43,9 @@ def write_cupy(directory, version, nccl=True, is_hip=True):
             def nothing(*args, **kwargs):
                 pass
 
+            def RawKernel(code, name):
+                return code
+
             ElementwiseKernel = ReductionKernel = nothing
             get_default_memory_pool = nothing
             get_default_pinned_memory_pool = nothing
@@ -257,6 +260,59 @@ def test_cupy_nccl(nccl, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "version,header", [("13.6.0", "carray"), ("14.2.0", "float16")]
+)
+def test_cupy_kernels_of_chainermn(version, header, tmp_path):
+    pytest.importorskip("mpi4py")
+    write_cupy(tmp_path, version)
+    check_with(
+        tmp_path,
+        f"""
+        import chainer_sdtw
+        from chainermn.communicators import _memory_utility
+
+        for kernel in (
+            _memory_utility._cupy_batched_pack_params,
+            _memory_utility._cupy_batched_unpack_params,
+        ):
+            code = kernel()
+            assert code.split()[:2] == ['#include', '<cupy/{header}.cuh>']
+            assert kernel.__name__[1:] in code and 'half' in code
+        """,
+    )
+
+
+def test_chainermn_unpacks_gradients_of_another_type(tmp_path):
+    pytest.importorskip("mpi4py")
+    write_cupy(tmp_path, "14.2.0")
+    check_with(
+        tmp_path,
+        """
+        import types
+        import chainer_sdtw
+        from chainermn.communicators import _memory_utility
+        import cupy
+        import numpy
+
+        class Buffer:
+            def to_device(self, array, size, offset, stream):
+                assert array.dtype == numpy.float32
+                assert array.nbytes == size
+                array[:] = offset
+
+        params = [
+            types.SimpleNamespace(grad=cupy.zeros(2, numpy.float16))
+            for _ in range(2)
+        ]
+        _memory_utility.unpack_params(
+            params, 'grad', Buffer(), numpy.float32, False)
+        assert [p.grad.tolist() for p in params] == [[0, 0], [8, 8]]
+        assert all(p.grad.dtype == numpy.float16 for p in params)
+        """,
+    )
+
+
 def write_distribution(directory, name, version):
     path = directory / f"{name.replace('-', '_')}-{version}.dist-info"
     path.mkdir()
@@ -390,4 +446,32 @@ def test_training_on_gpu():
         assert losses[-1] < losses[0] / 2, losses
         for param in model.params():
             assert param.dtype == param.grad.dtype == numpy.float32
+    """)
+
+
+@pytest.mark.skipif("gpu()", reason="needs CuPy and a GPU")
+def test_chainermn_on_gpu():
+    pytest.importorskip("mpi4py")
+    check("""
+        import chainer_sdtw
+        import chainer
+        import chainermn
+        import cupy
+        import numpy
+
+        comm = chainermn.create_communicator('dummy')
+        for batched in (True, False):
+            comm.set_config('batched_copy', batched)
+            model = chainer.ChainList(
+                *(chainer.links.Linear(
+                    2, 3, initialW=chainer.initializers.Zero(dtype),
+                    initial_bias=chainer.initializers.Zero(dtype))
+                  for dtype in ('e', 'f', 'd')))
+            model.to_device('@cupy:0')
+            for i, param in enumerate(model.params()):
+                param.grad = cupy.full(param.shape, i, param.dtype)
+            comm.multi_node_mean_grad(model)
+            for i, param in enumerate(model.params()):
+                assert param.grad.dtype == param.dtype
+                assert (param.grad == i).all()
     """)
