@@ -397,4 +397,6 @@ ELSEWHERE = {
     "sdtw_cpu.set_isa",
     "training.AlignmentPlot",
     "training.RunSettings",
+    "training.ScatteredIterator",
+    "training.create_communicator",
 }

@@ -196,6 +196,12 @@ def links() -> None:
     assert_type(iterator.next(), list[object])
     assert_type(next(iterator), list[object])
     training.SeededIterator([(X[0], Y[0])], 1, seed=None, repeat=False)
+    communicator = training.create_communicator("naive")
+    assert_type((communicator.rank, communicator.size), tuple[int, int])
+    scattered = training.ScatteredIterator(iterator, communicator)
+    assert_type(next(scattered), list[object])
+    assert_type(scattered.weight, float)
+    scattered.weigh(loss)
 
 
 def figures() -> tuple[Figure, dict[str, Axes]]:

@@ -126,6 +126,15 @@ class Dataset(Protocol):
     def __getitem__(self, index: int, /) -> object: ...
 
 
+class Communicator(Protocol):
+    """What tells the processes of ChainerMN apart."""
+
+    @property
+    def rank(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+
+
 Array = Union[chainer.variable.Variable, GpuArray, HasArray]
 ArrayLike = Union[Array, Reals]
 Operand = Union[Array, float]

@@ -1,13 +1,17 @@
-"""Extensions of Chainer's trainer, and what an exact resumption needs."""
+"""Chainer's trainer: extensions, exact resumption and several processes."""
 
 from chainer_sdtw.training.alignment_plot import AlignmentPlot
 from chainer_sdtw.training.attribute_shift import AttributeShift
+from chainer_sdtw.training.communicator import create_communicator
 from chainer_sdtw.training.run_settings import RunSettings
+from chainer_sdtw.training.scattered_iterator import ScatteredIterator
 from chainer_sdtw.training.seeded_iterator import SeededIterator
 
 __all__ = [
     "AlignmentPlot",
     "AttributeShift",
     "RunSettings",
+    "ScatteredIterator",
     "SeededIterator",
+    "create_communicator",
 ]

@@ -7,15 +7,8 @@ set.
 """
 
 # Before Chainer, which may need repairs.
-from chainer_sdtw import (  # isort: skip
-    dilate_loss,
-    sharp_soft_dtw,
-    sharp_soft_dtw_divergence as sharp_divergence,
-    soft_dtw,
-    soft_dtw_divergence,
-)
+from chainer_sdtw import soft_dtw  # isort: skip
 
-import argparse
 import glob
 import json
 import os
@@ -25,12 +18,23 @@ import tempfile
 import zlib
 
 import chainer
-import chainer.functions as F
 import numpy as np
+from arguments import parse_args
 from chainer import training
 from chainer.training import extensions
 from data import convert, load
 from net import LSTM, MLP
+from objectives import LOSSES, Completion, mean_squared_error
+from processes import (
+    aggregate_loss,
+    connect,
+    end,
+    is_first,
+    join_evaluator,
+    join_snapshot,
+    load_snapshot,
+    scatter,
+)
 
 from chainer_sdtw.links import SoftDTWLoss
 from chainer_sdtw.training import (
@@ -46,45 +50,7 @@ except ImportError as e:
     plots, no_matplotlib = None, e
 
 
-def mean_squared_error(x, y):
-    """Return the mean over all values of arrays or of lists of series."""
-    if isinstance(y, (list, tuple)):
-        x, y = F.concat(x, axis=0), F.concat(y, axis=0)
-    return F.mean_squared_error(x, y)
-
-
-# What to train with: titles, colors and functions.
-LOSSES = {
-    "soft_dtw": ("soft-DTW", "#0072b2", soft_dtw),
-    "divergence": ("soft-DTW divergence", "#009e73", soft_dtw_divergence),
-    "sharp": ("sharp soft-DTW", "#e69f00", sharp_soft_dtw),
-    "sharp_divergence": ("sharp divergence", "#56b4e9", sharp_divergence),
-    "dilate": ("DILATE", "#cc79a7", dilate_loss),
-    "mse": ("MSE", "#d55e00", mean_squared_error),
-}
-
-
-class Completion(chainer.Chain):
-    """A network, the loss that it is trained with, and what is reported."""
-
-    def __init__(self, predictor, loss):
-        super().__init__()
-        with self.init_scope():
-            self.predictor = predictor
-            self.loss = loss
-
-    def predict(self, past, future):
-        return self.predictor(past, [len(y) for y in future])
-
-    def forward(self, past, future):
-        y = self.predict(past, future)
-        loss = self.loss(y, future)
-        chainer.report({"loss": loss}, self)
-        if not chainer.config.train:
-            mse = mean_squared_error(y, future)
-            dtw = soft_dtw(y, future, gamma=0)
-            chainer.report({"mse": mse, "dtw": dtw}, self)
-        return loss
+SAVE = extensions.snapshot().priority  # after the log
 
 
 class Interruption(training.Extension):
@@ -148,7 +114,7 @@ def make_settings(args, train, loss):
     return RunSettings({"data": zlib.crc32(data), **settings})
 
 
-def train_model(args, loss, train, test, device):
+def train_model(args, loss, train, test, device, comm):
     """Train a model with a loss, from scratch or from a snapshot."""
     out = os.path.join(args.out, loss)
     print(f"\n{LOSSES[loss][0]}, to {out}")
@@ -163,9 +129,15 @@ def train_model(args, loss, train, test, device):
     test_iter = chainer.iterators.SerialIterator(
         test, args.batchsize, repeat=False, shuffle=False
     )
+    loss_func = eval_func = model
+    if comm:
+        optimizer, train_iter, test_iter = scatter(
+            optimizer, train_iter, test_iter, comm
+        )
+        loss_func, eval_func = train_iter.weigh(model), test_iter.weigh(model)
     options = {"converter": convert, "device": device}
     updater = training.updaters.StandardUpdater(
-        train_iter, optimizer, **options
+        train_iter, optimizer, loss_func=loss_func, **options
     )
 
     def finished(trainer):
@@ -177,8 +149,36 @@ def train_model(args, loss, train, test, device):
         )
 
     trainer = training.Trainer(updater, finished, out=out)
-    evaluator = extensions.Evaluator(test_iter, model, **options)
+    evaluator = extensions.Evaluator(
+        test_iter, model, eval_func=eval_func, **options
+    )
+    snapshot = extensions.snapshot(n_retains=1, autoload=args.autoload)
+    if comm:
+        trainer.extend(aggregate_loss(comm))
+        evaluator = join_evaluator(evaluator, comm)
+        snapshot = join_snapshot(snapshot, comm)
     trainer.extend(evaluator, trigger=due)
+    trainer.extend(snapshot, trigger=due, priority=SAVE)
+    if loss != "mse" and args.gamma_schedule:
+        first, *times = args.gamma_schedule
+        trainer.extend(
+            AttributeShift("gamma", (first, args.gamma), times, model.loss)
+        )
+    trainer.extend(Interruption())
+    # A snapshot of a run with other settings is refused.
+    settings = make_settings(args, train, loss)
+    trainer.extend(settings)
+    if is_first(comm):
+        add_reports(trainer, due, args, loss, model, test, options)
+        check_snapshots(args, settings, out)
+    if args.resume:
+        load_snapshot(args.resume, trainer, comm)
+    trainer.run()
+    return model
+
+
+def add_reports(trainer, due, args, loss, model, test, options):
+    """Let a trainer write a log and draw pictures."""
     trainer.extend(extensions.LogReport(trigger=due))
     losses = ["main/loss", "validation/main/loss"]
     metrics = ["validation/main/mse", "validation/main/dtw"]
@@ -188,23 +188,15 @@ def train_model(args, loss, train, test, device):
     trainer.extend(plot)
     if sys.stdout.isatty():
         trainer.extend(extensions.ProgressBar((args.epoch, "epoch"), 10))
-    if loss != "mse" and args.gamma_schedule:
-        first, *times = args.gamma_schedule
-        trainer.extend(
-            AttributeShift("gamma", (first, args.gamma), times, model.loss)
-        )
     if loss != "mse" and args.alignments:
         # What predicts needs to know the length of the future, too.
         examples = [(past, future, future) for past, future in test[:4]]
         plot = AlignmentPlot(examples, model.predict, model.loss, **options)
         trainer.extend(plot, trigger=due)
-    trainer.extend(Interruption())
 
-    # A snapshot of a run with other settings is refused.
-    settings = make_settings(args, train, loss)
-    trainer.extend(settings)
-    snapshot = extensions.snapshot(n_retains=1, autoload=args.autoload)
-    trainer.extend(snapshot, trigger=due)
+
+def check_snapshots(args, settings, out):
+    """Exit if the snapshots to go on from are not of a run alike."""
     snapshots = [args.resume] if args.resume else []
     if args.autoload:
         saved = glob.glob(os.path.join(out, "snapshot_iter_*"))
@@ -215,24 +207,19 @@ def train_model(args, loss, train, test, device):
         except (OSError, ValueError) as e:
             sys.exit(f"Cannot go on from {path}: {e}")
         print(f"Going on from {path}")
-    if args.resume:
-        chainer.serializers.load_npz(args.resume, trainer)
-    trainer.run()
-    return model
 
 
 def evaluate(model, test, args, device):
     """Return the metrics on the test set, and the predictions in NumPy."""
-    squares = values = dtw = smooth_dtw = 0.0
+    mse = dtw = smooth_dtw = 0.0
     predictions = []
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         for start in range(0, len(test), args.batchsize):
             batch = test[start : start + args.batchsize]
             past, future = convert(batch, device)
             y = model.predict(past, future)
-            n = sum(part.size for _, part in batch)
-            squares += float(mean_squared_error(y, future).array) * n
-            values += n
+            error = mean_squared_error(y, future)
+            mse += float(error.array) * len(batch)
             hard = soft_dtw(y, future, gamma=0, reduce="sum")
             dtw += float(hard.array)
             smooth = soft_dtw(y, future, gamma=args.gamma, reduce="sum")
@@ -240,7 +227,7 @@ def evaluate(model, test, args, device):
             cpu = chainer.get_device("@numpy")
             predictions += [cpu.send(series.array) for series in y]
     return {
-        "mse": squares / values,
+        "mse": mse / len(test),
         "dtw": dtw / len(test),
         "soft_dtw": smooth_dtw / len(test),
     }, predictions
@@ -259,81 +246,8 @@ def print_table(metrics, args):
         print(f"{name:{width}}{mse:>12}{dtw:>12}{smooth_dtw:>18}")
 
 
-def number(convert, least, most=sys.float_info.max):
-    """Return a reader of numbers that are in a range."""
-
-    def read(text):
-        value = convert(text)
-        if least <= value <= most:
-            return value
-        bound = f"most {most}" if value > most else f"least {least}"
-        raise argparse.ArgumentTypeError(f"must be at {bound}: {text}")
-
-    read.__name__ = convert.__name__  # for argparse's own messages
-    return read
-
-
-def parse_args(argv):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
-
-    def add(*names, help, **options):
-        if options.get("default") is not None:
-            help += " (default: %(default)s)"
-        parser.add_argument(*names, help=help, **options)
-
-    count, smoothing = number(int, 1), number(float, 0)
-    seed, share = number(int, 0, 2**32 - 1), number(float, 0, 1)
-    add("--dataset", default="GunPoint", help="name in the UCR/UEA archive")
-    add("--root", help="folder of a local copy of the archive")
-    add(
-        "--loss",
-        nargs="+",
-        choices=list(LOSSES),
-        default=["soft_dtw", "mse"],
-        help="one loss, or several to compare",
-    )
-    add("--gamma", type=smoothing, default=1.0, help="smoothing of soft-DTW")
-    add(
-        "--gamma-schedule",
-        nargs=3,
-        type=smoothing,
-        metavar=("G", "HOLD", "END"),
-        help="begin with gamma G, hold it for HOLD epochs, and go over to "
-        "that of --gamma by epoch END",
-    )
-    add("--bandwidth", type=number(int, 0), help="radius of the band, if any")
-    add("--alpha", type=share, default=0.5, help="weight of DILATE's shape")
-    add("--model", choices=["mlp", "lstm"], default="mlp", help="network")
-    add("--unit", "-u", type=count, default=100, help="number of units")
-    add("--batchsize", "-b", type=count, default=25, help="series in a batch")
-    add("--epoch", "-e", type=count, default=300, help="number of epochs")
-    text = "epochs between evaluations and snapshots"
-    add("--frequency", "-f", type=count, default=20, help=text)
-    text = "draw how the loss aligns predictions, at each evaluation"
-    add("--alignments", action="store_true", help=text)
-    text = "of the initial weights and of the order of the series"
-    add("--seed", type=seed, default=0, help=text)
-    text = "-1 for NumPy, the number of a GPU, or any specifier of Chainer"
-    add("--device", "-d", default="-1", help=text)
-    add("--out", "-o", default="result", help="folder for the results")
-    add("--resume", "-r", metavar="FILE", help="snapshot to go on from")
-    text = "go on from the last snapshots in the folder for the results"
-    add("--autoload", action="store_true", help=text)
-    args = parser.parse_args(argv)
-    args.loss = list(dict.fromkeys(args.loss))
-    if args.resume and len(args.loss) > 1:
-        parser.error("--resume needs one --loss, the one of the snapshot")
-    if args.gamma_schedule and args.gamma_schedule[1] > args.gamma_schedule[2]:
-        parser.error("--gamma-schedule must not end before it holds")
-    return args
-
-
-def run(args):
-    try:
-        device = chainer.get_device(args.device)
-        device.use()
-    except Exception as e:  # each backend has errors of its own
-        sys.exit(f"--device {args.device}: {e}")
+def prepare(args, n_process):
+    """Make the folders and return the data, or exit saying what is wrong."""
     try:
         for loss in args.loss:
             os.makedirs(os.path.join(args.out, loss), exist_ok=True)
@@ -351,21 +265,54 @@ def run(args):
             f"--model mlp: the series of {args.dataset} have different "
             f"lengths, from {shortest} to {longest}; use --model lstm"
         )
+    for name, n in ("--batchsize", args.batchsize), ("--dataset", len(train)):
+        if n < n_process:
+            sys.exit(
+                f"{name}: {n} series, fewer than the {n_process} processes, "
+                "of which each needs one or more of a batch"
+            )
 
-    print(f"Device: {device}")
     length = "-".join(map(str, sorted({shortest, longest})))
     print(
         f"Data: {args.dataset}, {len(train)} series to train with, "
         f"{len(test)} to test, of length {length} and "
         f"{train[0][0].shape[1]} channel(s)"
     )
+    return train, test, archive
+
+
+def run(args, comm):
+    device = args.device
+    if args.communicator not in (None, "naive"):
+        device = f"@cupy:{comm.intra_rank}"
+    try:
+        device = chainer.get_device(device)
+        device.use()
+    except Exception as e:  # each backend has errors of its own
+        sys.exit(f"--device {device}: {e}")
+    print(f"Device: {device}")
+    if comm is None:
+        train, test, archive = prepare(args, 1)
+    else:
+        # One process reads the files for all.
+        data = prepare(args, comm.size) if comm.rank == 0 else None
+        train, test, archive = comm.bcast_obj(data)
     for name in "model", "unit", "batchsize", "epoch":
         print(f"# {name}: {getattr(args, name)}")
 
     metrics, predictions = {}, {}
     for loss in args.loss:
-        model = train_model(args, loss, train, test, device)
-        metrics[loss], predictions[loss] = evaluate(model, test, args, device)
+        model = train_model(args, loss, train, test, device, comm)
+        if is_first(comm):
+            metrics[loss], predictions[loss] = evaluate(
+                model, test, args, device
+            )
+    if is_first(comm):
+        conclude(args, test, archive, metrics, predictions)
+
+
+def conclude(args, test, archive, metrics, predictions):
+    """Print and draw how models compare on the test set."""
     print_table(metrics, args)
     with open(os.path.join(args.out, "metrics.json"), "w") as file:
         json.dump(metrics, file, indent=4)
@@ -392,15 +339,22 @@ def run(args):
 
 def main(argv=None):
     args = parse_args(argv)
+    comm = None
     try:
-        run(args)
+        if args.communicator:
+            comm = connect(args.communicator)
+        run(args, comm)
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. To go on from the last snapshot, give the same "
-            "command with --autoload.",
-            file=sys.stderr,
-        )
+        text = "Interrupted. To go on from the last snapshot, give the same "
+        text += "command with --autoload."
+        if comm:
+            end(comm, text, 130)
+        print(f"\n{text}", file=sys.stderr)
         sys.exit(130)
+    except SystemExit as e:
+        if comm:
+            end(comm, e.code, 1)
+        raise
 
 
 if __name__ == "__main__":
