@@ -40,7 +40,7 @@ def create_communicator(name: CommunicatorName) -> Communicator:
         ``chainermn.CommunicatorBase``: The communicator.
 
     Raises:
-        ImportError: If mpi4py, or an MPI beside it, is missing.
+        ImportError: If mpi4py is missing, or finds no MPI.
         RuntimeError: If CuPy or its NCCL is missing.
         ValueError: If there is no such communicator.
 
@@ -52,25 +52,27 @@ def create_communicator(name: CommunicatorName) -> Communicator:
     try:
         # Loads the library of MPI and initialises it.
         import mpi4py.MPI  # noqa: F401
-    except (ImportError, RuntimeError) as e:
+    except Exception as e:  # of a broken installation, too
         raise import_error(
             "Training in several processes", "mpi4py", "mpi4py", "mpi", e
         ) from e
+    if name != "naive":
+        _check_gpu(name)
     import chainermn
 
-    if name != "naive":
-        _check_gpu(name, chainermn.nccl._available)
     communicator: Any = chainermn.create_communicator(CHAINERMN_NAMES[name])
     return communicator
 
 
-def _check_gpu(name: str, has_nccl: bool) -> None:
+def _check_gpu(name: str) -> None:
     if not cuda.available:
         raise RuntimeError(
             f"the communicator {name!r} needs CuPy and a GPU; on the CPU use "
             "'naive'"
         )
-    if name != "flat" and not has_nccl:
+    from chainermn import nccl
+
+    if name != "flat" and not nccl._available:
         raise RuntimeError(
             f"the communicator {name!r} needs NCCL, which this CuPy lacks: "
             "python -m cupyx.tools.install_library --library nccl --cuda "

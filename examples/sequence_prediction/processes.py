@@ -40,6 +40,7 @@ def end(comm, message, status):
     """End all processes of a communicator, of which this one cannot go on."""
     print(f"Process {comm.rank}: {message}", file=sys.stderr, flush=True)
     comm.mpi_comm.Abort(status)
+    sys.exit(status)
 
 
 def scatter(optimizer, train_iter, test_iter, comm):
@@ -56,11 +57,16 @@ def scatter(optimizer, train_iter, test_iter, comm):
     return optimizer, train_iter, test_iter
 
 
-def aggregate_loss(comm):
-    """Return the extension that reports the loss of all processes."""
+def aggregate_loss(trainer, comm):
+    """Let a trainer report the mean loss of all processes."""
     import chainermn
 
-    return chainermn.extensions.ObservationAggregator(comm, "main/loss")
+    trainer.extend(
+        chainermn.extensions.ObservationAggregator(comm, "main/loss"),
+        # Chainer's own triggers would add to snapshots, which training in one
+        # process loads, too.
+        trigger=lambda trainer: True,
+    )
 
 
 def join_evaluator(evaluator, comm):

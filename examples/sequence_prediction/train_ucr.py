@@ -154,7 +154,7 @@ def train_model(args, loss, train, test, device, comm):
     )
     snapshot = extensions.snapshot(n_retains=1, autoload=args.autoload)
     if comm:
-        trainer.extend(aggregate_loss(comm))
+        aggregate_loss(trainer, comm)
         evaluator = join_evaluator(evaluator, comm)
         snapshot = join_snapshot(snapshot, comm)
     trainer.extend(evaluator, trigger=due)

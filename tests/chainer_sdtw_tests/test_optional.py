@@ -19,6 +19,7 @@ USES = {
     "matplotlib": lambda: chainer_sdtw.plot_alignment(
         np.ones(2), np.ones(3), np.ones((2, 3))
     ),
+    "mpi4py": lambda: chainer_sdtw.training.create_communicator("naive"),
     "sklearn": lambda: importlib.import_module("chainer_sdtw.estimators"),
     "tqdm": lambda: _progress.progress(True, 3),
 }
