@@ -398,5 +398,6 @@ ELSEWHERE = {
     "training.AlignmentPlot",
     "training.RunSettings",
     "training.ScatteredIterator",
+    "training.abort_on_failure",
     "training.create_communicator",
 }

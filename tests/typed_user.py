@@ -198,6 +198,8 @@ def links() -> None:
     training.SeededIterator([(X[0], Y[0])], 1, seed=None, repeat=False)
     communicator = training.create_communicator("naive")
     assert_type((communicator.rank, communicator.size), tuple[int, int])
+    with training.abort_on_failure(communicator):
+        pass
     scattered = training.ScatteredIterator(iterator, communicator)
     assert_type(next(scattered), list[object])
     assert_type(scattered.weight, float)

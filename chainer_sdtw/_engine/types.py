@@ -127,12 +127,14 @@ class Dataset(Protocol):
 
 
 class Communicator(Protocol):
-    """What tells the processes of ChainerMN apart."""
+    """What connects the processes of ChainerMN."""
 
     @property
     def rank(self) -> int: ...
     @property
     def size(self) -> int: ...
+    @property
+    def mpi_comm(self) -> Any: ...
 
 
 Array = Union[chainer.variable.Variable, GpuArray, HasArray]

@@ -2,7 +2,10 @@
 
 from chainer_sdtw.training.alignment_plot import AlignmentPlot
 from chainer_sdtw.training.attribute_shift import AttributeShift
-from chainer_sdtw.training.communicator import create_communicator
+from chainer_sdtw.training.communicator import (
+    abort_on_failure,
+    create_communicator,
+)
 from chainer_sdtw.training.run_settings import RunSettings
 from chainer_sdtw.training.scattered_iterator import ScatteredIterator
 from chainer_sdtw.training.seeded_iterator import SeededIterator
@@ -13,5 +16,6 @@ __all__ = [
     "RunSettings",
     "ScatteredIterator",
     "SeededIterator",
+    "abort_on_failure",
     "create_communicator",
 ]

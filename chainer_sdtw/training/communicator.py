@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from chainer.backends import cuda
 
 from chainer_sdtw._engine.optional import import_error
-
-if TYPE_CHECKING:
-    from chainer_sdtw._engine.types import Communicator
+from chainer_sdtw._engine.types import Communicator
 
 CommunicatorName = Literal["naive", "flat", "hierarchical", "pure_nccl"]
 # Chainer 7 renamed one.
@@ -78,3 +80,47 @@ def _check_gpu(name: str) -> None:
             "python -m cupyx.tools.install_library --library nccl --cuda "
             "VERSION"
         )
+
+
+@contextlib.contextmanager
+def abort_on_failure(communicator: Communicator | None) -> Iterator[None]:
+    """A context that ends all processes when one of them fails.
+
+    The others would wait for it without end. It prints why it ends, the
+    traceback of an exception or the message of :func:`sys.exit`, with the
+    number of the process, and calls MPI's ``Abort``.
+    ``chainermn.global_except_hook`` does so for exceptions alone.
+
+    Args:
+        communicator (``chainermn.CommunicatorBase``): What connects the
+            processes. None stands for one process, which fails as usual.
+
+    .. admonition:: Example
+
+        .. code-block:: python
+
+            communicator = create_communicator('naive')
+            with abort_on_failure(communicator):
+                train(communicator)
+
+    """
+    try:
+        yield
+    except SystemExit as e:
+        if communicator is not None and e.code not in (None, 0):
+            is_status = isinstance(e.code, int)
+            reason = f"exit status {e.code}" if is_status else str(e.code)
+            _abort(communicator, reason, e.code if is_status else 1)
+        raise
+    except BaseException:
+        if communicator is not None:
+            _abort(communicator, traceback.format_exc(), 1)
+        raise
+
+
+def _abort(communicator: Communicator, reason: str, status: Any) -> None:
+    rank, size = communicator.rank, communicator.size
+    text = f"Process {rank} of {size} ends them all: {reason}"
+    print(text, file=sys.stderr, flush=True)
+    communicator.mpi_comm.Abort(status)
+    sys.exit(status)  # where Abort returns before the process is ended

@@ -14,15 +14,16 @@ from chainer_sdtw.training import ScatteredIterator, create_communicator
 
 
 def connect(name):
-    """Return a communicator between the processes, of which one prints."""
+    """Return a communicator between the processes, of which one prints.
+
+    Without a name there is one process and no communicator.
+    """
+    if name is None:
+        return None
     try:
         comm = create_communicator(name)
     except (ImportError, RuntimeError) as e:
         sys.exit(f"--communicator {name}: {e}")
-    import chainermn
-
-    # An error in one process ends all, which would wait for it for ever.
-    chainermn.global_except_hook.add_hook()
     if comm.rank:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     print(f"Processes: {comm.size}, {comm.intra_size} on this machine")
@@ -34,13 +35,6 @@ def connect(name):
 def is_first(comm):
     """Whether this process is the one that reports and saves."""
     return comm is None or comm.rank == 0
-
-
-def end(comm, message, status):
-    """End all processes of a communicator, of which this one cannot go on."""
-    print(f"Process {comm.rank}: {message}", file=sys.stderr, flush=True)
-    comm.mpi_comm.Abort(status)
-    sys.exit(status)
 
 
 def scatter(optimizer, train_iter, test_iter, comm):

@@ -28,7 +28,6 @@ from objectives import LOSSES, Completion, mean_squared_error
 from processes import (
     aggregate_loss,
     connect,
-    end,
     is_first,
     join_evaluator,
     join_snapshot,
@@ -42,6 +41,7 @@ from chainer_sdtw.training import (
     AttributeShift,
     RunSettings,
     SeededIterator,
+    abort_on_failure,
 )
 
 try:
@@ -339,22 +339,17 @@ def conclude(args, test, archive, metrics, predictions):
 
 def main(argv=None):
     args = parse_args(argv)
-    comm = None
-    try:
-        if args.communicator:
-            comm = connect(args.communicator)
-        run(args, comm)
-    except KeyboardInterrupt:
-        text = "Interrupted. To go on from the last snapshot, give the same "
-        text += "command with --autoload."
-        if comm:
-            end(comm, text, 130)
-        print(f"\n{text}", file=sys.stderr)
-        sys.exit(130)
-    except SystemExit as e:
-        if comm:
-            end(comm, e.code, 1)
-        raise
+    comm = connect(args.communicator)
+    with abort_on_failure(comm):
+        try:
+            run(args, comm)
+        except KeyboardInterrupt:
+            print(
+                "\nInterrupted. To go on from the last snapshot, give the "
+                "same command with --autoload.",
+                file=sys.stderr,
+            )
+            sys.exit(130)
 
 
 if __name__ == "__main__":

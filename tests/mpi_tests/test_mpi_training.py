@@ -121,14 +121,15 @@ FAULT = ["--loss", "soft_dtw", "-e", "8", "--gamma-schedule", "3", "2", "6"]
 @pytest.mark.parametrize(
     "how, message",
     [
-        ("raises", "Uncaught exception on rank 1"),
-        ("exits", "Process 1: gives up"),
+        ("raises", "IndexError: list index out of range"),
+        ("exits", "Process 1 of 2 ends them all: gives up"),
     ],
 )
 def test_failure_of_one_process(train, tmp_path, how, message):
     """Ends all, and leaves the last snapshot."""
     run = train(2, *FAULT, FAULT=f"1 12 {how}")
     assert run.status != 0
+    assert "Process 1 of 2 ends them all: " in run.err
     assert message in run.err
     (snapshot,) = (tmp_path / "result" / "soft_dtw").glob("snapshot_*")
     assert snapshot.name == "snapshot_iter_9"
