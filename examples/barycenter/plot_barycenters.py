@@ -19,6 +19,11 @@ from matplotlib.figure import Figure
 
 from chainer_sdtw.datasets import get_ucr
 from chainer_sdtw.links import Barycenter
+from chainer_sdtw.training import (
+    ScatteredIterator,
+    abort_on_failure,
+    create_communicator,
+)
 
 FEATURES = 3  # the most that are drawn
 
@@ -67,17 +72,30 @@ def dtw(z, series):
     return float(chainer_sdtw.pairwise_soft_dtw([z], series, 0).mean())
 
 
-def descend(series, mean, gamma, options, device, args):
-    """Find a barycenter by minibatches, with Adam and a trainer."""
+def descend(series, mean, gamma, options, device, args, comm):
+    """Find a barycenter by minibatches, with Adam and a trainer.
+
+    With a communicator each process computes a part of each minibatch.
+    """
     link = Barycenter(mean, gamma, **options)
     link.to_device(device)
     optimizer = chainer.optimizers.Adam(alpha=args.alpha).setup(link)
     order = ShuffleOrderSampler(np.random.RandomState(args.seed))
     iterator = SerialIterator(series, args.batchsize, order_sampler=order)
+    loss = link
+    if comm:
+        import chainermn
+
+        optimizer = chainermn.create_multi_node_optimizer(optimizer, comm)
+        # ChainerMN's first call sends the barycenter and does no step.
+        optimizer.update()
+        iterator = ScatteredIterator(iterator, comm)
+        loss = iterator.weigh(link)
     updater = training.StandardUpdater(
         iterator,
         optimizer,
         device=device,
+        loss_func=loss,
         # The link takes a list, for series of different lengths.
         converter=lambda batch, device: batch,
     )
@@ -91,12 +109,19 @@ def descend(series, mean, gamma, options, device, args):
     return link.barycenter.array
 
 
-def average(series, device, args):
-    """Compute all that is drawn: titles and named lines, by column."""
+def average(series, device, args, comm):
+    """Compute all that is drawn: titles and named lines, by column.
+
+    Of several processes the first does so, and all descend together.
+    """
     options = {"loss": args.loss, "bandwidth": args.bandwidth}
     mean = euclidean_mean(series, args.length)
     series = [device.send(s) for s in series]
     start = device.send(mean)
+    if comm and comm.rank:
+        for gamma in args.gamma:
+            descend(series, start, gamma, options, device, args, comm)
+        return None
     print(f"{'':20}{'DTW':>10}{'seconds':>10}")
 
     def report(name, make):
@@ -122,7 +147,7 @@ def average(series, device, args):
             lines["Adam"], value = report(
                 f"gamma {gamma:g}, Adam",
                 lambda gamma=gamma: descend(
-                    series, start, gamma, options, device, args
+                    series, start, gamma, options, device, args, comm
                 ),
             )
             title += f", by Adam {value:.4g}"
@@ -226,6 +251,12 @@ def parse_args(argv):
         help="also find each barycenter by minibatches, with Adam",
     )
     parser.add_argument(
+        "--communicator",
+        choices=["naive", "flat", "hierarchical", "pure_nccl"],
+        help="of the processes that mpiexec starts, to share the minibatches "
+        "of --sgd; all but naive need GPUs, one for each process of a machine",
+    )
+    parser.add_argument(
         "--batchsize",
         "-b",
         type=number(int, 1),
@@ -266,16 +297,21 @@ def parse_args(argv):
         metavar="FOLDER",
         help="folder for the picture (default: %(default)s)",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.communicator and not args.sgd:
+        parser.error("--communicator needs --sgd, whose minibatches it shares")
+    return args
 
 
-def main(argv=None):
-    args = parse_args(argv)
+def run(args, comm):
+    device = args.device
+    if args.communicator not in (None, "naive"):
+        device = f"@cupy:{comm.intra_rank}"
     try:
-        device = chainer.get_device(args.device)
+        device = chainer.get_device(device)
         device.use()
     except Exception as e:  # each backend has errors of its own
-        sys.exit(f"--device {args.device}: {e}")
+        sys.exit(f"--device {device}: {e}")
     try:
         os.makedirs(args.out, exist_ok=True)
         tempfile.TemporaryFile(dir=args.out).close()
@@ -290,15 +326,32 @@ def main(argv=None):
     print(title)
     path = os.path.join(args.out, "barycenters.png")
     try:
-        plot(path, average(series, device, args), series, title)
+        columns = average(series, device, args, comm)
     except (FloatingPointError, ValueError) as e:
         sys.exit(str(e))
-    print(f"Picture: {path}")
+    if comm is None or comm.rank == 0:
+        plot(path, columns, series, title)
+        print(f"Picture: {path}")
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    comm = None
+    if args.communicator:
+        try:
+            comm = create_communicator(args.communicator)
+        except (ImportError, RuntimeError) as e:
+            sys.exit(f"--communicator {args.communicator}: {e}")
+        if comm.rank:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        print(f"Processes: {comm.size}")
+    with abort_on_failure(comm):
+        try:
+            run(args, comm)
+        except KeyboardInterrupt:
+            print("\nInterrupted", file=sys.stderr)
+            sys.exit(130)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("\nInterrupted", file=sys.stderr)
-        sys.exit(130)
+    main()
