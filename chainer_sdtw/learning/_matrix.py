@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,12 @@ def matrix(
     return out
 
 
+def is_symmetric(y: Any, loss: Loss) -> bool:
+    """Return whether half of the matrix is enough."""
+    # A caller's cost need not be symmetric.
+    return y is None and not callable(loss.cost)
+
+
 def fill(
     out: Any,
     x: SeriesSet,
@@ -63,8 +70,7 @@ def fill(
         max_bytes: Bytes of a slab.
         bar: Told the number of pairs done.
     """
-    # A caller's cost need not be symmetric.
-    symmetric = y is None and not callable(loss.cost)
+    symmetric = is_symmetric(y, loss)
     same, y = y is None, x if y is None else y
     with chainer.using_device(backend.get_device_from_array(x.array)):
         dtype = np.result_type(x.array.dtype, y.array.dtype)
@@ -78,6 +84,9 @@ def fill(
         count = _pairs_per_slab(x, y, loss, max_bytes)
         for rows, columns in _slabs(len(x), len(y), count, symmetric):
             i, j = x_order[rows], y_order[columns]
+            if symmetric:
+                # A pair is the same to the last bit in slabs of any size.
+                i, j = np.minimum(i, j), np.maximum(i, j)
             value = _between(x, i, y, j, loss)
             if bar is not None:
                 mirrored = np.count_nonzero(i != j) if symmetric else 0
@@ -153,11 +162,7 @@ def _slabs(
     A slab is a tile of the matrix, so that the lengths of series which are
     sorted by them differ little in it.
     """
-    side = max(1, int(np.sqrt(count)))
-    width = min(m, side)
-    height = side if symmetric else min(n, max(1, count // width))
-    if not symmetric:
-        width = min(m, max(1, count // height))
+    height, width = tile_shape(n, m, count, symmetric)
     tops, lefts = _edges(n, height), _edges(m, width)
     for top, bottom in zip(tops, tops[1:]):
         for left, right in zip(lefts, lefts[1:]):
@@ -167,6 +172,20 @@ def _slabs(
             if symmetric and left == top:
                 i, j = i[i <= j], j[i <= j]
             yield i, j
+
+
+def tile_shape(n: int, m: int, count: int, symmetric: bool) -> tuple[int, int]:
+    """Return rows and columns of a tile of at most ``count`` pairs.
+
+    It is as square as the matrix ``(n, m)`` lets it be, and square where the
+    matrix is symmetric.
+    """
+    side = max(1, math.isqrt(count))
+    width = min(m, side)
+    if symmetric:
+        return width, width
+    height = min(n, max(1, count // width))
+    return height, min(m, max(1, count // height))
 
 
 def _edges(total: int, step: int) -> np.ndarray:

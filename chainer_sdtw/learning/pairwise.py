@@ -19,6 +19,7 @@ from chainer_sdtw._engine.series_set import (
 from chainer_sdtw._engine.types import Array, Cost, LossSpec, Series
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
+from chainer_sdtw.learning._stored import fill_store, is_store
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Integer, Real
 
@@ -32,6 +33,7 @@ def pairwise_soft_dtw(
     cost: Cost = "sqeuclidean",
     bandwidth: Integer | None = None,
     out: Array | None = None,
+    resume: bool = False,
     max_bytes: Integer = MAX_BYTES,
     progress: bool = False,
 ) -> FloatArray:
@@ -69,16 +71,29 @@ def pairwise_soft_dtw(
             the result, which is written there. It is NaN first and then
             filled slab by slab: after Ctrl-C, or another error, what is not
             NaN is finished. It may be ``X`` or ``Y`` itself.
+            Or a `Zarr <https://zarr.dev>`_ array, or the path of one, which
+            is made if there is none: then the matrix is computed tile by
+            tile, a tile being some chunks of the array, and each tile is
+            written when it is complete.
+        resume (bool): Whether to compute only what the Zarr array ``out``
+            lacks, because an earlier call was interrupted, even by SIGKILL.
+            If nothing is there, all is computed. A matrix that was computed
+            of other series or with other options is refused; so is, without
+            ``resume``, one that is there. A cost that is a function is known
+            by its name alone.
         max_bytes (int): Bytes of the series in one slab, or of the cost
-            matrices if the cost is a function. A slab is at least one pair.
+            matrices if the cost is a function, and of one tile. A slab is at
+            least one pair.
         progress (bool): Whether to show a progress bar, which needs tqdm.
 
     Returns:
         :ref:`ndarray`: ``(N, M)`` on the device of ``X``, of the wider of
         the two types. The pairs of a series with a NaN or an infinity are
-        NaN.
+        NaN. If ``out`` is a Zarr array or a path, the Zarr array.
 
     Raises:
+        FileExistsError: If there is something at the path ``out``, and
+            ``resume`` is false.
         TypeError: If an argument is of a wrong type.
         ValueError: If a set is empty, a shape does not fit, or an argument
             is out of range.
@@ -97,6 +112,27 @@ def pairwise_soft_dtw(
     if y is not None:
         check_fits("X", x, "Y", y)
     max_bytes = as_integer("max_bytes", max_bytes, 1)
+    if is_store(out):
+        with progress_bar(
+            progress,
+            len(x) * len(x if y is None else y),
+            options.kind.name,
+            unit="pair",
+        ) as bar:
+            return fill_store(
+                out,
+                x,
+                y,
+                options,
+                max_bytes=max_bytes,
+                resume=resume,
+                bar=bar,
+            )
+    if resume:
+        raise ValueError(
+            "resume=True needs out= a Zarr array or a path, got "
+            f"{type(out).__name__}"
+        )
     matrix = _result(x, x if y is None else y, out)
     x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
     matrix[...] = np.nan

@@ -88,7 +88,11 @@ struct Soft {
   static double value(const Scale& s, const T* p, int stride) {
     const double exponent = F::number(p + stride);
     if (exponent < s.infeasible) return HUGE_VAL;
-    return -(exponent + log2((double)*p)) / s.rate;
+    // A mantissa depends on when it was last brought into range, and so on
+    // what else is swept: the value must not.
+    int shift;
+    const double mantissa = frexp((double)*p, &shift);
+    return -(exponent + shift + log2(mantissa)) / s.rate;
   }
 };
 

@@ -104,7 +104,7 @@ def test_forms(rng):
     for form in (X[:, :, 0], list(X), list(X[:, :, 0]), X.tolist()):
         np.testing.assert_array_equal(pairwise_soft_dtw(form), expected)
     np.testing.assert_array_equal(
-        pairwise_soft_dtw(X[:, :, 0], X[:2]), expected[:, :2]
+        pairwise_soft_dtw(X[:, :, 0], X[:2]), pairwise_soft_dtw(X, X[:2])
     )
     whole = pairwise_soft_dtw(np.rint(X).astype(int))
     np.testing.assert_array_equal(whole, pairwise_soft_dtw(np.rint(X)))
@@ -120,6 +120,21 @@ def test_slabs_have_each_pair_once(count, symmetric):
         np.add.at(seen, (i, j), 1)
     wanted = np.triu(np.ones((n, m), int)) if symmetric else 1
     np.testing.assert_array_equal(seen, np.broadcast_to(wanted, (n, m)))
+
+
+@pytest.mark.parametrize("loss", ["soft_dtw", "sharp"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slabs_of_any_size_give_the_same_bits(rng, loss, dtype):
+    X = [x[:, 0].astype(dtype) for x in ragged(rng, rng.integers(1, 60, 50))]
+    expected = pairwise_soft_dtw(X, loss=loss, gamma=0.3)
+    for max_bytes in (400, 5000, 50000):
+        got = pairwise_soft_dtw(X, loss=loss, gamma=0.3, max_bytes=max_bytes)
+        np.testing.assert_array_equal(got, expected)
+    some = rng.permutation(20)[:7]
+    np.testing.assert_array_equal(
+        pairwise_soft_dtw([X[i] for i in some], X[20:], loss=loss, gamma=0.3),
+        pairwise_soft_dtw(X[:20], X[20:], loss=loss, gamma=0.3)[some],
+    )
 
 
 def test_a_slab_is_no_longer_than_its_series(rng, monkeypatch):
