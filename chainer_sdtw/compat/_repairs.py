@@ -186,6 +186,20 @@ REPAIRS: tuple[Repair, ...] = (
         "value.to_device('native')",
         "value.to_device('native' if chx.is_available() else '@numpy')",
     ),
+    # Errors of 7.8.1 on Windows, where C's long has 32 bits: the type of int64
+    # in messages, and bounds of a seed that NumPy < 2 draws as a long.
+    Repair(
+        "chainermn.communicators.mpi_communicator_base",
+        _always,
+        "mpi4py.MPI._typedict['l']",
+        "mpi4py.MPI._typedict['q']",
+    ),
+    Repair(
+        "chainermn.iterators.synchronized_iterator",
+        _always,
+        "numpy.random.randint(0, 2 ** 32 - 1)",
+        "numpy.random.randint(0, 2 ** 32 - 1, dtype=numpy.int64)",
+    ),
     # numpy.distutils: not available for Python >= 3.12.
     Repair(
         "chainer._environment_check",
