@@ -60,6 +60,7 @@ cdef extern from "isa.hpp" nogil:
 cdef extern from "threads.hpp" nogil:
     int c_num_threads "sdtw::num_threads"()
     void c_set_num_threads "sdtw::set_num_threads"(int)
+    void c_set_own_threads "sdtw::set_own_threads"(int)
     void c_set_interrupted "sdtw::set_interrupted"(cbool (*)() noexcept nogil)
 
 cdef extern from "Python.h":
@@ -101,6 +102,10 @@ def num_threads():
 
 def set_num_threads(int n):
     c_set_num_threads(n)
+
+
+def set_own_threads(int n):
+    c_set_own_threads(n)
 
 
 cdef inline void* address(a):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import cast
 
 from sdtw_cpu import _kernels
@@ -34,6 +36,19 @@ def set_num_threads(n: Integer) -> None:
     """
     n = as_integer("the number of threads", n, 1, _MAX_THREADS)
     _kernels.set_num_threads(n)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let calls of this thread use no other ones.
+
+    For tasks of which as many run at once as there are processors.
+    """
+    _kernels.set_own_threads(1)
+    try:
+        yield
+    finally:
+        _kernels.set_own_threads(0)
 
 
 def isa() -> IsaName:

@@ -235,7 +235,7 @@ CASES = {
             **ONE_BANDWIDTH,
             "max_bytes": integer(100, 1),
         },
-        ("loss", "cost", "out", "resume", "progress"),
+        ("loss", "cost", "out", "resume", "client", "progress"),
     ),
     "plot_alignment": Case(
         chainer_sdtw.plot_alignment,

@@ -24,7 +24,12 @@ from sdtw_cpu import checks
 
 USER = Path(__file__).with_name("typed_user.py")
 # What the functions of typed_user.py need besides the packages.
-NEEDED = {"data": "aeon", "estimators": "sklearn", "figures": "matplotlib"}
+NEEDED = {
+    "data": "aeon",
+    "estimators": "sklearn",
+    "figures": "matplotlib",
+    "matrices_larger_than_memory": "dask",
+}
 # NumPy's ways to say: any shape, any width, any slice; and any arguments.
 WILDCARDS = re.compile(
     r"(?:builtins\.)?tuple\[Any, \.\.\.\]"

@@ -7,6 +7,7 @@ with ``type: ignore`` are mistakes that both must find.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -164,6 +165,15 @@ def averages() -> None:
     assert_type(chainer_sdtw.pairwise_soft_dtw(X, Y, out=None), Floats)
 
 
+def matrices_larger_than_memory() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/matrix.zarr"
+        store = chainer_sdtw.pairwise_soft_dtw(X, out=path, resume=True)
+        assert_type(store.shape, tuple[int, ...])
+        lazy = chainer_sdtw.pairwise_soft_dtw(path)
+        assert_type(lazy.chunks, tuple[tuple[int, ...], ...])
+
+
 def average_by(optimizer: GradientMethod) -> None:
     z = chainer_sdtw.barycenter(X, optimizer=optimizer)
     assert_type(z, Floats)
@@ -272,7 +282,7 @@ def mistakes() -> None:
     chainer_sdtw.soft_dtw(X, Y, gamma="1")  # type: ignore[arg-type]
     chainer_sdtw.soft_dtw(X, Y, cost="cosin")  # type: ignore[arg-type]
     chainer_sdtw.soft_dtw(X, Y, reduce="none")  # type: ignore[arg-type]
-    chainer_sdtw.pairwise_soft_dtw(X, loss="dtw")  # type: ignore[arg-type]
+    chainer_sdtw.pairwise_soft_dtw(X, loss="dtw")  # type: ignore[call-overload]
     chainer_sdtw.barycenter(X, init="means")  # type: ignore[arg-type]
     chainer_sdtw.links.Barycenter(X, cost=1)  # type: ignore[arg-type]
     chainer_sdtw.links.SoftDTWLoss(loss="dtw")  # type: ignore[arg-type]

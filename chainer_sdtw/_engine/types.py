@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import MutableMapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Callable, Literal, Protocol, Union
 
@@ -16,6 +17,8 @@ from sdtw_cpu.types import FloatArray, HasArray, Integer, Integers, Reals
 
 if TYPE_CHECKING:
     from chainer.types import NdArray
+
+    from chainer_sdtw.distributed.blocks import Blocks
 
     # The losses return variables of Chainer. Chainer announces types, but
     # most of its methods have none, and its operators are added at run time:
@@ -119,6 +122,39 @@ class GpuArray(Protocol):
     def get(self) -> NDArray[np.generic]: ...
 
 
+class ZarrArray(Protocol):
+    """An array of Zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def chunks(self) -> tuple[int, ...]: ...
+    @property
+    def attrs(self) -> MutableMapping[str, Any]: ...
+    def __getitem__(self, selection: Any, /) -> Any: ...
+    def __setitem__(self, selection: Any, value: Any, /) -> None: ...
+
+
+class DaskArray(Protocol):
+    """An array of Dask."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]: ...
+    def __dask_graph__(self) -> Any: ...
+    def compute(self) -> Any: ...
+
+
+class DaskClient(Protocol):
+    """A client of a cluster of Dask."""
+
+    @property
+    def submit(self) -> Callable[..., Any]: ...
+    @property
+    def compute(self) -> Callable[..., Any]: ...
+
+
 class Dataset(Protocol):
     """What Chainer's iterators take: lists, arrays, data sets."""
 
@@ -148,6 +184,11 @@ Series = Union[
     Array,
     Sequence[Union[Array, float, Sequence[Union[float, Sequence[float]]]]],
 ]
+
+# A set of series larger than memory, as chainer_sdtw.distributed takes it.
+Collection = Union["Blocks", DaskArray, ZarrArray, str, "os.PathLike[str]"]
+# Where a matrix larger than memory goes.
+MatrixStore = Union[ZarrArray, str, "os.PathLike[str]"]
 
 # What a divergence does about the term of y with itself.
 YTerm = Union[Literal["skip"], Array, Sequence[float]]

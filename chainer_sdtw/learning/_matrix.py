@@ -74,7 +74,7 @@ def fill(
     same, y = y is None, x if y is None else y
     with chainer.using_device(backend.get_device_from_array(x.array)):
         dtype = np.result_type(x.array.dtype, y.array.dtype)
-        x, y = (_as_type(series, dtype) for series in (x, y))
+        x, y = (as_type(series, dtype) for series in (x, y))
         if loss.kind.is_divergence:
             if x_term is None:
                 x_term = self_terms(x, loss, max_bytes)
@@ -127,7 +127,8 @@ def _between(
         return loss.between(pairs).array
 
 
-def _as_type(series: SeriesSet, dtype: np.dtype) -> SeriesSet:
+def as_type(series: SeriesSet, dtype: np.dtype) -> SeriesSet:
+    """Return series as numbers of another type."""
     if series.array.dtype == dtype:
         return series
     return dataclasses.replace(series, array=series.array.astype(dtype))

@@ -22,6 +22,7 @@ from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.optional import import_error
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw.learning._matrix import (
+    as_type,
     fill,
     is_symmetric,
     self_terms,
@@ -79,33 +80,64 @@ def pairs_per_tile(
     return max(1, min(count, max_bytes // dtype.itemsize))
 
 
-@dataclass(frozen=True)
+def even_tile(
+    shape: tuple[int, int], count: int, symmetric: bool
+) -> tuple[int, int]:
+    """Return rows and columns of tiles of nearly one size."""
+    height, width = (
+        -(-total // -(-total // side))
+        for total, side in zip(shape, tile_shape(*shape, count, symmetric))
+    )
+    return height, width
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What a store needs to know of a set of series."""
+
+    digests: np.ndarray  # (N, 16) bytes: of each series and its type
+    finite: np.ndarray  # (N,): which have neither a NaN nor an infinity
+    length: int  # of the longest
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def digest(self) -> str:
+        """One digest of all series, in whichever parts they came."""
+        whole = np.ascontiguousarray(self.digests)
+        return hashlib.blake2b(whole.data, digest_size=16).hexdigest()
+
+
+def about(x: SeriesSet) -> About:
+    """Return what a store needs to know of a set of series."""
+    array = np.ascontiguousarray(cuda.to_cpu(x.array))
+    kind = f"{x.dtype.str} {x.features}".encode()
+    digests = [
+        list(hashlib.blake2b(one[:n], digest_size=16, key=kind).digest())
+        for one, n in zip(array, x.lengths)
+    ]
+    finite = np.isfinite(array).all(axis=(1, 2))
+    return About(np.array(digests, np.uint8), finite, array.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
 class Store:
     """A Zarr array that takes a matrix."""
 
     array: Any
     step: tuple[int, int]  # rows and columns of a tile
     symmetric: bool
+    finite: tuple[np.ndarray, np.ndarray]  # of the rows and of the columns
 
     def tiles(self) -> Iterator[Tile]:
         """Yield all tiles."""
         return tiles(self.array.shape, self.step, self.symmetric)
 
-    def write(self, tile: Tile, values: np.ndarray) -> None:
-        """Write a tile, and its transpose where that is another one."""
-        if tile.mirrored:
-            self.array[tile.columns, tile.rows] = values.T
-        self.array[tile.rows, tile.columns] = values
-
-    def has(self, tile: Tile, finite: tuple[Any, Any]) -> bool:
-        """Return whether a tile is finished.
-
-        Args:
-            tile: The tile.
-            finite: Which series, of the rows and of the columns, are finite;
-                the pairs of the others are NaN.
-        """
-        rows, columns = finite[0][tile.rows], finite[1][tile.columns]
+    def has(self, tile: Tile) -> bool:
+        """Return whether a tile is finished."""
+        rows, columns = self.finite[0][tile.rows], self.finite[1][tile.columns]
+        # The pairs of a series that is not finite are NaN.
         wanted = rows[:, None] & columns
         try:
             done = ~np.isnan(self.array[tile.rows, tile.columns])
@@ -119,6 +151,13 @@ class Store:
         return bool(done[wanted].all())
 
 
+def write_tile(array: Any, tile: Tile, values: np.ndarray) -> None:
+    """Write a tile, and its transpose where that is another one."""
+    if tile.mirrored:
+        array[tile.columns, tile.rows] = values.T
+    array[tile.rows, tile.columns] = values
+
+
 def is_store(out: Any) -> bool:
     """Return whether a matrix is to be written to a Zarr array."""
     if isinstance(out, (str, os.PathLike)):
@@ -129,33 +168,34 @@ def is_store(out: Any) -> bool:
 
 def open_store(
     out: Any,
-    shape: tuple[int, int],
-    dtype: np.dtype,
+    x: About,
+    y: About | None,
+    loss: Loss,
     *,
-    symmetric: bool,
-    count: int,
+    dtype: np.dtype,
     max_bytes: int,
-    made_of: dict[str, Any],
     resume: bool,
 ) -> Store:
     """Return the store of a matrix, whose unfinished entries are NaN.
 
     Args:
         out: A Zarr array, or the path of one, which is made if there is none.
-        shape: Of the matrix.
+        x: What the series of the rows are.
+        y: What those of the columns are, None for the same.
+        loss: The loss.
         dtype: Of the matrix.
-        symmetric: Whether half of it is computed.
-        count: Pairs of a tile, more or less.
         max_bytes: Bytes that a tile may have.
-        made_of: What the matrix is of, as :func:`origin` returns it.
         resume: Whether to go on with a matrix that is there.
 
     Raises:
         FileExistsError: If there is something at the path and ``resume`` is
             false.
-        TypeError: If a Zarr array has another type.
         ValueError: If an array does not fit, or has another matrix.
     """
+    symmetric = is_symmetric(y, loss)
+    columns = x if y is None else y
+    shape = len(x), len(columns)
+    count = pairs_per_tile((x.length, columns.length), dtype, max_bytes)
     new = False
     if isinstance(out, (str, os.PathLike)):
         path = os.fspath(out)
@@ -172,6 +212,7 @@ def open_store(
             f"{out.shape}"
         )
     step = _step(out, symmetric, count, max_bytes)
+    made_of = _origin(loss, x, y)
     present = out.attrs.get(ATTRIBUTE)
     if present is not None:
         _check_origin(present, made_of, resume)
@@ -179,7 +220,7 @@ def open_store(
         if not new:
             out[...] = np.nan
         out.attrs[ATTRIBUTE] = made_of
-    return Store(out, step, symmetric)
+    return Store(out, step, symmetric, (x.finite, columns.finite))
 
 
 def _opened(
@@ -197,16 +238,11 @@ def _opened(
         raise import_error("out=PATH", "zarr", "zarr", "dask", e) from e
     if not new:
         return zarr.open_array(path, mode="r+")
-    sides = tile_shape(*shape, count, symmetric)
-    # Of nearly one size, so that the last ones are no narrow rests.
-    chunks = tuple(
-        -(-total // -(-total // side)) for total, side in zip(shape, sides)
-    )
     return zarr.open_array(
         path,
         mode="w-",
         shape=shape,
-        chunks=chunks,
+        chunks=even_tile(shape, count, symmetric),
         dtype=dtype,
         fill_value=np.nan,
     )
@@ -249,16 +285,11 @@ def _check_origin(
         )
 
 
-def origin(loss: Loss, X: str, Y: str | None) -> dict[str, Any]:
-    """Return what a matrix is of, in a form that JSON keeps.
-
-    Args:
-        loss: The loss. A cost that is a function is known by its name.
-        X: Digest of the series of the rows.
-        Y: Digest of those of the columns, None where they are the same.
-    """
+def _origin(loss: Loss, x: About, y: About | None) -> dict[str, Any]:
+    """Return what a matrix is of, in a form that JSON keeps."""
     cost = loss.cost
     if callable(cost):
+        # What it computes cannot be told, only its name.
         name = getattr(cost, "__qualname__", type(cost).__qualname__)
         cost = f"{cost.__module__}.{name}"
     return {
@@ -266,37 +297,9 @@ def origin(loss: Loss, X: str, Y: str | None) -> dict[str, Any]:
         "gamma": loss.gamma,
         "cost": cost,
         "bandwidth": loss.bandwidth,
-        "X": X,
-        "Y": Y,
+        "X": x.digest,
+        "Y": None if y is None else y.digest,
     }
-
-
-def digests(x: SeriesSet) -> np.ndarray:
-    """Return a digest ``(N, 16)`` in bytes of each series and its type."""
-    array = np.ascontiguousarray(cuda.to_cpu(x.array))
-    kind = f"{x.dtype.str} {x.features}".encode()
-    return np.array(
-        [
-            list(
-                hashlib.blake2b(
-                    series[:length], digest_size=16, key=kind
-                ).digest()
-            )
-            for series, length in zip(array, x.lengths)
-        ],
-        np.uint8,
-    )
-
-
-def digest(parts: Any) -> str:
-    """Return the digest of all series of which there are digests."""
-    return hashlib.blake2b(parts.tobytes(), digest_size=16).hexdigest()
-
-
-def all_finite(x: SeriesSet) -> np.ndarray:
-    """Return which series ``(N,)`` have neither a NaN nor an infinity."""
-    finite = x.xp.isfinite(x.array).all(axis=(1, 2))
-    return np.asarray(cuda.to_cpu(finite))
 
 
 def fill_store(
@@ -320,41 +323,36 @@ def fill_store(
         resume: Whether to go on with a matrix that is there.
         bar: Told the number of pairs done.
     """
-    symmetric = is_symmetric(y, loss)
     columns = x if y is None else y
     dtype = np.result_type(x.dtype, columns.dtype)
     store = open_store(
         out,
-        (len(x), len(columns)),
-        dtype,
-        symmetric=symmetric,
-        count=pairs_per_tile(
-            (x.array.shape[1], columns.array.shape[1]), dtype, max_bytes
-        ),
+        about(x),
+        None if y is None else about(y),
+        loss,
+        dtype=dtype,
         max_bytes=max_bytes,
-        made_of=origin(
-            loss, digest(digests(x)), None if y is None else digest(digests(y))
-        ),
         resume=resume,
     )
-    finite = all_finite(x), all_finite(columns)
+    wide = np.result_type(x.array.dtype, columns.array.dtype)
+    x, columns = as_type(x, wide), as_type(columns, wide)
     x_term = y_term = None
     if loss.kind.is_divergence:
         x_term = self_terms(x, loss, max_bytes)
-        y_term = x_term if y is None else self_terms(y, loss, max_bytes)
+        y_term = x_term if y is None else self_terms(columns, loss, max_bytes)
     for tile in store.tiles():
-        if not (resume and store.has(tile, finite)):
+        if not (resume and store.has(tile)):
             values = tile_values(
                 part(x, tile.rows),
                 part(columns, tile.columns),
                 loss,
-                diagonal=symmetric and not tile.mirrored,
+                diagonal=store.symmetric and not tile.mirrored,
                 dtype=dtype,
                 x_term=None if x_term is None else x_term[tile.rows],
                 y_term=None if y_term is None else y_term[tile.columns],
                 max_bytes=max_bytes,
             )
-            store.write(tile, values)
+            write_tile(store.array, tile, values)
         bar.update(tile.size)
     return store.array
 

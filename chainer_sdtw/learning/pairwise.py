@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal, overload
 
 import chainer
 import numpy as np
 from chainer import backend
 
-from chainer_sdtw._engine.losses import as_loss
+from chainer_sdtw._engine.losses import Loss, as_loss
+from chainer_sdtw._engine.optional import import_error
 from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.series_set import (
     SeriesSet,
     as_series_set,
     check_fits,
 )
-from chainer_sdtw._engine.types import Array, Cost, LossSpec, Series
+from chainer_sdtw._engine.types import (
+    Array,
+    Collection,
+    Cost,
+    DaskArray,
+    DaskClient,
+    LossSpec,
+    MatrixStore,
+    Series,
+    ZarrArray,
+)
+from chainer_sdtw.distributed.blocks import is_collection
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
 from chainer_sdtw.learning._stored import fill_store, is_store
@@ -24,19 +36,80 @@ from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Integer, Real
 
 
+@overload
+def pairwise_soft_dtw(
+    X: Series | Collection,
+    Y: Series | Collection | None = ...,
+    gamma: Real = ...,
+    *,
+    loss: LossSpec = ...,
+    cost: Cost = ...,
+    bandwidth: Integer | None = ...,
+    out: MatrixStore,
+    resume: bool = ...,
+    client: DaskClient | None = ...,
+    max_bytes: Integer = ...,
+    progress: bool = ...,
+) -> ZarrArray: ...
+@overload
+def pairwise_soft_dtw(
+    X: Collection,
+    Y: Series | Collection | None = ...,
+    gamma: Real = ...,
+    *,
+    loss: LossSpec = ...,
+    cost: Cost = ...,
+    bandwidth: Integer | None = ...,
+    out: None = ...,
+    resume: Literal[False] = ...,
+    client: DaskClient | None = ...,
+    max_bytes: Integer = ...,
+    progress: bool = ...,
+) -> DaskArray: ...
+@overload
 def pairwise_soft_dtw(
     X: Series,
-    Y: Series | None = None,
+    Y: Collection,
+    gamma: Real = ...,
+    *,
+    loss: LossSpec = ...,
+    cost: Cost = ...,
+    bandwidth: Integer | None = ...,
+    out: None = ...,
+    resume: Literal[False] = ...,
+    client: DaskClient | None = ...,
+    max_bytes: Integer = ...,
+    progress: bool = ...,
+) -> DaskArray: ...
+@overload
+def pairwise_soft_dtw(
+    X: Series,
+    Y: Series | None = ...,
+    gamma: Real = ...,
+    *,
+    loss: LossSpec = ...,
+    cost: Cost = ...,
+    bandwidth: Integer | None = ...,
+    out: Array | None = ...,
+    resume: Literal[False] = ...,
+    client: DaskClient | None = ...,
+    max_bytes: Integer = ...,
+    progress: bool = ...,
+) -> FloatArray: ...
+def pairwise_soft_dtw(
+    X: Series | Collection,
+    Y: Series | Collection | None = None,
     gamma: Real = 1.0,
     *,
     loss: LossSpec = "soft_dtw",
     cost: Cost = "sqeuclidean",
     bandwidth: Integer | None = None,
-    out: Array | None = None,
+    out: Array | MatrixStore | None = None,
     resume: bool = False,
+    client: DaskClient | None = None,
     max_bytes: Integer = MAX_BYTES,
     progress: bool = False,
-) -> FloatArray:
+) -> FloatArray | DaskArray | ZarrArray:
     """A loss between all series of one set and all of another.
 
     The pairs are gathered in slabs of about ``max_bytes``, each of which is
@@ -57,7 +130,8 @@ def pairwise_soft_dtw(
     Args:
         X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for univariate
             series, or a list of series ``(length, d)`` or ``(length,)``.
-            Integers are read as float64.
+            Integers are read as float64. Or a collection larger than memory,
+            as :func:`~chainer_sdtw.distributed.as_blocks` takes it.
         Y (list or :ref:`ndarray`): ``M`` series with as many features, in
             one of the same forms and on the same device; None means ``X``.
         gamma (float): Smoothing, >= 0, in units of the cost.
@@ -81,6 +155,8 @@ def pairwise_soft_dtw(
             of other series or with other options is refused; so is, without
             ``resume``, one that is there. A cost that is a function is known
             by its name alone.
+        client (object): A ``Client`` of Dask's package ``distributed``, whose
+            cluster computes the tiles, each in one thread of a worker.
         max_bytes (int): Bytes of the series in one slab, or of the cost
             matrices if the cost is a function, and of one tile. A slab is at
             least one pair.
@@ -89,11 +165,14 @@ def pairwise_soft_dtw(
     Returns:
         :ref:`ndarray`: ``(N, M)`` on the device of ``X``, of the wider of
         the two types. The pairs of a series with a NaN or an infinity are
-        NaN. If ``out`` is a Zarr array or a path, the Zarr array.
+        NaN. If ``out`` is a Zarr array or a path, the Zarr array; otherwise,
+        if ``X`` or ``Y`` is a collection, a Dask array that is computed when
+        it is asked for, with a chunk for each pair of blocks.
 
     Raises:
         FileExistsError: If there is something at the path ``out``, and
             ``resume`` is false.
+        ImportError: If Dask or Zarr is needed and cannot be imported.
         TypeError: If an argument is of a wrong type.
         ValueError: If a set is empty, a shape does not fit, or an argument
             is out of range.
@@ -107,18 +186,25 @@ def pairwise_soft_dtw(
 
     """
     options = as_loss(loss, gamma, cost, bandwidth)
+    max_bytes = as_integer("max_bytes", max_bytes, 1)
+    if resume and not is_store(out):
+        raise ValueError(
+            "resume=True needs out= a Zarr array or a path, got "
+            f"{type(out).__name__}"
+        )
+    if client is not None or is_collection(X) or is_collection(Y):
+        return _on_dask(
+            X, Y, options, out, resume, client, max_bytes, progress
+        )
     x = as_series_set("X", X)
     y = None if Y is None else as_series_set("Y", Y)
     if y is not None:
         check_fits("X", x, "Y", y)
-    max_bytes = as_integer("max_bytes", max_bytes, 1)
-    if is_store(out):
-        with progress_bar(
-            progress,
-            len(x) * len(x if y is None else y),
-            options.kind.name,
-            unit="pair",
-        ) as bar:
+    shape = len(x), len(x if y is None else y)
+    with progress_bar(
+        progress, shape[0] * shape[1], options.kind.name, unit="pair"
+    ) as bar:
+        if is_store(out):
             return fill_store(
                 out,
                 x,
@@ -128,18 +214,52 @@ def pairwise_soft_dtw(
                 resume=resume,
                 bar=bar,
             )
-    if resume:
-        raise ValueError(
-            "resume=True needs out= a Zarr array or a path, got "
-            f"{type(out).__name__}"
-        )
-    matrix = _result(x, x if y is None else y, out)
-    x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
-    matrix[...] = np.nan
-    with progress_bar(
-        progress, matrix.size, options.kind.name, unit="pair"
-    ) as bar:
+        matrix = _result(x, x if y is None else y, out)
+        x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
+        matrix[...] = np.nan
         fill(matrix, x, y, options, max_bytes=max_bytes, bar=bar)
+    return matrix
+
+
+def _on_dask(
+    X: Any,
+    Y: Any,
+    loss: Loss,
+    out: Any,
+    resume: bool,
+    client: Any,
+    max_bytes: int,
+    progress: bool,
+) -> Any:
+    """Compute or plan a matrix by tasks of Dask."""
+    try:
+        from chainer_sdtw.distributed import _pairwise as tasks
+        from chainer_sdtw.distributed._parts import as_set
+    except Exception as e:
+        raise import_error("client=", "dask", "dask", "dask", e) from e
+    plan = tasks.Plan(
+        as_set("X", X),
+        None if Y is None else as_set("Y", Y),
+        loss,
+        max_bytes,
+    )
+    if is_store(out):
+        return tasks.store_matrix(
+            plan, out, client=client, resume=resume, progress=progress
+        )
+    if is_collection(X) or is_collection(Y):
+        if out is not None:
+            raise TypeError(
+                "out must be a Zarr array or a path where X or Y is a "
+                f"collection, got {type(out).__name__}"
+            )
+        return tasks.lazy_matrix(plan)
+    x: Any = plan.x
+    columns: Any = plan.columns
+    if x.xp is not np:
+        raise TypeError("X must be in main memory where there is a client")
+    matrix = _result(x, columns, out)
+    tasks.compute_matrix(plan, matrix, client=client, progress=progress)
     return matrix
 
 

@@ -6,12 +6,14 @@ namespace sdtw {
 namespace {
 
 std::atomic<int> threads{1};
+thread_local int own = 0;  // 0 for the same as all
 std::atomic<bool (*)()> interrupted{nullptr};
 
 }  // namespace
 
-int num_threads() { return threads; }
+int num_threads() { return own ? own : threads.load(); }
 void set_num_threads(int n) { threads = n; }
+void set_own_threads(int n) { own = n; }
 void set_interrupted(bool (*fn)()) { interrupted = fn; }
 
 void Watch::look() {

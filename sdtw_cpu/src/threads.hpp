@@ -15,6 +15,9 @@ namespace sdtw {
 int num_threads();
 void set_num_threads(int n);
 
+// Set the number for calls of this thread alone; 0 takes it back.
+void set_own_threads(int n);
+
 // Set the function that the thread that called asks some ten times a second
 // whether to stop. Then sweeps throw an exception of their own. Null asks
 // nothing.

@@ -1,11 +1,13 @@
 """Every error names the argument and what was wrong with it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import sdtw_cpu
+from sdtw_cpu._settings import one_thread
 
 X = np.zeros((2, 5, 3))
 Y = np.zeros((2, 4, 3))
@@ -250,6 +252,20 @@ def test_number_of_threads(n):
 def test_number_of_threads_can_be_any_integer(n):
     sdtw_cpu.set_num_threads(n)
     assert sdtw_cpu.get_num_threads() == n
+
+
+def test_one_thread_is_for_the_thread_that_asks():
+    before = sdtw_cpu.get_num_threads()
+    sdtw_cpu.set_num_threads(3)
+    try:
+        with one_thread():
+            assert sdtw_cpu.get_num_threads() == 1
+            with ThreadPoolExecutor(1) as pool:
+                other = pool.submit(sdtw_cpu.get_num_threads).result()
+            assert other == 3
+        assert sdtw_cpu.get_num_threads() == 3
+    finally:
+        sdtw_cpu.set_num_threads(before)
 
 
 @pytest.mark.parametrize("name", ["mmx", "", "AVX2"])

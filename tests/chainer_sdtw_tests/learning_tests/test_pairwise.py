@@ -257,7 +257,7 @@ X = np.zeros((3, 4, 2))
         ((X,), {"out": np.zeros((3, 4))}, ValueError, r"shape \(3, 3\), got"),
         ((X,), {"out": np.zeros((3, 3), "f")}, ValueError, "out must be"),
         ((X,), {"out": [[0.0] * 3] * 3}, TypeError, "out must be a numpy"),
-        (("abc",), {}, TypeError, "X must be real numbers"),
+        ((["abc"],), {}, TypeError, "must be real numbers"),
     ],
 )
 def test_errors(args, options, error, message):
