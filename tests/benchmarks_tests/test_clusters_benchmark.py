@@ -10,11 +10,11 @@ zarr = pytest.importorskip("zarr")
 @pytest.fixture
 def benchmark(tmp_path, load_benchmark):
     """The benchmark in this process, with the document that it writes."""
-    distributed = load_benchmark("distributed")
-    out = tmp_path / "distributed.json"
+    clusters = load_benchmark("clusters")
+    out = tmp_path / "clusters.json"
 
     def run(*arguments):
-        status = distributed.main([*arguments, "--json", str(out)])
+        status = clusters.main([*arguments, "--json", str(out)])
         return status, json.loads(out.read_text())
 
     return run

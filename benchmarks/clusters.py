@@ -22,7 +22,7 @@ SUITES = {
 class Benchmark(harness.Benchmark):
     """The suites of Dask, Zarr and clusters."""
 
-    name = "distributed"
+    name = "clusters"
     suites = SUITES
 
     @classmethod
