@@ -10,12 +10,14 @@ from __future__ import annotations
 import sys
 
 import distributed_pairwise
+import distributed_workers
 import harness
 
 import sdtw_cpu
 
 SUITES = {
     "pairwise": "a matrix to a Zarr store, killed on the way and resumed",
+    "workers": "a matrix on one and on two workers of Dask",
 }
 
 
@@ -28,6 +30,7 @@ class Benchmark(harness.Benchmark):
     @classmethod
     def add_options(cls, parser):
         distributed_pairwise.add_options(parser)
+        distributed_workers.add_options(parser)
         harness.add_threads_option(parser)
 
     def __init__(self, options, console):
@@ -37,6 +40,10 @@ class Benchmark(harness.Benchmark):
     def run_pairwise(self):
         """The matrix of a set of series with itself."""
         return distributed_pairwise.run(self)
+
+    def run_workers(self):
+        """The matrix on clusters of one and of two processes."""
+        return distributed_workers.run(self)
 
 
 def main(arguments=None):

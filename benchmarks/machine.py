@@ -74,7 +74,7 @@ def _linux_status(field):
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def _rss():
+def resident_bytes():
     """Return (resident bytes now, resident bytes at the peak)."""
     if sys.platform == "linux":
         return _linux_status("VmRSS"), _linux_status("VmHWM")
@@ -104,9 +104,9 @@ def peak_memory(call):
             ctypes.CDLL(None).malloc_trim(0)
         if peak_can_be_reset():
             _reset_peak()
-    before = _rss()[0]
+    before = resident_bytes()[0]
     result = call()
-    peak = _rss()[1]
+    peak = resident_bytes()[1]
     del result
     return max(peak - before, 0)
 

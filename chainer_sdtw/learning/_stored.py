@@ -32,8 +32,8 @@ from chainer_sdtw.learning._matrix import (
 ATTRIBUTE = "chainer_sdtw"
 """The attribute of a Zarr array that tells what its matrix is of."""
 
-# A tile is about ten seconds' work of two cores, which an interrupted call
-# loses, but not so small that there would be too many files.
+# A tile is some seconds' work of two cores, which an interrupted call loses,
+# but not so small that there would be too many files.
 _MAX_CELLS = 2**33
 _MIN_PAIRS = 2**16
 

@@ -47,3 +47,30 @@ def test_a_matrix_that_is_killed_and_resumed(benchmark, tmp_path):
     matrix = zarr.open_array(tmp_path / "store" / "matrix.zarr", mode="r")
     assert matrix.shape == (250, 250)
     assert not np.isnan(matrix[...]).any()
+
+
+@pytest.mark.slow  # starts two clusters
+def test_one_and_two_workers(benchmark):
+    pytest.importorskip("distributed")
+    status, document = benchmark(
+        "--suite",
+        "workers",
+        "--worker-series",
+        "150",
+        "--length",
+        "20",
+        "--rounds",
+        "1",
+        "--check",
+    )
+    assert status == 0
+    (rows,) = document["suites"]["workers"]
+    assert list(rows) == ["1 worker", "2 workers"]
+    for row in rows.values():
+        assert row["median_s"] > 0
+        assert 1e6 < row["peak_bytes"] < 1e10
+        assert row["tile_bytes"] == 150**2 * 4
+    # Results that are None; the series were sent by the scheduler.
+    assert rows["1 worker"]["sent_bytes"] < 1000
+    assert rows["2 workers"]["sent_bytes"] < 150 * 20 * 4 * 2 + 10_000
+    assert [check["passed"] for check in document["checks"]] == [True, True]
