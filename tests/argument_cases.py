@@ -159,6 +159,13 @@ def estimator(kind, *results, **more):
 
 
 FITTING = {"length": integer(7), "max_iter": integer(3), "tol": number(0, 0.5)}
+CLUSTERING = {
+    "max_iter_barycenter": integer(2),
+    "tol_barycenter": number(0, 0.5),
+    "random_state": Argument((3,), INTEGERS, only_scalars=True),
+    "sample_weight": number([1, 1, 2, 1, 0, 1], [1, 0.5, 1, 1, 1, 0.5]),
+}
+
 
 CASES = {
     "soft_dtw": loss_case(chainer_sdtw.soft_dtw, GAMMA, MASKED),
@@ -298,10 +305,21 @@ CASES = {
         **FITTING,
         n_clusters=integer(2),
         n_init=integer(1, 2),
-        max_iter_barycenter=integer(2),
-        tol_barycenter=number(0, 0.5),
-        random_state=Argument((3,), INTEGERS, only_scalars=True),
-        sample_weight=number([1, 1, 2, 1, 0, 1], [1, 0.5, 1, 1, 1, 0.5]),
+        init_size=integer(4),
+        **CLUSTERING,
+    ),
+    "estimators.SoftDTWMiniBatchKMeans": estimator(
+        estimators.SoftDTWMiniBatchKMeans,
+        "cluster_centers_",
+        "inertia_",
+        "labels_",
+        length=integer(7),
+        max_iter=integer(3),
+        n_clusters=integer(2),
+        batch_size=integer(3),
+        init_size=integer(4),
+        max_no_improvement=integer(2),
+        **CLUSTERING,
     ),
     "estimators.SoftDTWNearestCentroid": estimator(
         estimators.SoftDTWNearestCentroid,

@@ -243,6 +243,7 @@ def estimators() -> None:
     from chainer_sdtw.estimators import (
         SoftDTWKMeans,
         SoftDTWKNeighborsClassifier,
+        SoftDTWMiniBatchKMeans,
         SoftDTWNearestCentroid,
     )
 
@@ -254,6 +255,9 @@ def estimators() -> None:
     assert_type(model.fit_transform(X), Floats)
     assert_type(model.score(X), float)
     assert_type(model.score(X, sample_weight=0.5), float)
+    batches = SoftDTWMiniBatchKMeans(2, batch_size=100)
+    assert_type(batches.partial_fit(X), SoftDTWMiniBatchKMeans)
+    assert_type(batches.fit(X).n_steps_, int)
     loss = chainer_sdtw.soft_dtw_divergence
     centroids = SoftDTWNearestCentroid(loss=loss)
     assert_type(centroids.fit(X, ["a", "a", "b"]).centroids_, Floats)

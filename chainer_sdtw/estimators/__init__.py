@@ -15,10 +15,12 @@ except Exception as e:
 
 from chainer_sdtw.estimators.k_means import SoftDTWKMeans
 from chainer_sdtw.estimators.k_neighbors import SoftDTWKNeighborsClassifier
+from chainer_sdtw.estimators.mini_batch_k_means import SoftDTWMiniBatchKMeans
 from chainer_sdtw.estimators.nearest_centroid import SoftDTWNearestCentroid
 
 __all__ = [
     "SoftDTWKMeans",
     "SoftDTWKNeighborsClassifier",
+    "SoftDTWMiniBatchKMeans",
     "SoftDTWNearestCentroid",
 ]

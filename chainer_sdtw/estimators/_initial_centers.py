@@ -21,6 +21,15 @@ def any_series(
     return rng.choice(len(weights), count, False, shares)
 
 
+def a_sample(
+    weights: np.ndarray, size: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Draw indexes of different series, in order, with weights if possible."""
+    weighted = np.flatnonzero(weights > 0)
+    among = weighted if len(weighted) >= size else np.arange(len(weights))
+    return np.sort(rng.choice(among, size, False))
+
+
 def far_apart(
     series: SeriesSet,
     loss: Loss,

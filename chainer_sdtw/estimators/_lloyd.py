@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainer_sdtw.estimators._initial_centers import any_series
 from chainer_sdtw.estimators._training_series import TrainingSeries
 from chainer_sdtw.learning._search import minimize
 from chainer_sdtw.learning._stopping import Stopping
@@ -17,9 +16,8 @@ _FINER = 1e-7
 
 
 class Limits(NamedTuple):
-    """How many clusters to look for, and how long."""
+    """How long to search."""
 
-    n_clusters: int
     iterations: Stopping  # of k-means
     barycenters: Stopping  # of the search for them in one iteration
 
@@ -50,14 +48,6 @@ class LloydSearch:
         self.limits = limits
         self.best: State | None = None
         self._labels: np.ndarray | None = None  # of the last update
-
-    def initial_centers(self, init: Any, rng: np.random.RandomState) -> Any:
-        """Series as centers ``(K, length, d)``."""
-        count = self.limits.n_clusters
-        if init == "random":
-            indexes = any_series(self.series.weights, count, rng)
-            return self.series.as_centers(indexes)
-        return self.series.far_apart(count, rng)
 
     def run(self, centers: Any, bar: Any) -> None:
         """Improve centers until they stay; keep them if they are the best."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from chainer.backends import cuda
-from numpy.typing import NDArray
-from sklearn.base import ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from chainer_sdtw._engine.series import on_host
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     ArrayLike,
@@ -22,20 +18,15 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
-from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
+from chainer_sdtw.estimators._cluster_estimator import ClusterEstimator
 from chainer_sdtw.estimators._lloyd import Limits, LloydSearch, State
-from chainer_sdtw.estimators._training_series import SeriesInMemory
 from chainer_sdtw.learning._progress import converged, progress
-from chainer_sdtw.learning._resampling import checked_length, usual_length
 from chainer_sdtw.learning._stopping import as_stopping
-from sdtw_cpu.checks import (
-    as_array,
-    as_integer,
-)
-from sdtw_cpu.types import FloatArray, Reals
+from sdtw_cpu.checks import as_integer
+from sdtw_cpu.types import Reals
 
 
-class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
+class SoftDTWKMeans(ClusterEstimator):
     """K-means of time series under soft-DTW or another loss.
 
     Series are assigned to the center with the least loss, and each center
@@ -87,6 +78,9 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         n_jobs (int): Threads on the CPU, for all of the process while a
             method runs; -1 means all processors, None as many as
             :func:`sdtw_cpu.get_num_threads` says.
+        init_size (int): The largest number of series among which k-means++
+            chooses. None: all in memory; of a collection, 3000 or 30 for each
+            cluster.
         random_state (int or numpy.random.RandomState): For initial centers.
         verbose (bool): Whether to show a progress bar, which needs tqdm.
 
@@ -112,11 +106,6 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     """
 
-    cluster_centers_: FloatArray
-    labels_: NDArray[np.intp]
-    inertia_: float
-    n_iter_: int
-
     def __init__(
         self,
         n_clusters: int = 8,
@@ -132,6 +121,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         tol_barycenter: float = 1e-3,
         cost: Cost = "sqeuclidean",
         bandwidth: int | None = None,
+        init_size: int | None = None,
         device: DeviceSpec | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -149,6 +139,7 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.tol_barycenter = tol_barycenter
         self.cost = cost
         self.bandwidth = bandwidth
+        self.init_size = init_size
         self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -185,145 +176,17 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
             self._fit(series, sample_weight)
         return self
 
-    def predict(self, X: Series) -> NDArray[np.intp]:
-        """The cluster ``(N,)`` of each series.
-
-        Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
-
-        Returns:
-            numpy.ndarray: ``(N,)`` indexes of centers.
-
-        """
-        # A divergence's terms of the series change nothing here.
-        return self._to_centers(X, terms=False).argmin(axis=1)
-
-    def fit_predict(
-        self,
-        X: Series,
-        y: object = None,
-        sample_weight: Reals | float | None = None,
-    ) -> NDArray[np.intp]:
-        """Find the clusters and return ``labels_``.
-
-        Args:
-            X (list or :ref:`ndarray`): As for :meth:`fit`.
-            y: Ignored.
-            sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
-                for all series; None means 1.
-
-        Returns:
-            numpy.ndarray: ``(N,)`` indexes of centers.
-
-        """
-        return self.fit(X, sample_weight=sample_weight).labels_
-
-    def transform(self, X: Series) -> FloatArray:
-        """The losses between series and centers.
-
-        Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
-
-        Returns:
-            numpy.ndarray: ``(N, K)``.
-
-        """
-        return self._to_centers(X)
-
-    if TYPE_CHECKING:
-        # scikit-learn's, which has no types.
-        def fit_transform(
-            self,
-            X: Series,
-            y: object = None,
-            *,
-            sample_weight: Reals | float | None = None,
-        ) -> FloatArray: ...
-
-    def score(
-        self,
-        X: Series,
-        y: object = None,
-        sample_weight: Reals | float | None = None,
-    ) -> float:
-        """The negative sum of the losses to the closest center.
-
-        Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
-            y: Ignored.
-            sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
-                for all series; None means 1.
-
-        Returns:
-            float: Larger is better.
-
-        """
-        least = self._to_centers(X).min(axis=1)
-        weights = as_sample_weight(sample_weight, len(least))
-        return -float(weights @ least)
-
-    def get_feature_names_out(
-        self, input_features: object = None
-    ) -> NDArray[np.object_]:
-        """Names for the columns of what :meth:`transform` returns.
-
-        Args:
-            input_features: Ignored.
-
-        Returns:
-            numpy.ndarray: ``(K,)`` strings.
-
-        """
-        check_is_fitted(self, "cluster_centers_")
-        name = type(self).__name__.lower()
-        count = len(self.cluster_centers_)
-        return np.array([f"{name}{k}" for k in range(count)], object)
-
-    def _more_tags(self) -> dict:
-        # scikit-learn before 1.6.
-        return {"preserves_dtype": [np.float64, np.float32]}
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _to_centers(self, X: Any, terms: bool = True) -> np.ndarray:
-        check_is_fitted(self, "cluster_centers_")
-        x = self._sent(self._series(X, reset=False))
-        with self._computing(x):
-            centers = self._centers(self.cluster_centers_, x)
-            term = None if terms else x.xp.zeros(len(x), x.array.dtype)
-            return self._losses(x, centers, x_term=term)
-
     def _fit(self, series: SeriesSet, sample_weight: Any) -> None:
         n_init = as_integer("n_init", self.n_init, 1)
+        training, init, largest = self._training(series, sample_weight)
         limits = Limits(
-            as_integer("n_clusters", self.n_clusters, 1),
             as_stopping(self.tol, self.max_iter),
             as_stopping(
                 self.tol_barycenter, self.max_iter_barycenter, "_barycenter"
             ),
         )
-        if limits.n_clusters > len(series):
-            raise ValueError(
-                f"n_samples={len(series)} should be >= n_clusters="
-                f"{limits.n_clusters}"
-            )
-        loss = self._loss()
-        weights = as_sample_weight(sample_weight, len(series))
-        largest = float(weights.max())
-        init, length = self._init_array(series)
         rng = check_random_state(self.random_state)
-        search = LloydSearch(
-            SeriesInMemory(series, loss, weights / largest, length), limits
-        )
+        search = LloydSearch(training, limits)
         starts = n_init if init is None else 1
         max_iter = limits.iterations.max_iter
         total = starts * max_iter
@@ -332,17 +195,17 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
                 for later_starts in reversed(range(starts)):
                     centers = init
                     if init is None:
-                        centers = search.initial_centers(self.init, rng)
+                        centers = self._initial_centers(training, rng)
                     search.run(centers, bar)
                     converged(bar, later_starts * max_iter)
         finally:
             if search.best is not None:
                 self._keep(search.best, largest)
         count = len(np.unique(self.labels_))
-        if count < limits.n_clusters:
+        if count < self.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({count}) found smaller than "
-                f"n_clusters ({limits.n_clusters}). Possibly due to duplicate "
+                f"n_clusters ({self.n_clusters}). Possibly due to duplicate "
                 "points in X.",
                 ConvergenceWarning,
                 stacklevel=3,
@@ -353,30 +216,3 @@ class SoftDTWKMeans(ClusterMixin, TransformerMixin, SeriesEstimator):
         self.labels_ = state.labels
         self.inertia_ = state.inertia * largest_weight
         self.n_iter_ = state.iterations
-
-    def _init_array(self, series: SeriesSet) -> tuple[Any, int]:
-        """Centers, if ``init`` is an array of them, and the length of all."""
-        length = checked_length(self.length)
-        if isinstance(self.init, str):
-            if self.init not in ("k-means++", "random"):
-                raise ValueError(
-                    "init must be 'k-means++', 'random' or an array, got "
-                    f"{self.init!r}"
-                )
-            return None, length or usual_length(series)
-        init = as_array("init", on_host(self.init))
-        if init.ndim == 2 and series.univariate:
-            init = init[:, :, None]
-        any_length = init.shape[1] if init.ndim == 3 else 1
-        expected = self.n_clusters, length or any_length, series.features
-        if init.shape != expected or any_length == 0:
-            shape = (
-                f"{self.n_clusters}, {length or 'length'}, {series.features}"
-            )
-            raise ValueError(
-                f"init must be 'k-means++', 'random' or numbers of shape "
-                f"({shape}), got shape {init.shape}"
-            )
-        if not np.isfinite(init).all():
-            raise ValueError("init contains NaN or infinity")
-        return self._centers(init, series).array, init.shape[1]

@@ -13,11 +13,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from chainer_sdtw.estimators import (
     SoftDTWKMeans,
     SoftDTWKNeighborsClassifier,
+    SoftDTWMiniBatchKMeans,
     SoftDTWNearestCentroid,
 )
 
 ESTIMATORS = [
     SoftDTWKMeans(n_clusters=2, max_iter=5),
+    SoftDTWMiniBatchKMeans(n_clusters=2, max_iter=5),
     SoftDTWNearestCentroid(),
     SoftDTWKNeighborsClassifier(),
 ]
@@ -31,6 +33,10 @@ _SEEDING = (
 EXCLUDED = {
     "SoftDTWKMeans": {
         # The names are those of scikit-learn before 1.6, and since.
+        "check_sample_weights_invariance(kind=zeros)": _SEEDING,
+        "check_sample_weight_equivalence_on_dense_data": _SEEDING,
+    },
+    "SoftDTWMiniBatchKMeans": {
         "check_sample_weights_invariance(kind=zeros)": _SEEDING,
         "check_sample_weight_equivalence_on_dense_data": _SEEDING,
     },
