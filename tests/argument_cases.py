@@ -160,6 +160,8 @@ def estimator(kind, *results, **more):
 
 FITTING = {"length": integer(7), "max_iter": integer(3), "tol": number(0, 0.5)}
 CLUSTERING = {
+    # Of DTW itself, rounding decides between alignments of the same cost.
+    "gamma": number(2, 1, 0.5),
     "max_iter_barycenter": integer(2),
     "tol_barycenter": number(0, 0.5),
     "random_state": Argument((3,), INTEGERS, only_scalars=True),
@@ -305,7 +307,7 @@ CASES = {
         **FITTING,
         n_clusters=integer(2),
         n_init=integer(1, 2),
-        init_size=integer(4),
+        init_size=integer(6, 100),
         **CLUSTERING,
     ),
     "estimators.SoftDTWMiniBatchKMeans": estimator(

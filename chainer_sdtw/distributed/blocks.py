@@ -102,16 +102,55 @@ class Blocks:
                 NaN or an infinity.
 
         """
+        return list(
+            import_dask().compute(*self.delayed(function, *shared, each=each))
+        )
+
+    def delayed(
+        self,
+        function: Callable[..., object],
+        *shared: object,
+        each: Sequence[tuple[object, ...]] | None = None,
+    ) -> list[object]:
+        """Return the same as Dask's ``Delayed``, which are not computed yet.
+
+        Args:
+            function (callable): As for :meth:`map`.
+            shared: As for :meth:`map`.
+            each (list of tuple): As for :meth:`map`.
+
+        """
         dask = import_dask()
         common = dask.delayed(shared, traverse=False, pure=False)
         run = dask.delayed(_run, pure=False, traverse=False)
-        calls = [
+        return [
             run(
                 task, self._block(i), function, each[i] if each else (), common
             )
             for i, task in enumerate(self.tasks)
         ]
-        return list(dask.compute(*calls))
+
+    def array(
+        self,
+        function: Callable[..., object],
+        *shared: object,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...] = (),
+    ) -> object:
+        """Return arrays with an entry for each series, as one Dask array.
+
+        Args:
+            function (callable): As for :meth:`map`; returns ``(n, *shape)``.
+            shared: As for :meth:`map`.
+            dtype (numpy.dtype): Its type.
+            shape (tuple of int): The shape of an entry.
+
+        """
+        da = _dask_array()
+        parts = zip(self.sizes, self.delayed(function, *shared))
+        return da.concatenate(
+            [da.from_delayed(part, (n, *shape), dtype) for n, part in parts]
+        )
 
     def take(self, indexes: Sequence[int]) -> Blocks:
         """Return some of the blocks, as a set of their series."""
@@ -216,10 +255,11 @@ def is_collection(X: object) -> bool:
         return True
     if isinstance(X, (list, tuple)):
         return bool(X) and all(map(_is_delayed, X))
-    return _is_dask(X) or _is_zarr(X)
+    return is_dask(X) or _is_zarr(X)
 
 
-def _is_dask(X: Any) -> bool:
+def is_dask(X: Any) -> bool:
+    """Return whether it is a collection of Dask."""
     return hasattr(X, "__dask_graph__") and not _is_delayed(X)
 
 
@@ -268,7 +308,7 @@ def as_blocks(X: object, name: str = "X") -> Blocks:
         return from_delayed(X, name)
     if _is_zarr(X):
         return _from_array(_dask_array().from_zarr(X), name)
-    if _is_dask(X):
+    if is_dask(X):
         if hasattr(X, "chunks"):
             return _from_array(X, name)
         if hasattr(X, "map_partitions") and hasattr(X, "to_delayed"):

@@ -30,6 +30,7 @@ from chainer_sdtw._engine.series_set import (
     as_series_set,
     check_finite,
 )
+from chainer_sdtw.distributed.blocks import Blocks, as_blocks, is_dask
 from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
 
@@ -54,13 +55,18 @@ class SeriesEstimator(BaseEstimator):
         return as_loss(self.loss, self.gamma, self.cost, self.bandwidth)
 
     @contextmanager
-    def _computing(self, series: SeriesSet) -> Iterator[None]:
-        """Use the threads that are asked for, and the device of the series."""
+    def _computing(self, series: SeriesSet | None = None) -> Iterator[None]:
+        """Use the threads that are asked for, and the device of the series.
+
+        Args:
+            series: The series, None for those of a collection.
+        """
         before = sdtw_cpu.get_num_threads()
         if self.n_jobs is not None:
             n_jobs = as_integer("n_jobs", self.n_jobs, None)
             sdtw_cpu.set_num_threads(effective_n_jobs(n_jobs))
-        device = backend.get_device_from_array(series.array)
+        arrays = () if series is None else (series.array,)
+        device = backend.get_device_from_array(*arrays)
         try:
             with chainer.using_device(device):
                 yield
@@ -105,10 +111,26 @@ class SeriesEstimator(BaseEstimator):
             series = as_series_set("X", X)
             columns = X.shape[1] if X.ndim == 2 else None
         check_finite("X", series)
+        self._check_features(series.features, columns, reset)
+        return series
+
+    def _blocks(self, X: Any, *, reset: bool) -> Blocks:
+        """Check a collection of series, as far as it is known."""
+        blocks = as_blocks(X)
+        if reset and hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        columns = blocks.length if blocks.univariate else None
+        self._check_features(blocks.features, columns, reset)
+        return blocks
+
+    def _check_features(
+        self, features: int, columns: int | None, reset: bool
+    ) -> None:
+        """Note the form of the series, or compare it with those fitted."""
         if reset:
-            self._features, self._columns = series.features, columns
-            self.n_features_in_ = columns or series.features
-            return series
+            self._features, self._columns = features, columns
+            self.n_features_in_ = columns or features
+            return
         name = type(self).__name__
         if None not in (columns, self._columns) and columns != self._columns:
             raise ValueError(
@@ -117,12 +139,11 @@ class SeriesEstimator(BaseEstimator):
                 "have the columns of the one fitted; give a list of series, "
                 "or X[:, :, None], for series of another length"
             )
-        if series.features != self._features:
+        if features != self._features:
             raise ValueError(
-                f"X has {series.features} features, but {name} is expecting "
+                f"X has {features} features, but {name} is expecting "
                 f"{self._features} features as input, as the series fitted"
             )
-        return series
 
     def _sent(self, series: SeriesSet) -> SeriesSet:
         """Send the series to the device that is asked for."""
@@ -177,6 +198,8 @@ def as_sample_weight(sample_weight: Any, size: int) -> np.ndarray:
         ValueError: If the shape is wrong, one is negative, NaN or infinite,
             or all are 0.
     """
+    if is_dask(sample_weight):
+        sample_weight = sample_weight.compute()
     ndim = getattr(sample_weight, "ndim", None)
     if isinstance(sample_weight, numbers.Real) or ndim == 0:
         sample_weight = np.full(

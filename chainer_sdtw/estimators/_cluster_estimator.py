@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 from chainer_sdtw._engine.series import on_host
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import Series
+from chainer_sdtw.distributed.blocks import Blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
 from chainer_sdtw.estimators._initial_centers import any_series
+from chainer_sdtw.estimators._series_in_blocks import (
+    SeriesInBlocks,
+    block_labels,
+    block_least,
+    block_losses,
+    computed_dtype,
+    usual_length_of_blocks,
+)
 from chainer_sdtw.estimators._training_series import (
     SeriesInMemory,
     TrainingSeries,
@@ -35,14 +44,17 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         """The cluster ``(N,)`` of each series.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+            X (list, :ref:`ndarray` or collection): ``N`` series in a form
+                that :meth:`fit` takes, of any lengths; but ``(N, L)`` after
                 ``(N, L)`` has as many columns.
 
         Returns:
-            numpy.ndarray: ``(N,)`` indexes of centers.
+            numpy.ndarray: ``(N,)`` indexes of centers; of a collection a Dask
+            array of them, which is not computed yet.
 
         """
+        if is_collection(X):
+            return self._of_blocks(X, block_labels, np.dtype(np.intp))
         # A divergence's terms of the series change nothing here.
         return self._to_centers(X, terms=False).argmin(axis=1)
 
@@ -70,14 +82,17 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         """The losses between series and centers.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+            X (list, :ref:`ndarray` or collection): ``N`` series in a form
+                that :meth:`fit` takes, of any lengths; but ``(N, L)`` after
                 ``(N, L)`` has as many columns.
 
         Returns:
-            numpy.ndarray: ``(N, K)``.
+            numpy.ndarray: ``(N, K)``; of a collection a Dask array, which is
+            not computed yet.
 
         """
+        if is_collection(X):
+            return self._of_blocks(X, block_losses, columns=True)
         return self._to_centers(X)
 
     if TYPE_CHECKING:
@@ -99,8 +114,8 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         """The negative sum of the losses to the closest center.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
+            X (list, :ref:`ndarray` or collection): ``N`` series in a form
+                that :meth:`fit` takes, of any lengths; but ``(N, L)`` after
                 ``(N, L)`` has as many columns.
             y: Ignored.
             sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
@@ -110,7 +125,10 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             float: Larger is better.
 
         """
-        least = self._to_centers(X).min(axis=1)
+        if is_collection(X):
+            least = self._of_blocks(X, block_least).compute()
+        else:
+            least = self._to_centers(X).min(axis=1)
         weights = as_sample_weight(sample_weight, len(least))
         return -float(weights @ least)
 
@@ -148,8 +166,37 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             term = None if terms else x.xp.zeros(len(x), x.array.dtype)
             return self._losses(x, centers, x_term=term)
 
+    def _of_blocks(
+        self,
+        X: Any,
+        function: Callable[..., Any],
+        dtype: np.dtype | None = None,
+        columns: bool = False,
+    ) -> Any:
+        """Return what a function tells of blocks and centers, not computed.
+
+        Args:
+            X: A collection of series.
+            function: Called with a block, the loss, the centers and the
+                device.
+            dtype: The type of what it returns, None for that of the series.
+            columns: Whether it returns a column for each center.
+        """
+        check_is_fitted(self, "cluster_centers_")
+        blocks = self._blocks(X, reset=False)
+        computed = computed_dtype(blocks)
+        centers = self.cluster_centers_.astype(computed)
+        return blocks.array(
+            function,
+            self._loss(),
+            centers,
+            self.device,
+            dtype=dtype or computed,
+            shape=(len(centers),) if columns else (),
+        )
+
     def _training(
-        self, series: SeriesSet, sample_weight: Any
+        self, series: SeriesSet | Blocks, sample_weight: Any
     ) -> tuple[TrainingSeries, Any, float]:
         """Check what there is to be fitted to.
 
@@ -166,10 +213,18 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         weights = as_sample_weight(sample_weight, len(series))
         largest = float(weights.max())
         init, length = self._init_array(series)
+        weights = weights / largest
+        if isinstance(series, Blocks):
+            dtype = computed_dtype(series)
+            in_blocks = SeriesInBlocks(
+                series, loss, weights, length, dtype, self.device
+            )
+            if init is not None:
+                init = init.astype(dtype)
+            return in_blocks, init, largest
         if init is not None:
             init = self._centers(init, series).array
-        training = SeriesInMemory(series, loss, weights / largest, length)
-        return training, init, largest
+        return SeriesInMemory(series, loss, weights, length), init, largest
 
     def _usual_init_size(self) -> int | None:
         return None
@@ -186,7 +241,9 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             return series.as_centers(any_series(weights, self.n_clusters, rng))
         return series.far_apart(self.n_clusters, size, rng)
 
-    def _init_array(self, series: SeriesSet) -> tuple[np.ndarray | None, int]:
+    def _init_array(
+        self, series: SeriesSet | Blocks
+    ) -> tuple[np.ndarray | None, int]:
         """Centers, if ``init`` is an array of them, and the length of all."""
         length = checked_length(self.length)
         if isinstance(self.init, str):
@@ -195,7 +252,11 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
                     "init must be 'k-means++', 'random' or an array, got "
                     f"{self.init!r}"
                 )
-            return None, length or usual_length(series)
+            if length is not None:
+                return None, length
+            if isinstance(series, Blocks):
+                return None, usual_length_of_blocks(series)
+            return None, usual_length(series)
         init = as_array("init", on_host(self.init))
         if init.ndim == 2 and series.univariate:
             init = init[:, :, None]

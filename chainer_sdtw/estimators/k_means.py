@@ -18,6 +18,7 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
+from chainer_sdtw.distributed.blocks import Blocks, is_collection
 from chainer_sdtw.estimators._cluster_estimator import ClusterEstimator
 from chainer_sdtw.estimators._lloyd import Limits, LloydSearch, State
 from chainer_sdtw.learning._progress import converged, progress
@@ -154,12 +155,15 @@ class SoftDTWKMeans(ClusterEstimator):
         """Find the clusters.
 
         Args:
-            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
-                univariate series, or a list of series ``(length, d)`` or
-                ``(length,)``.
+            X (list, :ref:`ndarray` or collection): ``(N, L, d)``, ``(N, L)``
+                for univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``; or a collection that
+                :func:`~chainer_sdtw.distributed.as_blocks` takes, such as a
+                Dask array or the path of a Zarr array.
             y: Ignored.
             sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
-                for all series; None means 1.
+                for all series; None means 1. Of a collection it may be a Dask
+                array, which is loaded.
 
         Returns:
             SoftDTWKMeans: The estimator itself.
@@ -171,12 +175,17 @@ class SoftDTWKMeans(ClusterEstimator):
                 than clusters.
 
         """
+        if is_collection(X):
+            blocks = self._blocks(X, reset=True)
+            with self._computing():
+                self._fit(blocks, sample_weight)
+            return self
         series = self._sent(self._series(X, reset=True))
         with self._computing(series):
             self._fit(series, sample_weight)
         return self
 
-    def _fit(self, series: SeriesSet, sample_weight: Any) -> None:
+    def _fit(self, series: SeriesSet | Blocks, sample_weight: Any) -> None:
         n_init = as_integer("n_init", self.n_init, 1)
         training, init, largest = self._training(series, sample_weight)
         limits = Limits(

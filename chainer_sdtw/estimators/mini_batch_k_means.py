@@ -16,6 +16,7 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
+from chainer_sdtw.distributed.blocks import Blocks, is_collection
 from chainer_sdtw.estimators._base import as_sample_weight
 from chainer_sdtw.estimators._cluster_estimator import ClusterEstimator
 from chainer_sdtw.estimators._mini_batch import Improvement, MiniBatchSearch
@@ -147,12 +148,15 @@ class SoftDTWMiniBatchKMeans(ClusterEstimator):
         """Find the clusters.
 
         Args:
-            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
-                univariate series, or a list of series ``(length, d)`` or
-                ``(length,)``.
+            X (list, :ref:`ndarray` or collection): ``(N, L, d)``, ``(N, L)``
+                for univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``; or a collection that
+                :func:`~chainer_sdtw.distributed.as_blocks` takes, such as a
+                Dask array or the path of a Zarr array.
             y: Ignored.
             sample_weight (float or numpy.ndarray): ``(N,)``, >= 0, or one
-                for all series; None means 1.
+                for all series; None means 1. Of a collection it may be a Dask
+                array, which is loaded.
 
         Returns:
             SoftDTWMiniBatchKMeans: The estimator itself.
@@ -164,6 +168,11 @@ class SoftDTWMiniBatchKMeans(ClusterEstimator):
                 than clusters.
 
         """
+        if is_collection(X):
+            blocks = self._blocks(X, reset=True)
+            with self._computing():
+                self._fit(blocks, sample_weight)
+            return self
         series = self._sent(self._series(X, reset=True))
         with self._computing(series):
             self._fit(series, sample_weight)
@@ -215,7 +224,7 @@ class SoftDTWMiniBatchKMeans(ClusterEstimator):
         self.labels_, self.inertia_ = labels, float(weights @ losses)
         return self
 
-    def _fit(self, series: SeriesSet, sample_weight: Any) -> None:
+    def _fit(self, series: SeriesSet | Blocks, sample_weight: Any) -> None:
         max_iter = as_integer("max_iter", self.max_iter, 1)
         batch_size = as_integer("batch_size", self.batch_size, 1)
         patience = self.max_no_improvement
