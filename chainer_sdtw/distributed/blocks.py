@@ -19,6 +19,7 @@ from chainer_sdtw._engine.series_set import (
     as_series_set,
     check_finite,
 )
+from sdtw_cpu._settings import one_thread
 from sdtw_cpu.types import FloatArray
 
 __all__ = ["Blocks", "as_blocks", "is_collection"]
@@ -86,6 +87,9 @@ class Blocks:
         each: Sequence[tuple[object, ...]] | None = None,
     ) -> list[Result]:
         """Return the results of a function for all blocks, in their order.
+
+        On a CPU, the losses of a block are computed by the one thread that
+        runs its task.
 
         Args:
             function (callable): Called as ``function(series, *each[i],
@@ -238,7 +242,9 @@ def _run(
     each: tuple[Any, ...],
     shared: tuple[Any, ...],
 ) -> Any:
-    return function(expected.check(series), *each, *shared)
+    # There are as many tasks at once as threads.
+    with one_thread():
+        return function(expected.check(series), *each, *shared)
 
 
 def is_collection(X: object) -> bool:

@@ -10,6 +10,7 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 zarr = pytest.importorskip("zarr")
 
+import sdtw_cpu  # noqa: E402
 from chainer_sdtw.distributed import (  # noqa: E402
     Blocks,
     as_blocks,
@@ -193,6 +194,18 @@ def test_function_gets_what_is_shared_and_what_is_each_blocks(equal):
         np.concatenate(some.map(loaded)),
         np.concatenate([equal[18:], equal[:9]]),
     )
+
+
+def test_a_task_has_one_thread(equal):
+    before = sdtw_cpu.get_num_threads()
+    sdtw_cpu.set_num_threads(3)
+    try:
+        blocks = as_blocks(da.from_array(equal, chunks=(9, -1, -1)))
+        threads = blocks.map(lambda series: sdtw_cpu.get_num_threads())
+        assert threads == [1, 1, 1]
+        assert sdtw_cpu.get_num_threads() == 3
+    finally:
+        sdtw_cpu.set_num_threads(before)
 
 
 def test_errors_name_the_series(equal):
