@@ -194,6 +194,11 @@ def evaluation(
     )
 
 
+def computed_dtype(blocks: Blocks) -> np.dtype:
+    """Return the type in which blocks are computed."""
+    return np.promote_types(blocks.dtype, np.float32)
+
+
 def on_device(series: SeriesSet, dtype: Any, device: Any) -> SeriesSet:
     """Return series of a type, on a device, None for where they are."""
     array = series.array.astype(dtype, copy=False)

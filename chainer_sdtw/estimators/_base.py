@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Callable
 
 import chainer
 import numpy as np
 from chainer import backend
 from chainer.backends import cuda
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -30,7 +31,13 @@ from chainer_sdtw._engine.series_set import (
     as_series_set,
     check_finite,
 )
-from chainer_sdtw.distributed.blocks import Blocks, as_blocks, is_dask
+from chainer_sdtw.distributed._objective import computed_dtype, on_device
+from chainer_sdtw.distributed.blocks import (
+    Blocks,
+    as_blocks,
+    is_collection,
+    is_dask,
+)
 from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
 
@@ -145,6 +152,42 @@ class SeriesEstimator(BaseEstimator):
                 f"{self._features} features as input, as the series fitted"
             )
 
+    def _of_series(
+        self,
+        X: Any,
+        method: Callable[[Any, SeriesSet], np.ndarray],
+        dtype: DTypeLike = None,
+        shape: tuple[int, ...] = (),
+    ) -> Any:
+        """Return what a method of the estimator, once fitted, computes.
+
+        Args:
+            X: Series in any of their forms, or a collection of them.
+            method: Called with the estimator and ``n`` series.
+            dtype: The type of what it computes; None for that of the series.
+            shape: The shape of what it computes of one of them.
+
+        Returns:
+            An array ``(N, *shape)``; of a collection a Dask array, which is
+            computed block by block when it is asked for.
+        """
+        if not is_collection(X):
+            return method(self, self._series(X, reset=False))
+        blocks = self._blocks(X, reset=False)
+        # Fitted again, the estimator changes: the copy does not. Threads and
+        # progress are those of Dask.
+        estimator = copy.copy(self)
+        estimator.n_jobs, estimator.verbose = None, False
+        computed = computed_dtype(blocks)
+        return blocks.array(
+            _call,
+            method,
+            estimator,
+            computed,
+            dtype=np.dtype(dtype or computed),
+            shape=shape,
+        )
+
     def _sent(self, series: SeriesSet) -> SeriesSet:
         """Send the series to the device that is asked for."""
         if self.device is None:
@@ -165,18 +208,29 @@ class SeriesEstimator(BaseEstimator):
         return SeriesSet(array, None, False, array.dtype)
 
 
+def _call(
+    series: SeriesSet,
+    method: Callable[[Any, SeriesSet], np.ndarray],
+    estimator: SeriesEstimator,
+    dtype: np.dtype,
+) -> np.ndarray:
+    return method(estimator, on_device(series, dtype, None))
+
+
 class SeriesClassifier(SeriesEstimator):
     """An estimator that is fitted to series and their classes."""
 
     classes_: NDArray[np.generic]
 
-    def _labels(self, y: Any, series: SeriesSet) -> np.ndarray:
+    def _labels(self, y: Any, series: SeriesSet | Blocks) -> np.ndarray:
         """Set ``classes_`` and return each series' index in it."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the "
                 "target y is None"
             )
+        if is_collection(y):
+            y = np.asarray(y)
         check_unmasked("y", y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)

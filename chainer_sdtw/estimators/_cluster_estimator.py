@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from chainer_sdtw._engine.series import on_host
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import Series
-from chainer_sdtw.distributed.blocks import Blocks, is_collection
+from chainer_sdtw.distributed._objective import computed_dtype
+from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
 from chainer_sdtw.estimators._initial_centers import any_series
 from chainer_sdtw.estimators._series_in_blocks import (
     SeriesInBlocks,
-    block_labels,
-    block_least,
-    block_losses,
-    computed_dtype,
     usual_length_of_blocks,
 )
 from chainer_sdtw.estimators._training_series import (
@@ -53,10 +50,8 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             array of them, which is not computed yet.
 
         """
-        if is_collection(X):
-            return self._of_blocks(X, block_labels, np.dtype(np.intp))
-        # A divergence's terms of the series change nothing here.
-        return self._to_centers(X, terms=False).argmin(axis=1)
+        check_is_fitted(self, "cluster_centers_")
+        return self._of_series(X, type(self)._closest, np.intp)
 
     def fit_predict(
         self,
@@ -91,9 +86,9 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             not computed yet.
 
         """
-        if is_collection(X):
-            return self._of_blocks(X, block_losses, columns=True)
-        return self._to_centers(X)
+        check_is_fitted(self, "cluster_centers_")
+        shape = (len(self.cluster_centers_),)
+        return self._of_series(X, type(self)._to_centers, shape=shape)
 
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
@@ -125,10 +120,8 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             float: Larger is better.
 
         """
-        if is_collection(X):
-            least = self._of_blocks(X, block_least).compute()
-        else:
-            least = self._to_centers(X).min(axis=1)
+        check_is_fitted(self, "cluster_centers_")
+        least = np.asarray(self._of_series(X, type(self)._least))
         weights = as_sample_weight(sample_weight, len(least))
         return -float(weights @ least)
 
@@ -158,42 +151,20 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _to_centers(self, X: Any, terms: bool = True) -> np.ndarray:
-        check_is_fitted(self, "cluster_centers_")
-        x = self._sent(self._series(X, reset=False))
+    def _to_centers(self, series: SeriesSet, terms: bool = True) -> np.ndarray:
+        """Return the losses ``(n, K)`` between series and centers."""
+        x = self._sent(series)
         with self._computing(x):
             centers = self._centers(self.cluster_centers_, x)
             term = None if terms else x.xp.zeros(len(x), x.array.dtype)
             return self._losses(x, centers, x_term=term)
 
-    def _of_blocks(
-        self,
-        X: Any,
-        function: Callable[..., Any],
-        dtype: np.dtype | None = None,
-        columns: bool = False,
-    ) -> Any:
-        """Return what a function tells of blocks and centers, not computed.
+    def _closest(self, series: SeriesSet) -> np.ndarray:
+        # A divergence's terms of the series change nothing here.
+        return self._to_centers(series, terms=False).argmin(axis=1)
 
-        Args:
-            X: A collection of series.
-            function: Called with a block, the loss, the centers and the
-                device.
-            dtype: The type of what it returns, None for that of the series.
-            columns: Whether it returns a column for each center.
-        """
-        check_is_fitted(self, "cluster_centers_")
-        blocks = self._blocks(X, reset=False)
-        computed = computed_dtype(blocks)
-        centers = self.cluster_centers_.astype(computed)
-        return blocks.array(
-            function,
-            self._loss(),
-            centers,
-            self.device,
-            dtype=dtype or computed,
-            shape=(len(centers),) if columns else (),
-        )
+    def _least(self, series: SeriesSet) -> np.ndarray:
+        return self._to_centers(series).min(axis=1)
 
     def _training(
         self, series: SeriesSet | Blocks, sample_weight: Any

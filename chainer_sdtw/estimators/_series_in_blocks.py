@@ -25,7 +25,7 @@ from chainer_sdtw.estimators._training_series import (
     SeriesInMemory,
     closest,
 )
-from chainer_sdtw.learning._matrix import matrix, self_terms
+from chainer_sdtw.learning._matrix import self_terms
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._resampling import resampled
 
@@ -197,11 +197,6 @@ def _block_assigned(
         )
 
 
-def computed_dtype(blocks: Blocks) -> np.dtype:
-    """Return the type in which blocks are computed."""
-    return np.promote_types(blocks.dtype, np.float32)
-
-
 def usual_length_of_blocks(blocks: Blocks) -> int:
     """Return the mean length of the series, rounded."""
     if blocks.length is not None:
@@ -211,27 +206,3 @@ def usual_length_of_blocks(blocks: Blocks) -> int:
 
 def _steps(series: SeriesSet) -> int:
     return int(series.lengths.sum())
-
-
-def block_losses(
-    series: SeriesSet, loss: Loss, centers: np.ndarray, device: Any
-) -> np.ndarray:
-    """Return the losses ``(n, K)`` between a block's series and centers."""
-    series = on_device(series, centers.dtype, device)
-    array = series.xp.asarray(centers)
-    as_series = SeriesSet(array, None, False, array.dtype)
-    return cuda.to_cpu(matrix(series, as_series, loss))
-
-
-def block_labels(
-    series: SeriesSet, loss: Loss, centers: np.ndarray, device: Any
-) -> np.ndarray:
-    """Return each series' closest center ``(n,)``."""
-    return block_losses(series, loss, centers, device).argmin(axis=1)
-
-
-def block_least(
-    series: SeriesSet, loss: Loss, centers: np.ndarray, device: Any
-) -> np.ndarray:
-    """Return the loss ``(n,)`` of each series to its closest center."""
-    return block_losses(series, loss, centers, device).min(axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, Callable, Literal, overload
 
 import numpy as np
@@ -20,6 +21,8 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
+from chainer_sdtw.distributed._objective import computed_dtype
+from chainer_sdtw.distributed.blocks import as_blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.learning._matrix import self_terms
 from chainer_sdtw.learning._progress import progress
@@ -182,6 +185,25 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
 
         """
         check_is_fitted(self, "classes_")
+        count = self._count(n_neighbors, X)
+        if X is not None and is_collection(X):
+            blocks = as_blocks(X)
+            record = np.dtype(
+                [
+                    ("losses", computed_dtype(blocks), (count,)),
+                    ("indexes", np.intp, (count,)),
+                ]
+            )
+            find = functools.partial(type(self)._found, record=record)
+            found = self._of_series(blocks, find, record)
+            losses, indexes = found["losses"], found["indexes"]
+        else:
+            x = None if X is None else self._series(X, reset=False)
+            losses, indexes = self._search(x, count)
+        return (losses, indexes) if return_distance else indexes
+
+    def _count(self, n_neighbors: Any, X: Any) -> int:
+        """Check the number of neighbors of series, or of those fitted."""
         count = self.n_neighbors if n_neighbors is None else n_neighbors
         count = as_integer("n_neighbors", count, 1)
         limit = self.n_samples_fit_ - (X is None)
@@ -190,12 +212,24 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
                 f"n_neighbors must be <= {limit}, the number of series, got "
                 f"n_neighbors={count}, n_samples_fit={self.n_samples_fit_}"
             )
+        return count
+
+    def _found(self, series: SeriesSet, record: np.dtype) -> np.ndarray:
+        """Return losses and indexes as records ``(N,)``."""
+        (count,) = record["losses"].shape
+        found = np.empty(len(series), record)
+        found["losses"], found["indexes"] = self._search(series, count)
+        return found
+
+    def _search(
+        self, series: SeriesSet | None, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return losses and indexes; None means the series fitted."""
         y = self._sent(self._fitted)
-        x = y if X is None else self._sent(self._series(X, reset=False))
+        x = y if series is None else self._sent(series)
         with self._computing(x):
             y = self._beside(y, x)
-            losses, indexes = self._nearest(x, y, count, X is None)
-        return (losses, indexes) if return_distance else indexes
+            return self._nearest(x, y, count, series is None)
 
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
@@ -215,8 +249,12 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             numpy.ndarray: ``(N,)`` of ``classes_``.
 
         """
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        check_is_fitted(self, "classes_")
+        self._count(None, X)
+        if X is None:
+            return self._classes(X)
+        dtype = self.classes_.dtype
+        return self._of_series(X, type(self)._classes, dtype)
 
     def predict_proba(self, X: Series) -> FloatArray:
         """The share of the votes for each class.
@@ -230,7 +268,19 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             numpy.ndarray: ``(N, C)``, in the order of ``classes_``.
 
         """
-        losses, indexes = self.kneighbors(X)
+        check_is_fitted(self, "classes_")
+        self._count(None, X)
+        if X is None:
+            return self._shares(X)
+        shape = (len(self.classes_),)
+        return self._of_series(X, type(self)._shares, np.float64, shape)
+
+    def _classes(self, series: SeriesSet | None) -> np.ndarray:
+        return self.classes_[self._shares(series).argmax(axis=1)]
+
+    def _shares(self, series: SeriesSet | None) -> np.ndarray:
+        """Return the share of the votes ``(N, C)`` for each class."""
+        losses, indexes = self._search(series, self._count(None, series))
         votes = self._votes(losses)
         labels = self._fitted_labels[indexes]
         sums = np.zeros((len(labels), len(self.classes_)), votes.dtype)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from chainer.backend import get_array_module
 from chainer.backends import cuda
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     Cost,
@@ -18,8 +20,15 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
+from chainer_sdtw.distributed._objective import (
+    BlocksObjective,
+    computed_dtype,
+    on_device,
+)
+from chainer_sdtw.distributed.blocks import Blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
-from chainer_sdtw.learning._objective import Objective
+from chainer_sdtw.estimators._series_in_blocks import usual_length_of_blocks
+from chainer_sdtw.learning._objective import AnyObjective, Objective
 from chainer_sdtw.learning._progress import progress
 from chainer_sdtw.learning._resampling import (
     checked_length,
@@ -28,6 +37,7 @@ from chainer_sdtw.learning._resampling import (
 )
 from chainer_sdtw.learning._search import minimize
 from chainer_sdtw.learning._stopping import as_stopping
+from chainer_sdtw.learning._sums import add_doubles, double_sum
 from sdtw_cpu.types import FloatArray, Reals
 
 
@@ -125,18 +135,21 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
                 series has a NaN or an infinity, or there is one class.
 
         """
-        series = self._series(X, reset=True)
+        series: SeriesSet | Blocks
+        if is_collection(X):
+            series = self._blocks(X, reset=True)
+        else:
+            series = self._sent(self._series(X, reset=True))
         labels = self._labels(y, series)
         count = len(self.classes_)
         if count < 2:
             raise ValueError("y must have two classes or more; it has 1 class")
         loss = self._loss()
         stopping = as_stopping(self.tol, self.max_iter)
-        length = checked_length(self.length) or usual_length(series)
-        series = self._sent(series)
-        with self._computing(series):
-            init = _means(series, labels, count, length)
-            objective = Objective(series, loss, labels=labels, count=count)
+        length = checked_length(self.length)
+        in_memory = series if isinstance(series, SeriesSet) else None
+        with self._computing(in_memory):
+            objective, init = self._problem(series, labels, loss, length)
             with progress(self.verbose, count, "centroids") as bar:
                 centroids, _ = minimize(objective, init, stopping)
                 bar.update(count)
@@ -162,7 +175,52 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
 
         """
         check_is_fitted(self, "centroids_")
-        x = self._sent(self._series(X, reset=False))
+        dtype = self.classes_.dtype
+        return self._of_series(X, type(self)._classes, dtype)
+
+    def _problem(
+        self,
+        series: SeriesSet | Blocks,
+        labels: np.ndarray,
+        loss: Loss,
+        length: int | None,
+    ) -> tuple[AnyObjective, Any]:
+        """Return the objective, and the Euclidean means of the classes."""
+        sizes = np.bincount(labels)
+        count = len(sizes)
+        objective: AnyObjective
+        if isinstance(series, Blocks):
+            dtype = computed_dtype(series)
+            length = length or usual_length_of_blocks(series)
+            sums = add_doubles(
+                series.map(
+                    _sums,
+                    count,
+                    length,
+                    dtype,
+                    each=[(part,) for part in series.split(labels)],
+                )
+            )
+            objective = BlocksObjective(
+                series,
+                loss,
+                np.ones(len(series)),
+                labels,
+                count,
+                dtype,
+                self.device,
+            )
+        else:
+            dtype = series.array.dtype
+            length = length or usual_length(series)
+            sums = _sums(series, labels, count, length, dtype)
+            objective = Objective(series, loss, labels=labels, count=count)
+        xp = get_array_module(sums)
+        means = sums.sum(axis=0) / xp.asarray(sizes)[:, None, None]
+        return objective, means.astype(dtype)
+
+    def _classes(self, series: SeriesSet) -> np.ndarray:
+        x = self._sent(series)
         with self._computing(x):
             # A divergence's terms of the series change nothing here.
             term = x.xp.zeros(len(x), x.array.dtype)
@@ -171,13 +229,16 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         return self.classes_[losses.argmin(axis=1)]
 
 
-def _means(
-    series: SeriesSet, labels: np.ndarray, count: int, length: int
+def _sums(
+    series: SeriesSet, labels: np.ndarray, count: int, length: int, dtype: Any
 ) -> Any:
-    """The Euclidean mean ``(C, length, d)`` of each class."""
-    same_length = resampled(series, length)
+    """Return the sums of the classes' series ``(2, C, length, d)``."""
     xp = series.xp
-    means = [
-        same_length[xp.asarray(labels == k)].mean(axis=0) for k in range(count)
-    ]
-    return xp.stack(means)
+    same_length = resampled(on_device(series, dtype, None), length)
+    return xp.stack(
+        [
+            double_sum(same_length[xp.asarray(labels == k)])
+            for k in range(count)
+        ],
+        axis=1,
+    )
