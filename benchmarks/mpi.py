@@ -26,7 +26,7 @@ import sdtw_cpu
 SCRIPT = Path(__file__).with_name("mpi_training.py")
 SUITES = {"training": "seconds per epoch of one and of several processes"}
 # Little work beside what is sent, as much as in the example, and much.
-PROBLEMS = [(512, 64, 64, 1024), (512, 150, 64, 100), (512, 600, 64, 100)]
+PROBLEMS = [(512, 64, 64, 1024), (512, 150, 64, 100), (512, 1000, 64, 100)]
 FORMATS = {
     "epoch": ("median_s", format_time),
     "speedup": ("speedup", "{:.2f}".format),

@@ -59,7 +59,8 @@ def main():
     n, length, batch_size, n_unit = arguments.problem
 
     walks = np.random.default_rng(0).standard_normal((n, length))
-    walks = walks.cumsum(axis=1).astype(np.float32)
+    walks = walks.cumsum(axis=1)
+    walks = (walks / walks.std()).astype(np.float32)
     train = chainer.datasets.TupleDataset(*np.split(walks, 2, axis=1))
     np.random.seed(0)  # noqa: NPY002  (Chainer's own)
     model = Model(length // 2, length // 2, n_unit)
