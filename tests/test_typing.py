@@ -29,6 +29,7 @@ NEEDED = {
     "estimators": "sklearn",
     "figures": "matplotlib",
     "matrices_larger_than_memory": "dask",
+    "series_larger_than_memory": "dask",
 }
 # NumPy's ways to say: any shape, any width, any slice; and any arguments.
 WILDCARDS = re.compile(

@@ -174,6 +174,31 @@ def matrices_larger_than_memory() -> None:
         assert_type(lazy.chunks, tuple[tuple[int, ...], ...])
 
 
+def series_larger_than_memory() -> None:
+    from chainer_sdtw.estimators import (
+        SoftDTWKMeans,
+        SoftDTWKNeighborsClassifier,
+        SoftDTWNearestCentroid,
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/series.zarr"
+        series = chainer_sdtw.pairwise_soft_dtw(X, out=path)
+        model = SoftDTWKMeans(2, init="random", random_state=0).fit(path)
+        assert_type(model.labels_, Integers)
+        assert_type(model.predict(series).shape, tuple[int, ...])
+        assert_type(model.transform(path).shape, tuple[int, ...])
+        centroids = SoftDTWNearestCentroid(max_iter=2)
+        assert_type(centroids.fit(series, [0, 0, 1]).centroids_, Floats)
+        assert_type(centroids.predict(path).shape, tuple[int, ...])
+        assert_type(centroids.score(path, [0, 0, 1]), float)
+        neighbors = SoftDTWKNeighborsClassifier(1)
+        neighbors.fit(np.eye(3), [0, 0, 1])
+        assert_type(neighbors.predict(path).shape, tuple[int, ...])
+        losses, indexes = neighbors.kneighbors(path)
+        assert_type(losses.shape + indexes.shape, tuple[int, ...])
+
+
 def average_by(optimizer: GradientMethod) -> None:
     z = chainer_sdtw.barycenter(X, optimizer=optimizer)
     assert_type(z, Floats)

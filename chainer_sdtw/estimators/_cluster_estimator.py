@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.series import on_host
 from chainer_sdtw._engine.series_set import SeriesSet
-from chainer_sdtw._engine.types import Series
+from chainer_sdtw._engine.types import Collection, DaskArray, Series
 from chainer_sdtw.distributed._objective import computed_dtype
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
@@ -37,7 +37,11 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
     inertia_: float
     n_iter_: int
 
-    def predict(self, X: Series) -> NDArray[np.intp]:
+    @overload
+    def predict(self, X: Collection) -> DaskArray: ...
+    @overload
+    def predict(self, X: Series) -> NDArray[np.intp]: ...
+    def predict(self, X: Series | Collection) -> NDArray[np.intp] | DaskArray:
         """The cluster ``(N,)`` of each series.
 
         Args:
@@ -55,7 +59,7 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     def fit_predict(
         self,
-        X: Series,
+        X: Series | Collection,
         y: object = None,
         sample_weight: Reals | float | None = None,
     ) -> NDArray[np.intp]:
@@ -73,7 +77,11 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         """
         return self.fit(X, sample_weight=sample_weight).labels_
 
-    def transform(self, X: Series) -> FloatArray:
+    @overload
+    def transform(self, X: Collection) -> DaskArray: ...
+    @overload
+    def transform(self, X: Series) -> FloatArray: ...
+    def transform(self, X: Series | Collection) -> FloatArray | DaskArray:
         """The losses between series and centers.
 
         Args:
@@ -92,6 +100,15 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
 
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
+        @overload
+        def fit_transform(
+            self,
+            X: Collection,
+            y: object = None,
+            *,
+            sample_weight: Reals | float | None = None,
+        ) -> DaskArray: ...
+        @overload
         def fit_transform(
             self,
             X: Series,
@@ -99,10 +116,12 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
             *,
             sample_weight: Reals | float | None = None,
         ) -> FloatArray: ...
+        def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+            """scikit-learn's."""
 
     def score(
         self,
-        X: Series,
+        X: Series | Collection,
         y: object = None,
         sample_weight: Reals | float | None = None,
     ) -> float:

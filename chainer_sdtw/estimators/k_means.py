@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     ArrayLike,
+    Collection,
     Cost,
     DeviceSpec,
     LossSpec,
@@ -148,7 +149,7 @@ class SoftDTWKMeans(ClusterEstimator):
 
     def fit(
         self,
-        X: Series,
+        X: Series | Collection,
         y: object = None,
         sample_weight: Reals | float | None = None,
     ) -> SoftDTWKMeans:

@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from chainer_sdtw._engine.losses import LOSSES
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
+    Collection,
     Cost,
+    DaskArray,
     DeviceSpec,
     Labels,
     LossSpec,
@@ -141,6 +143,21 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
     @overload
     def kneighbors(
         self,
+        X: Collection,
+        n_neighbors: int | None = None,
+        return_distance: Literal[True] = True,
+    ) -> tuple[DaskArray, DaskArray]: ...
+    @overload
+    def kneighbors(
+        self,
+        X: Collection,
+        n_neighbors: int | None = None,
+        *,
+        return_distance: Literal[False],
+    ) -> DaskArray: ...
+    @overload
+    def kneighbors(
+        self,
         X: Series | None = None,
         n_neighbors: int | None = None,
         return_distance: Literal[True] = True,
@@ -178,7 +195,8 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
 
         Returns:
             tuple: Losses ``(N, n_neighbors)``, the least first, and indexes
-            of the series fitted, of the same shape; or the indexes alone.
+            of the series fitted, of the same shape; or the indexes alone. Of
+            a collection they are Dask arrays.
 
         Raises:
             ValueError: If there are fewer series than ``n_neighbors``.
@@ -234,19 +252,30 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
         def score(
-            self, X: Series, y: Labels, sample_weight: Reals | None = None
+            self,
+            X: Series | Collection,
+            y: Labels,
+            sample_weight: Reals | None = None,
         ) -> float: ...
 
-    def predict(self, X: Series) -> NDArray[np.generic]:
+    @overload
+    def predict(self, X: Collection) -> DaskArray: ...
+    @overload
+    def predict(self, X: Series) -> NDArray[np.generic]: ...
+    def predict(
+        self, X: Series | Collection
+    ) -> NDArray[np.generic] | DaskArray:
         """The classes of series; of equal ones, the first.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
+            X (list, :ref:`ndarray` or collection): ``N`` series
+                in a form that :meth:`fit` takes, of any lengths; but ``(N,
+                L)`` after ``(N, L)`` has as many columns.
 
         Returns:
-            numpy.ndarray: ``(N,)`` of ``classes_``.
+            numpy.ndarray: ``(N,)`` of ``classes_``; of a collection, as
+            :func:`~chainer_sdtw.distributed.as_blocks` takes it, a Dask array,
+            which is not computed yet.
 
         """
         check_is_fitted(self, "classes_")
@@ -256,16 +285,21 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         dtype = self.classes_.dtype
         return self._of_series(X, type(self)._classes, dtype)
 
-    def predict_proba(self, X: Series) -> FloatArray:
+    @overload
+    def predict_proba(self, X: Collection) -> DaskArray: ...
+    @overload
+    def predict_proba(self, X: Series) -> FloatArray: ...
+    def predict_proba(self, X: Series | Collection) -> FloatArray | DaskArray:
         """The share of the votes for each class.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
+            X (list, :ref:`ndarray` or collection): ``N`` series
+                in a form that :meth:`fit` takes, of any lengths; but ``(N,
+                L)`` after ``(N, L)`` has as many columns.
 
         Returns:
-            numpy.ndarray: ``(N, C)``, in the order of ``classes_``.
+            numpy.ndarray: ``(N, C)``, in the order of ``classes_``; of a
+            collection a Dask array.
 
         """
         check_is_fitted(self, "classes_")

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
     ArrayLike,
+    Collection,
     Cost,
     DeviceSpec,
     LossSpec,
@@ -141,7 +142,7 @@ class SoftDTWMiniBatchKMeans(ClusterEstimator):
 
     def fit(
         self,
-        X: Series,
+        X: Series | Collection,
         y: object = None,
         sample_weight: Reals | float | None = None,
     ) -> SoftDTWMiniBatchKMeans:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from chainer.backend import get_array_module
@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series_set import SeriesSet
 from chainer_sdtw._engine.types import (
+    Collection,
     Cost,
+    DaskArray,
     DeviceSpec,
     Labels,
     LossSpec,
@@ -45,7 +47,9 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
     """The class whose barycenter has the least loss.
 
     The barycenters (:func:`~chainer_sdtw.barycenter`) of all classes are
-    found at once, by L-BFGS from the Euclidean means.
+    found at once, by L-BFGS from the Euclidean means. Of a collection that is
+    larger than memory, each evaluation is a pass over its blocks, and the
+    barycenters have the bits of those of the same series in memory.
 
     See: M. Cuturi and M. Blondel, `Soft-DTW: a Differentiable Loss Function
     for Time-Series <https://arxiv.org/abs/1703.01541>`_, ICML 2017, section
@@ -117,14 +121,16 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Series, y: Labels) -> SoftDTWNearestCentroid:
+    def fit(self, X: Series | Collection, y: Labels) -> SoftDTWNearestCentroid:
         """Find the barycenter of each class.
 
         Args:
-            X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for
-                univariate series, or a list of series ``(length, d)`` or
-                ``(length,)``.
-            y (numpy.ndarray): ``(N,)``, their classes, two or more.
+            X (list, :ref:`ndarray` or collection): ``(N, L, d)``, ``(N, L)``
+                for univariate series, or a list of series ``(length, d)`` or
+                ``(length,)``; or a collection, as
+                :func:`~chainer_sdtw.distributed.as_blocks` takes it.
+            y (numpy.ndarray): ``(N,)``, their classes, two or more. It may be
+                an array of Dask or Zarr.
 
         Returns:
             SoftDTWNearestCentroid: The estimator itself.
@@ -159,19 +165,29 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
         def score(
-            self, X: Series, y: Labels, sample_weight: Reals | None = None
+            self,
+            X: Series | Collection,
+            y: Labels,
+            sample_weight: Reals | None = None,
         ) -> float: ...
 
-    def predict(self, X: Series) -> NDArray[np.generic]:
+    @overload
+    def predict(self, X: Collection) -> DaskArray: ...
+    @overload
+    def predict(self, X: Series) -> NDArray[np.generic]: ...
+    def predict(
+        self, X: Series | Collection
+    ) -> NDArray[np.generic] | DaskArray:
         """The classes of series.
 
         Args:
-            X (list or :ref:`ndarray`): ``N`` series in a form that
-                :meth:`fit` takes, of any lengths; but ``(N, L)`` after
-                ``(N, L)`` has as many columns.
+            X (list, :ref:`ndarray` or collection): ``N`` series
+                in a form that :meth:`fit` takes, of any lengths; but ``(N,
+                L)`` after ``(N, L)`` has as many columns.
 
         Returns:
-            numpy.ndarray: ``(N,)`` of ``classes_``.
+            numpy.ndarray: ``(N,)`` of ``classes_``; of a collection a Dask
+            array, which is not computed yet.
 
         """
         check_is_fitted(self, "centroids_")
