@@ -94,9 +94,10 @@ class Plan:
         columns, y_terms = x, x_terms
         if y is not None:
             columns, y_terms = y, self._terms(y)
+        edges = columns.rows
         for i, rows in enumerate(x.rows):
-            for j in range(i if self.symmetric else 0, len(columns.sizes)):
-                tile = Tile(rows, columns.rows[j], self.symmetric and j > i)
+            for j in range(i if self.symmetric else 0, len(edges)):
+                tile = Tile(rows, edges[j], self.symmetric and j > i)
                 arguments = (
                     x.values[i],
                     columns.values[j],

@@ -236,7 +236,9 @@ def _on_dask(
         from chainer_sdtw.distributed import _pairwise as tasks
         from chainer_sdtw.distributed._parts import as_set
     except Exception as e:
-        raise import_error("client=", "dask", "dask", "dask", e) from e
+        raise import_error(
+            "client= or a collection of series", "dask", "dask", "dask", e
+        ) from e
     plan = tasks.Plan(
         as_set("X", X),
         None if Y is None else as_set("Y", Y),
