@@ -103,16 +103,6 @@ def test_series_of_two_types(rng):
 
 
 @pytest.mark.usefixtures("in_this_thread")
-def test_the_same_arguments_give_the_same_tasks(rng):
-    X = da.from_array(reference.walks(rng, 6, 8, 1), chunks=4)
-    first, second = (
-        pairwise_soft_dtw(X, loss="divergence").to_delayed().ravel()
-        for _ in range(2)
-    )
-    assert [d.key for d in first] == [d.key for d in second]
-
-
-@pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("loss", LOSSES)
 def test_blocks_of_any_size_to_a_store(rng, tmp_path, computed, loss):
     X = ragged(rng, 11)
