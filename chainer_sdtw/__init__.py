@@ -28,6 +28,7 @@ from chainer_sdtw.functions import (
     temporal_distortion_index,
 )
 from chainer_sdtw.learning.barycenter import barycenter
+from chainer_sdtw.learning.neighbors import nearest_neighbors
 from chainer_sdtw.learning.pairwise import pairwise_soft_dtw
 from chainer_sdtw.visualization import plot_alignment
 from sdtw_cpu import __version__
@@ -70,6 +71,7 @@ __all__ = [
     "links",
     "mean_cost",
     "mean_cost_divergence",
+    "nearest_neighbors",
     "pairwise_soft_dtw",
     "plot_alignment",
     "sharp_soft_dtw",

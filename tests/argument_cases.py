@@ -235,6 +235,18 @@ CASES = {
         },
         ("optimizer", "loss", "cost", "callback", "verbose"),
     ),
+    "nearest_neighbors": Case(
+        chainer_sdtw.nearest_neighbors,
+        {
+            "X": any_series(SHORT),
+            "Y": any_series(SHORT[:4]),
+            "n_neighbors": integer(1, 3),
+            **GAMMA,
+            **ONE_BANDWIDTH,
+            "max_bytes": integer(2000),
+        },
+        ("loss", "cost", "progress"),
+    ),
     "pairwise_soft_dtw": Case(
         chainer_sdtw.pairwise_soft_dtw,
         {

@@ -163,6 +163,9 @@ def averages() -> None:
     sharp = chainer_sdtw.sharp_soft_dtw
     assert_type(chainer_sdtw.pairwise_soft_dtw(X, loss=sharp), Floats)
     assert_type(chainer_sdtw.pairwise_soft_dtw(X, Y, out=None), Floats)
+    losses, indexes = chainer_sdtw.nearest_neighbors(X, Y, 2, loss=sharp)
+    assert_type(losses, Floats)
+    assert_type(indexes, NDArray[np.intp])
 
 
 def matrices_larger_than_memory() -> None:

@@ -26,17 +26,17 @@ from chainer_sdtw._engine.types import (
 from chainer_sdtw.distributed._objective import computed_dtype
 from chainer_sdtw.distributed.blocks import as_blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
-from chainer_sdtw.learning._matrix import self_terms
+from chainer_sdtw.learning._nearest import Nearest
 from chainer_sdtw.learning._progress import progress
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Reals
 
-# Bytes of the losses that are kept at a time.
-_BLOCK = 2**26
-
 
 class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
     """The class of most of the series that have the least loss.
+
+    The neighbors are found as by :func:`~chainer_sdtw.nearest_neighbors`:
+    losses that a lower bound tells to be too large are not computed.
 
     Args:
         n_neighbors (int): How many neighbors have a vote.
@@ -243,11 +243,15 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
         self, series: SeriesSet | None, count: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return losses and indexes; None means the series fitted."""
+        loss = self._loss()
         y = self._sent(self._fitted)
         x = y if series is None else self._sent(series)
         with self._computing(x):
-            y = self._beside(y, x)
-            return self._nearest(x, y, count, series is None)
+            others = None if series is None else self._beside(y, x)
+            with progress(
+                self.verbose, len(x) * len(y), "neighbors", unit="pair"
+            ) as bar:
+                return Nearest(x, others, loss, count).find(bar)
 
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.
@@ -327,29 +331,6 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             return y
         like = self._centers(cuda.to_cpu(y.array), x)
         return dataclasses.replace(y, array=like.array)
-
-    def _nearest(
-        self, x: SeriesSet, y: SeriesSet, count: int, same: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return losses and indexes; of the same series, not with itself."""
-        loss = self._loss()
-        y_term = self_terms(y, loss) if loss.kind.is_divergence else None
-        size = max(1, _BLOCK // (8 * len(y)))
-        parts = []
-        with progress(
-            self.verbose, len(x) * len(y), "neighbors", unit="pair"
-        ) as bar:
-            for start in range(0, len(x), size):
-                rows = np.arange(start, min(start + size, len(x)))
-                losses = self._losses(x.take(rows), y, y_term=y_term, bar=bar)
-                if same:
-                    losses[rows - start, rows] = np.inf
-                # Stable: the first of equal losses counts.
-                order = np.argsort(losses, axis=1, kind="stable")[:, :count]
-                losses = np.take_along_axis(losses, order, axis=1)
-                parts.append([losses, order])
-        losses, indexes = map(np.concatenate, zip(*parts))
-        return losses, indexes
 
     def _votes(self, losses: np.ndarray) -> np.ndarray:
         if callable(self.weights):

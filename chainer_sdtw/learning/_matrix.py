@@ -81,13 +81,13 @@ def fill(
             if y_term is None:
                 y_term = x_term if same else self_terms(y, loss, max_bytes)
         x_order, y_order = _by_length(x), _by_length(y)
-        count = _pairs_per_slab(x, y, loss, max_bytes)
+        count = pairs_per_slab(x, y, loss, max_bytes)
         for rows, columns in _slabs(len(x), len(y), count, symmetric):
             i, j = x_order[rows], y_order[columns]
             if symmetric:
                 # A pair is the same to the last bit in slabs of any size.
                 i, j = np.minimum(i, j), np.maximum(i, j)
-            value = _between(x, i, y, j, loss)
+            value = between(x, i, y, j, loss)
             if bar is not None:
                 mirrored = np.count_nonzero(i != j) if symmetric else 0
                 done = len(i) + int(mirrored)
@@ -105,7 +105,7 @@ def self_terms(
     x: SeriesSet, loss: Loss, max_bytes: Integer = MAX_BYTES
 ) -> Any:
     """Return the loss ``(N,)`` of each series with itself."""
-    count = _pairs_per_slab(x, x, loss, max_bytes)
+    count = pairs_per_slab(x, x, loss, max_bytes)
     terms = x.xp.empty(len(x), x.array.dtype)
     order = _by_length(x)
     with chainer.no_backprop_mode():
@@ -117,7 +117,7 @@ def self_terms(
     return terms
 
 
-def _between(
+def between(
     x: SeriesSet, i: np.ndarray, y: SeriesSet, j: np.ndarray, loss: Loss
 ) -> Any:
     """Return the loss of pairs of series, without self-terms."""
@@ -141,7 +141,7 @@ def _by_length(series: SeriesSet) -> np.ndarray:
     return np.argsort(series.length, kind="stable")
 
 
-def _pairs_per_slab(
+def pairs_per_slab(
     x: SeriesSet, y: SeriesSet, loss: Loss, max_bytes: Integer
 ) -> int:
     m, n = x.array.shape[1], y.array.shape[1]

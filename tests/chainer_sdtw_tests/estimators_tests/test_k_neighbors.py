@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from chainer_sdtw import pairwise_soft_dtw
-from chainer_sdtw.estimators import SoftDTWKNeighborsClassifier, k_neighbors
+from chainer_sdtw.estimators import SoftDTWKNeighborsClassifier
+from chainer_sdtw.learning import _nearest
 
 NAMES = np.array(["slow", "medium", "fast"])
 
@@ -96,7 +97,7 @@ def test_blocks(blobs, monkeypatch):
     X, groups = blobs
     model = SoftDTWKNeighborsClassifier(4, loss="divergence").fit(X, groups)
     whole = [*model.kneighbors(X), *model.kneighbors()]
-    monkeypatch.setattr(k_neighbors, "_BLOCK", 8 * 27 * 5)
+    monkeypatch.setattr(_nearest, "_PAIRS", 27 * 5)
     parts = [*model.kneighbors(X), *model.kneighbors()]
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one, other, atol=1e-12)
