@@ -243,7 +243,7 @@ CASES = {
             "n_neighbors": integer(1, 3),
             **GAMMA,
             **ONE_BANDWIDTH,
-            "max_bytes": integer(2000),
+            "max_bytes": integer(100, 1),
         },
         ("loss", "cost", "progress"),
     ),

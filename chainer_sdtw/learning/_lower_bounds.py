@@ -13,7 +13,7 @@ from chainer_sdtw._engine.series_set import SeriesSet
 from sdtw_cpu.costs import COSTS
 
 # Elements of the arrays of one step, which then fit a processor's cache.
-_TILE = 2**16
+_TILE = 2**15
 
 
 def has_bounds(x: SeriesSet, loss: Loss) -> bool:

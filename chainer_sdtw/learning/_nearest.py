@@ -123,26 +123,36 @@ class Nearest:
         """
         first = bounds.first(rows)
         lower = bounds.of_loss(rows[:, None], np.arange(len(self._y)), first)
+        size, count = len(rows), self._count
+        left = np.ones(lower.shape, bool)
         if self._same:
-            lower[np.arange(len(rows)), rows] = np.nan  # the last, and left
-        order = np.argsort(lower, axis=1, kind="stable")
-        lower = np.take_along_axis(lower, order, axis=1)
-        total = len(self._y) - self._same
-        best = _Best(len(rows), self._count, self._dtype)
-        entered, start, stop = 0, 0, self._count
-        while start < total:
-            part = slice(start, min(stop, total))
-            at, rank = np.nonzero(~(lower[:, part] > best.worst[:, None]))
-            if not len(at):
-                break
-            entered += len(at)
-            j = order[at, start + rank]
-            if start:
-                at, j = self._refined(bounds, rows, best, at, j, first)
-            best.add(at, j, self._losses(rows[at], j))
-            self.pairs["computed"] += len(at)
-            start, stop = stop, 2 * stop
-        self.pairs["first"] += len(rows) * total - entered
+            left[np.arange(size), rows] = False
+            lower[np.arange(size), rows] = np.nan  # comes last
+        j = np.argpartition(lower, count - 1, axis=1)[:, :count].ravel()
+        at = np.repeat(np.arange(size), count)
+        left[at, j] = False
+        best = _Best(size, count, self._dtype)
+        best.add(at, j, self._losses(rows[at], j))
+        computed = len(at)
+        left &= ~(lower > best.worst[:, None])
+        at, j = np.nonzero(left)
+        entered = computed + len(at)
+        lower = lower[at, j]
+        order = np.lexsort((lower, at))
+        at, j, lower = at[order], j[order], lower[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        stop = count
+        while len(at):
+            part = rank < stop
+            some = self._refined(bounds, rows, best, at[part], j[part], first)
+            best.add(*some, self._losses(rows[some[0]], some[1]))
+            computed += len(some[0])
+            later = ~(part | (lower > best.worst[at]))
+            self.pairs["first"] += int((~(part | later)).sum())
+            at, j, lower, rank = at[later], j[later], lower[later], rank[later]
+            stop *= 2
+        self.pairs["computed"] += computed
+        self.pairs["first"] += size * (len(self._y) - self._same) - entered
         return best.losses, best.indexes
 
     def _refined(
