@@ -202,7 +202,7 @@ def search(x, y, *, loss="soft_dtw", gamma, bandwidth):
     # Again, for the shares.
     options = as_loss(loss, gamma, "sqeuclidean", bandwidth)
     some = as_series_set("x", x[:100])
-    counted = Nearest(some, as_series_set("y", y), options, 1)
+    counted = Nearest(some, as_series_set("y", y), options, 1, dtype=x.dtype)
     counted.find()
     total = sum(counted.pairs.values())
     row.update({name: counted.pairs[name] / total for name in BOUNDS})

@@ -147,13 +147,18 @@ def _complaint(series: np.ndarray) -> str:
 
 def check_fits(name: str, batch: SeriesSet, other: str, to: SeriesSet) -> None:
     """Raise an error unless two sets of series can be compared."""
+    check_features(name, batch, other, to)
+    if batch.xp is not to.xp:
+        raise TypeError(f"{name} and {other} must be on the same device")
+
+
+def check_features(name: str, batch: Any, other: str, to: Any) -> None:
+    """Raise ``ValueError`` unless two sets have as many features."""
     if batch.features != to.features:
         raise ValueError(
             f"{name} and {other} must have the same number of features, got "
             f"{batch.features} and {to.features}"
         )
-    if batch.xp is not to.xp:
-        raise TypeError(f"{name} and {other} must be on the same device")
 
 
 def _numbers(name: str, a: Any) -> Any:

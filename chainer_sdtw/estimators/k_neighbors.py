@@ -251,7 +251,9 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
             with progress(
                 self.verbose, len(x) * len(y), "neighbors", unit="pair"
             ) as bar:
-                return Nearest(x, others, loss, count).find(bar)
+                dtype = x.array.dtype
+                search = Nearest(x, others, loss, count, dtype=dtype)
+                return search.find(bar)
 
     if TYPE_CHECKING:
         # scikit-learn's, which has no types.

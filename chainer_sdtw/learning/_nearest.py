@@ -40,7 +40,7 @@ class Nearest:
             which is then its own neighbor.
         loss: The loss.
         count: At most ``M``, and less than that if ``y`` is None.
-        dtype: In which losses are returned; None for that of the series.
+        dtype: In which losses are returned.
         max_bytes: Bytes of the series in one sweep.
 
     Attributes:
@@ -55,7 +55,7 @@ class Nearest:
         loss: Loss,
         count: int,
         *,
-        dtype: Any = None,
+        dtype: Any,
         max_bytes: Integer = MAX_BYTES,
     ) -> None:
         self.pairs: Counter[str] = Counter()
@@ -65,8 +65,7 @@ class Nearest:
         common = np.result_type(x.array.dtype, y.array.dtype)
         self._x, self._y = as_type(x, common), as_type(y, common)
         self._loss, self._count = loss, count
-        self._dtype = common if dtype is None else dtype
-        self._max_bytes = max_bytes
+        self._dtype, self._max_bytes = dtype, max_bytes
         self._x_term: Any = None  # of a divergence, (N,)
         self._y_term: Any = None
 
@@ -131,7 +130,7 @@ class Nearest:
         j = np.argpartition(lower, count - 1, axis=1)[:, :count].ravel()
         at = np.repeat(np.arange(size), count)
         left[at, j] = False
-        best = _Best(size, count, self._dtype)
+        best = Best(size, count, self._dtype)
         best.add(at, j, self._losses(rows[at], j))
         computed = len(at)
         left &= ~(lower > best.worst[:, None])
@@ -159,7 +158,7 @@ class Nearest:
         self,
         bounds: LowerBounds,
         rows: np.ndarray,
-        best: _Best,
+        best: Best,
         at: np.ndarray,
         j: np.ndarray,
         first: np.ndarray,
@@ -204,7 +203,7 @@ class Nearest:
         return on_host
 
 
-class _Best:
+class Best:
     """The least losses that have been found, ``(N, count)``, and where."""
 
     def __init__(self, size: int, count: int, dtype: Any) -> None:

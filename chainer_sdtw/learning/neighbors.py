@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from chainer_sdtw._engine.losses import as_loss
 from chainer_sdtw._engine.series_set import (
     as_series_set,
+    check_features,
     check_finite,
     check_fits,
 )
-from chainer_sdtw._engine.types import Cost, LossSpec, Series
+from chainer_sdtw._engine.types import Collection, Cost, LossSpec, Series
+from chainer_sdtw.distributed.blocks import as_blocks, is_collection
 from chainer_sdtw.learning._matrix import MAX_BYTES
 from chainer_sdtw.learning._nearest import Nearest
 from chainer_sdtw.learning._progress import progress as progress_bar
@@ -20,8 +24,8 @@ from sdtw_cpu.types import FloatArray, Integer, Real
 
 
 def nearest_neighbors(
-    X: Series,
-    Y: Series | None = None,
+    X: Series | Collection,
+    Y: Series | Collection | None = None,
     n_neighbors: Integer = 1,
     gamma: Real = 1.0,
     *,
@@ -51,10 +55,13 @@ def nearest_neighbors(
     Args:
         X (list or :ref:`ndarray`): ``(N, L, d)``, ``(N, L)`` for univariate
             series, or a list of series ``(length, d)`` or ``(length,)``: the
-            queries. Integers are read as float64.
+            queries. Integers are read as float64. Or a collection larger
+            than memory, as :func:`~chainer_sdtw.distributed.as_blocks` takes
+            it, whose blocks are compared by tasks of Dask.
         Y (list or :ref:`ndarray`): ``M`` series with as many features, in
             one of the same forms and on the same device, among which is
-            searched. None means ``X``; then no series is its own neighbor.
+            searched; or a collection. None means ``X``; then no series is its
+            own neighbor, and ``X`` must not be a collection.
         n_neighbors (int): How many neighbors of each query are returned.
         gamma (float): Smoothing, >= 0, in units of the cost; 0 is DTW.
         loss (str or callable): A loss by its name, or its function, of those
@@ -65,7 +72,8 @@ def nearest_neighbors(
             :func:`~chainer_sdtw.soft_dtw`. None means no band.
         max_bytes (int): Bytes of the series in one sweep, or of the cost
             matrices if the cost is a function.
-        progress (bool): Whether to show a progress bar, which needs tqdm.
+        progress (bool): Whether to show a progress bar, which needs tqdm. For
+            collections use Dask's.
 
     Returns:
         tuple: Losses ``(N, n_neighbors)``, the least first, of the wider of
@@ -74,6 +82,7 @@ def nearest_neighbors(
         arrays of NumPy.
 
     Raises:
+        ImportError: If Dask is needed and cannot be imported.
         TypeError: If an argument is of a wrong type.
         ValueError: If a set is empty or has a NaN or an infinity, a shape
             does not fit, or an argument is out of range.
@@ -88,12 +97,15 @@ def nearest_neighbors(
 
     """
     options = as_loss(loss, gamma, cost, bandwidth)
-    x = as_series_set("X", X)
-    check_finite("X", x)
-    y = None if Y is None else as_series_set("Y", Y)
-    if y is not None:
+    x: Any = _as_set("X", X)
+    y: Any = None if Y is None else _as_set("Y", Y)
+    in_blocks = is_collection(X) or is_collection(Y)
+    if y is None and in_blocks:
+        raise ValueError("X must not be a collection where Y is None")
+    if in_blocks:
+        check_features("X", x, "Y", y)
+    elif y is not None:
         check_fits("X", x, "Y", y)
-        check_finite("Y", y)
     max_bytes = as_integer("max_bytes", max_bytes, 1)
     count = as_integer("n_neighbors", n_neighbors, 1)
     size = len(x if y is None else y)
@@ -104,8 +116,21 @@ def nearest_neighbors(
             f"{' beside each' if y is None else ' of Y'}, got {count}"
         )
     dtype = np.result_type(x.dtype, x.dtype if y is None else y.dtype)
+    if in_blocks:
+        from chainer_sdtw.distributed import _neighbors
+
+        return _neighbors.find(x, y, options, count, dtype, max_bytes)
     search = Nearest(x, y, options, count, dtype=dtype, max_bytes=max_bytes)
     with progress_bar(
         progress, len(x) * size, "neighbors", unit="pair"
     ) as bar:
         return search.find(bar)
+
+
+def _as_set(name: str, series: Any) -> Any:
+    """Return a set of series, which is checked if it is no collection."""
+    if is_collection(series):
+        return as_blocks(series, name)
+    in_memory = as_series_set(name, series)
+    check_finite(name, in_memory)
+    return in_memory

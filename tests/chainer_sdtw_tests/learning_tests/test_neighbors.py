@@ -130,7 +130,7 @@ def test_most_losses_are_not_computed(rng):
     walks = rng.standard_normal((1000, 50)).cumsum(axis=1)
     y = as_series_set("Y", walks - walks.mean(axis=1, keepdims=True))
     x = y.take(np.arange(20))
-    search = Nearest(x, y, as_loss(gamma=0, bandwidth=5), 3)
+    search = Nearest(x, y, as_loss(gamma=0, bandwidth=5), 3, dtype="f8")
     search.find()
     assert sum(search.pairs.values()) == 20 * 1000
     assert search.pairs["computed"] < 0.1 * 20 * 1000
