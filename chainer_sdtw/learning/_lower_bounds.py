@@ -10,7 +10,7 @@ import sdtw_cpu
 from chainer_sdtw._engine.bound_problem import BoundProblem
 from chainer_sdtw._engine.losses import Loss
 from chainer_sdtw._engine.series_set import SeriesSet
-from sdtw_cpu.costs import COSTS
+from sdtw_cpu.costs import COSTS, Cost
 
 # Elements of the arrays of one step, which then fit a processor's cache.
 _TILE = 2**15
@@ -45,14 +45,14 @@ class LowerBounds:
     the costs ``a`` of ``N`` paths. Expected costs are at least the least one.
     A divergence is the loss less terms that are known.
 
-    See: E. Keogh, `Exact Indexing of Dynamic Time Warping
-    <https://doi.org/10.1007/s10115-004-0154-9>`_, VLDB 2002; B.-K. Yi,
-    H. Jagadish and C. Faloutsos, Efficient Retrieval of Similar Time Sequences
-    under Time Warping, ICDE 1998; S.-W. Kim, S. Park and W. Chu, An
-    Index-Based Approach for Similarity Search Supporting Time Warping in Large
-    Sequence Databases, ICDE 2001; D. Lemire, `Faster Retrieval with a
-    Two-Pass Dynamic-Time-Warping Lower Bound
-    <https://arxiv.org/abs/0811.3301>`_, Pattern Recognition 42(9), 2009.
+    See: E. Keogh and C. Ratanamahatana, `Exact Indexing of Dynamic Time
+    Warping <https://doi.org/10.1007/s10115-004-0154-9>`_, Knowledge and
+    Information Systems 7(3), 2005; B.-K. Yi, H. Jagadish and C. Faloutsos,
+    Efficient Retrieval of Similar Time Sequences under Time Warping, ICDE
+    1998; S.-W. Kim, S. Park and W. Chu, An Index-Based Approach for Similarity
+    Search Supporting Time Warping in Large Sequence Databases, ICDE 2001;
+    D. Lemire, `Faster Retrieval with a Two-Pass Dynamic-Time-Warping Lower
+    Bound <https://arxiv.org/abs/0811.3301>`_, Pattern Recognition 42(9), 2009.
 
     Args:
         x: ``N`` series of NumPy.
@@ -73,7 +73,9 @@ class LowerBounds:
         dtype: Any,
     ) -> None:
         self._cost = COSTS[loss.cost]
-        self._two_passes = loss.cost != "euclidean" or x.features == 1
+        # Of one feature the root of a sum is the sum of absolute values.
+        is_sum = type(self._cost).finish is Cost.finish
+        self._two_passes = is_sum or x.features == 1
         self._x, self._y = _Side(x), _Side(y)
         m, n = x.array.shape[1], y.array.shape[1]
         # The band of pairs of other lengths is wider, so these have none.

@@ -47,9 +47,10 @@ def nearest_neighbors(
     </guide/neighbors>`). With cosine costs, functions as costs, and on a GPU
     all losses are computed, block by block.
 
-    See: E. Keogh, `Exact Indexing of Dynamic Time Warping
-    <https://doi.org/10.1007/s10115-004-0154-9>`_, VLDB 2002; D. Lemire,
-    `Faster Retrieval with a Two-Pass Dynamic-Time-Warping Lower Bound
+    See: E. Keogh and C. Ratanamahatana, `Exact Indexing of Dynamic Time
+    Warping <https://doi.org/10.1007/s10115-004-0154-9>`_, Knowledge and
+    Information Systems 7(3), 2005; D. Lemire, `Faster Retrieval with a
+    Two-Pass Dynamic-Time-Warping Lower Bound
     <https://arxiv.org/abs/0811.3301>`_, Pattern Recognition 42(9), 2009.
 
     Args:
