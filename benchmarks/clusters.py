@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+import distributed_k_means
 import distributed_pairwise
 import distributed_workers
 import harness
@@ -18,6 +19,7 @@ import sdtw_cpu
 SUITES = {
     "pairwise": "a matrix to a Zarr store, killed on the way and resumed",
     "workers": "a matrix on one and on two workers of Dask",
+    "kmeans": "k-means on workers, also of a store larger than their memory",
 }
 
 
@@ -31,6 +33,7 @@ class Benchmark(harness.Benchmark):
     def add_options(cls, parser):
         distributed_pairwise.add_options(parser)
         distributed_workers.add_options(parser)
+        distributed_k_means.add_options(parser)
         harness.add_threads_option(parser)
 
     def __init__(self, options, console):
@@ -44,6 +47,10 @@ class Benchmark(harness.Benchmark):
     def run_workers(self):
         """The matrix on clusters of one and of two processes."""
         return distributed_workers.run(self)
+
+    def run_kmeans(self):
+        """K-means in memory and on clusters of one and of two processes."""
+        return distributed_k_means.run(self)
 
 
 def main(arguments=None):
