@@ -74,3 +74,25 @@ def test_one_and_two_workers(benchmark):
     assert rows["1 worker"]["sent_bytes"] < 1000
     assert rows["2 workers"]["sent_bytes"] < 150 * 20 * 4 * 2 + 10_000
     assert [check["passed"] for check in document["checks"]] == [True, True]
+
+
+@pytest.mark.slow  # starts clusters of one, two and two processes
+def test_k_means_on_workers(benchmark):
+    pytest.importorskip("distributed")
+    pytest.importorskip("sklearn")
+    status, document = benchmark(
+        "--suite",
+        "kmeans",
+        "--clustered",
+        "200",
+        "--memory-limit",
+        "1000",
+        "--store-ratio",
+        "0.005",
+        "--check",
+    )
+    assert status == 0
+    rows = document["suites"]["kmeans"]
+    assert [row.get("passes", 0) > 2 for row in rows] == [False] + [True] * 3
+    assert all(row["sent_bytes"] > 0 for row in rows[1:])
+    assert len(document["checks"]) == 6
