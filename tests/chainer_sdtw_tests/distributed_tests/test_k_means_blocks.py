@@ -67,7 +67,7 @@ def test_ragged_series_as_in_memory(rng, loss, dtype):
         {"init_size": 20},
         {"init_size": 20, "loss": "divergence"},
     ],
-    ids=str,
+    ids=["random", "length", "cosine", "callable", "sample", "divergence"],
 )
 @pytest.mark.parametrize("kind", [SoftDTWKMeans, SoftDTWMiniBatchKMeans])
 def test_dask_array_as_in_memory(rng, options, kind):
