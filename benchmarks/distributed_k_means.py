@@ -29,6 +29,7 @@ OPTIONS = {
     "n_clusters": 4,
     "max_iter": 2,
     "max_iter_barycenter": 5,
+    "init_size": 1000,
     "random_state": 0,
 }
 # A pass over a store costs little more than to load it: a narrow band.
