@@ -114,7 +114,7 @@ def make_settings(args, train, loss):
     return RunSettings({"data": zlib.crc32(data), **settings})
 
 
-def train_model(args, loss, train, test, device, comm):
+def train_model(args, loss, train, test, device, comm=None):
     """Train a model with a loss, from scratch or from a snapshot."""
     out = os.path.join(args.out, loss)
     print(f"\n{LOSSES[loss][0]}, to {out}")

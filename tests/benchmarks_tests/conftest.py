@@ -10,6 +10,12 @@ import pytest
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.fixture(autouse=True)
+def numba_threads(monkeypatch):
+    """The same for all tests: Numba cannot change it once it has run."""
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+
+
 @pytest.fixture
 def load_benchmark(monkeypatch):
     """A function that imports a script of the benchmarks, unloaded later."""

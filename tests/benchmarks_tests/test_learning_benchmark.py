@@ -15,7 +15,6 @@ def learning(load_benchmark):
 @pytest.fixture
 def benchmark(archive, tmp_path, monkeypatch, learning):
     """The benchmark in this process, on a small data set."""
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     # Other processes take seconds to start.
     monkeypatch.setattr(learning, "JOBS", 1)
     out = tmp_path / "learning.json"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from interpreters import root
-from mpi import check, run
+from under_mpi import check, run
 
 from chainer_sdtw.compat import _environment
 
