@@ -3,7 +3,8 @@
 By default every Python that is present runs once, but for the one that runs
 nox (``make test`` has that): the oldest with the oldest NumPy that it has, the
 newest with NumPy 2, and once more with nothing that is optional and with the
-newest NumPy and setuptools.  ``nox -l`` lists them all.  Interpreters are
+newest NumPy and setuptools.  Pythons between them leave out the tests that are
+marked as slow.  ``nox -l`` lists them all.  Interpreters are
 looked for on the path and among those of pyenv.
 
 Each session installs the source distribution as a user would and runs the
@@ -100,7 +101,7 @@ def install(session, extras, *packages, setuptools="setuptools<81"):
     return sdist
 
 
-def run_tests(session, sdist):
+def run_tests(session, sdist, *options):
     """Run the tests in the source distribution, away from all sources."""
     session.run("python", "-m", "pip", "list", "--format=freeze")
     shutil.unpack_archive(sdist, sdist.parent)
@@ -108,7 +109,7 @@ def run_tests(session, sdist):
     for package in ("chainer_sdtw", "sdtw_cpu"):
         shutil.rmtree(package)
     parallel = ("-n", "logical", "--dist", "worksteal")
-    session.run("pytest", *parallel, *session.posargs)
+    session.run("pytest", *parallel, *options, *session.posargs)
 
 
 @nox.session(python=PYTHONS)
@@ -122,7 +123,8 @@ def tests(session, major):
     # Chainer needs no repair, which is tested too.
     setuptools = "setuptools<74" if major == 1 else "setuptools<81"
     sdist = install(session, "[test]", numpy, setuptools=setuptools)
-    run_tests(session, sdist)
+    at_an_end = session.python in (PYTHONS[0], PYTHONS[-1])
+    run_tests(session, sdist, *([] if at_an_end else ["-m", "not slow"]))
 
 
 @nox.session(python=PYTHONS[-1])

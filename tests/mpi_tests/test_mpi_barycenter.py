@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # starts several processes
+
 SCRIPT = Path(__file__).parents[2] / "examples/barycenter/plot_barycenters.py"
 
 

@@ -10,6 +10,8 @@ import chainer
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # starts several processes
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPT = EXAMPLES / "sequence_prediction" / "train_ucr.py"
 PROGRAM = Path(__file__).with_name("without_pictures.py")
