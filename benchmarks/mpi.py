@@ -36,6 +36,50 @@ FORMATS = {
 }
 
 
+def find_mpiexec():
+    """Return the path of mpiexec.
+
+    Raises:
+        ImportError: If there is none.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    mpiexec = shutil.which("mpiexec", path=path)
+    if mpiexec is None:
+        raise ImportError("there is no mpiexec, see the extra mpi")
+    return mpiexec
+
+
+def run_python(command, processes=1, threads=1):
+    """Run a script, under mpiexec for several processes.
+
+    Returns:
+        What its last line says, which is JSON.
+    """
+    command = [sys.executable, *map(str, command)]
+    if processes > 1:
+        command = [find_mpiexec(), "-n", str(processes), *command]
+    names = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
+    run = subprocess.run(
+        command,
+        env={**os.environ, **dict.fromkeys(names, str(threads))},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    if run.returncode:
+        raise RuntimeError(f"{command}: {run.stderr}")
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def train(processes, threads, problem, epochs):
+    """Return what one training in so many processes measured."""
+    command = [SCRIPT, ",".join(map(str, problem)), epochs]
+    if processes > 1:
+        command.append("--communicator")
+    return run_python(command, processes, threads)
+
+
 class Benchmark(harness.Benchmark):
     """Trainings in one and in several processes."""
 
@@ -63,29 +107,11 @@ class Benchmark(harness.Benchmark):
         self.description["versions"] = {
             name: version(name) for name in ("chainer", "mpi4py", "mpich")
         }
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.mpiexec = shutil.which("mpiexec", path=path)
-        if self.mpiexec is None:
-            raise ImportError("there is no mpiexec, see the extra mpi")
+        find_mpiexec()
 
     def train(self, processes, threads, problem):
         """Return what one training in so many processes measured."""
-        command = [sys.executable, str(SCRIPT), ",".join(map(str, problem))]
-        command.append(str(self.options.epochs))
-        if processes > 1:
-            command.append("--communicator")
-            command = [self.mpiexec, "-n", str(processes), *command]
-        names = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
-        run = subprocess.run(
-            command,
-            env={**os.environ, **dict.fromkeys(names, str(threads))},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if run.returncode:
-            raise RuntimeError(f"{command}: {run.stderr}")
-        return json.loads(run.stdout.splitlines()[-1])
+        return train(processes, threads, problem, self.options.epochs)
 
     def run_training(self):
         """One process with one and with several threads, and processes."""

@@ -2,7 +2,8 @@
 """Draw figures of the files that the benchmarks wrote.
 
 From a file of gpu.py: time and memory against the length, for each number of
-features. From a file of cpu.py: the headline's times as bars.
+features. From a file of cpu.py: the headline's times as bars. From a file of
+scaling.py: what the model expects of up to 1000 machines.
 """
 
 from __future__ import annotations
@@ -233,6 +234,66 @@ def draw_cpu(document):
     return fig
 
 
+SPENT = {
+    "compute": ("computing", "#0072b2", "-"),
+    "send": ("sending", "#d55e00", "--"),
+    "schedule": ("scheduling", "#009e73", "-."),
+}
+
+
+def draw_scaling(document):
+    """Return the figure of a file of scaling.py."""
+    results = document["suites"].get("plan")
+    if not results:
+        raise ValueError("the suite plan has not been run")
+    columns = 2
+    fig, axes = plt.subplots(
+        -(-len(results) // columns),
+        columns,
+        figsize=(WIDTH, 6.4),
+        sharex=True,
+        squeeze=False,
+        constrained_layout=True,
+    )
+    handles = {}
+    for ax, result in zip(axes.flat, results):
+        machines = [int(count) for count in result["rows"]]
+        rows = list(result["rows"].values())
+        lines = {"in all": ([row["total"] for row in rows], "0.2", "-")}
+        for key, (name, color, dashes) in SPENT.items():
+            lines[name] = [row[key] for row in rows], color, dashes
+        for name, (seconds, color, dashes) in lines.items():
+            if not any(seconds):
+                continue
+            (handles[name],) = ax.plot(
+                machines,
+                seconds,
+                color=color,
+                linestyle=dashes,
+                linewidth=3 if name == "in all" else 1.6,
+                alpha=0.35 if name == "in all" else 1,
+                label=name,
+            )
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(FuncFormatter(label_seconds))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.xaxis.set_major_formatter(FuncFormatter("{:g}".format))
+        ax.grid(True, which="major", color="0.9", linewidth=0.8)
+        ax.set_title(result["name"], fontsize=10)
+    for ax in axes[-1]:
+        ax.set_xlabel("machines")
+    fig.legend(
+        handles.values(),
+        handles,
+        loc="outside lower center",
+        ncol=len(handles),
+        frameon=False,
+    )
+    fig.suptitle("What the model expects of many machines", x=0.01, ha="left")
+    return fig
+
+
 def main(arguments=None):
     """Draw a figure; return the exit status or a message."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -259,6 +320,8 @@ def main(arguments=None):
             fig = draw_gpu(document, options.batch)
         elif kind == "cpu":
             fig = draw_cpu(document)
+        elif kind == "scaling":
+            fig = draw_scaling(document)
         else:
             raise ValueError(f"a file of benchmark {kind!r}")
     except (OSError, KeyError, ValueError) as error:

@@ -12,6 +12,10 @@ MEGABYTE = 10**6
 
 def format_time(seconds):
     """Format a duration with three digits and a unit."""
+    if seconds >= 3600:
+        return f"{seconds / 3600:.3g} h"
+    if seconds >= 1000:
+        return f"{seconds:.0f} s"
     if seconds >= 1:
         return f"{seconds:.3g} s"
     if seconds >= 1e-3:

@@ -47,12 +47,12 @@ def grid_file(folder):
     return path
 
 
-@pytest.mark.parametrize("kind", ["gpu", "cpu"])
+@pytest.mark.parametrize("kind", ["gpu", "cpu", "scaling"])
 def test_plot(tmp_path, kind):
     if kind == "gpu":
         results = grid_file(tmp_path)
     else:
-        (results, *_) = sorted((FOLDER / "results").glob("cpu-*.json"))
+        (results, *_) = sorted((FOLDER / "results").glob(f"{kind}-*.json"))
     picture = tmp_path / "picture.png"
     done = draw(results, picture)
     assert done.returncode == 0, done.stderr
