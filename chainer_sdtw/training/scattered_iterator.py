@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from typing import Any
 
 import chainer
@@ -41,8 +43,9 @@ class ScatteredIterator(Iterator):
             the mean number over all processes.
 
     Raises:
-        ValueError: If the data set is empty, or batches have fewer examples
-            than there are processes.
+        ValueError: If the data set is empty, batches have fewer examples
+            than there are processes, or the processes would not draw the same
+            batches.
 
     .. admonition:: Example
 
@@ -69,6 +72,7 @@ class ScatteredIterator(Iterator):
     def __init__(
         self, iterator: SerialIterator, communicator: Communicator
     ) -> None:
+        _check_alike(iterator, communicator)
         if len(iterator.dataset) == 0:
             raise ValueError("the data set of iterator must not be empty")
         if iterator.batch_size < communicator.size:
@@ -171,3 +175,20 @@ class ScatteredIterator(Iterator):
 
     def serialize(self, serializer: AbstractSerializer) -> None:
         self._iterator.serialize(serializer)
+
+
+def _check_alike(iterator: SerialIterator, communicator: Communicator) -> None:
+    """Raise in all processes if they do not have the same batches to draw."""
+    saved = io.BytesIO()
+    chainer.serializers.save_npz(saved, iterator, compression=False)
+    order = zlib.crc32(saved.getvalue())
+    state = len(iterator.dataset), iterator.batch_size, order
+    states = communicator.mpi_comm.allgather(state)
+    for rank, other in enumerate(states):
+        if other != states[0]:
+            raise ValueError(
+                "iterator must draw the same batches in all processes, got "
+                f"others in process {rank} than in process 0: give each the "
+                "same data set, batch size and seed, by a SeededIterator, or "
+                "do not shuffle"
+            )

@@ -17,8 +17,12 @@ N = 7
 
 def processes(size, make):
     """What processes would have, here beside each other in one process."""
+    # That others are not alike is tested with processes of MPI.
+    alike = SimpleNamespace(allgather=lambda state: [state] * size)
     return [
-        ScatteredIterator(make(), SimpleNamespace(rank=rank, size=size))
+        ScatteredIterator(
+            make(), SimpleNamespace(rank=rank, size=size, mpi_comm=alike)
+        )
         for rank in range(size)
     ]
 
