@@ -101,6 +101,7 @@ class LowerBounds:
         self._terms = None
         if loss.kind.is_divergence:
             self._terms = _half(x_term), _half(y_term)
+        self._dtype = dtype
         # Every sum has at most as many terms as a path has cells and an
         # element features; the loss is rounded to its type.
         terms = m + n + x.features + 8
@@ -176,10 +177,12 @@ class LowerBounds:
             term = x_term[rows] + y_term[columns]
             size = size + np.abs(term)
             bound = bound - term
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             bound = bound - penalty - self._error * size - self._tiny
-        bound[np.isnan(bound)] = -np.inf
-        return bound
+            bound[np.isnan(bound)] = -np.inf
+            # As the losses are, which may be -inf for a large gamma.
+            rounded: np.ndarray = bound.astype(self._dtype)
+        return rounded
 
     def _of_pairs(
         self, part: Callable, rows: np.ndarray, columns: np.ndarray
@@ -260,11 +263,29 @@ def log_paths(m: int, n: int, bandwidth: Any = None) -> float:
 def _log_paths(
     rows: np.ndarray, columns: np.ndarray, bandwidth: Any
 ) -> np.ndarray:
-    """Return the same for all pairs of lengths."""
-    paths = [
-        [log_paths(int(m), int(n), bandwidth) for n in columns] for m in rows
-    ]
-    return np.array(paths)
+    """Return the same for all pairs of lengths, or more.
+
+    Of several lengths those without a band are counted, in one table.
+
+    Args:
+        rows: Lengths, in ascending order.
+        columns: The same.
+        bandwidth: As :func:`log_paths` has it.
+    """
+    if len(rows) == len(columns) == 1:
+        return np.array(
+            [[log_paths(int(rows[0]), int(columns[0]), bandwidth)]]
+        )
+    row = np.zeros(columns[-1])  # of one path to each column
+    table = []
+    for length in range(1, rows[-1] + 1):
+        if length > 1:
+            # From above and from the corner, then from the left.
+            row[1:] = np.logaddexp(row[1:], row[:-1])
+            row = np.logaddexp.accumulate(row)
+        if length in rows:
+            table.append(row[columns - 1])
+    return np.array(table)
 
 
 def _box(

@@ -11,7 +11,11 @@ from chainer_sdtw import nearest_neighbors, pairwise_soft_dtw
 from chainer_sdtw._engine.losses import LOSSES, as_loss
 from chainer_sdtw._engine.series_set import as_series_set
 from chainer_sdtw.learning import _nearest
-from chainer_sdtw.learning._lower_bounds import LowerBounds, log_paths
+from chainer_sdtw.learning._lower_bounds import (
+    LowerBounds,
+    _log_paths,
+    log_paths,
+)
 from chainer_sdtw.learning._matrix import self_terms
 from chainer_sdtw.learning._nearest import Nearest
 from sdtw_cpu.costs import COSTS
@@ -123,6 +127,27 @@ def paths(m, n, radius):
 def test_number_of_paths(m, n, radius):
     expected = np.log(paths(m, n, m + n if radius is None else radius))
     assert log_paths(m, n, radius) == pytest.approx(expected, abs=1e-12)
+
+
+def test_number_of_paths_of_several_lengths():
+    """One table has all; those of a band are among them."""
+    m, n = np.array([1, 2, 6, 300]), np.array([1, 5, 400])
+    expected = [[log_paths(i, j) for j in n] for i in m.tolist()]
+    for radius in None, 1:
+        table = _log_paths(m, n, radius)
+        np.testing.assert_allclose(table, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_losses_of_minus_infinity(rng):
+    """Are equal, although their bounds are not."""
+    series = rng.standard_normal((9, 5)).astype("f4")
+    X, Y = series[:2], series[2:]
+    with np.errstate(over="ignore"):
+        found = nearest_neighbors(X, Y, 3, 1e60)
+        expected = by_sorting(X, Y, 3, 1e60)
+    assert (found[0] == -np.inf).all()
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_most_losses_are_not_computed(rng):
