@@ -58,10 +58,11 @@ def run_python(command, processes=1, threads=1):
     command = [sys.executable, *map(str, command)]
     if processes > 1:
         command = [find_mpiexec(), "-n", str(processes), *command]
-    names = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
+    # The threads of a BLAS wait busily after a product, on the same cores.
+    blas = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     run = subprocess.run(
         command,
-        env={**os.environ, **dict.fromkeys(names, str(threads))},
+        env={**os.environ, **blas, "OMP_NUM_THREADS": str(threads)},
         capture_output=True,
         text=True,
         timeout=600,
