@@ -46,10 +46,12 @@ def find(x: SeriesSet | Blocks, y: SeriesSet | Blocks, *search: Any) -> Found:
         raise TypeError("X must be in main memory where Y is a collection")
     _, count, dtype, _ = search
     best = Best(len(x), count, dtype)
+    start = 0
     found = y.map(_among, x, *search)
-    for start, (losses, indexes) in zip(y.starts, found):
+    for size, (losses, indexes) in zip(y.sizes, found):
         at = np.repeat(np.arange(len(x)), losses.shape[1])
         best.add(at, start + indexes.ravel(), losses.ravel())
+        start += size
     return best.losses, best.indexes
 
 

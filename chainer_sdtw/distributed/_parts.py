@@ -10,7 +10,12 @@ import numpy as np
 from dask.delayed import delayed
 
 from chainer_sdtw._engine.series_set import SeriesSet, as_series_set
-from chainer_sdtw.distributed.blocks import Blocks, as_blocks, is_collection
+from chainer_sdtw.distributed.blocks import (
+    Blocks,
+    as_blocks,
+    is_collection,
+    series_sets,
+)
 from chainer_sdtw.learning._stored import part
 
 
@@ -71,11 +76,12 @@ def _same(series: SeriesSet) -> SeriesSet:
 
 def _regrouped(series: Blocks, wanted: list[slice]) -> Iterator[Any]:
     """Yield tasks with the series of slices, whatever the blocks are."""
-    load = delayed(as_series_set, pure=True)
     join = delayed(_joined, pure=True)
     blocks = [
-        (start, start + size, load(series.name, task))
-        for start, size, task in zip(series.starts, series.sizes, series.tasks)
+        (rows.start, rows.stop, block)
+        for rows, block in zip(
+            Parts([], series.sizes).rows, series_sets(series)
+        )
     ]
     first = 0
     for at in wanted:

@@ -178,8 +178,16 @@ class Blocks:
         Returns:
             list: Arrays ``(length, features)``, in the order of the indexes.
 
+        Raises:
+            IndexError: If an index is negative or too large.
+
         """
         places = np.asarray(indexes)
+        outside = places[(places < 0) | (places >= len(self))]
+        if len(outside):
+            raise IndexError(
+                f"indexes must be >= 0 and < {len(self)}, got {outside[0]}"
+            )
         ends = np.cumsum(self.sizes)
         block = np.searchsorted(ends, places, side="right")
         rows = places - (ends - self.sizes)[block]
@@ -199,7 +207,7 @@ class Blocks:
             self.starts[i],
             self.sizes[i],
             self.features,
-            self.univariate,
+            self.dtype,
         )
 
 
@@ -211,22 +219,34 @@ class _Expected:
     start: int
     size: int
     features: int
-    univariate: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def label(self) -> str:
+        """What messages call the block."""
+        return f"{self.name}[{self.start}:{self.start + self.size}]"
 
     def check(self, series: Any) -> SeriesSet:
-        """Return the series of a block in their one form."""
-        name = f"{self.name}[{self.start}:{self.start + self.size}]"
-        block = as_series_set(name, series)
+        """Return the series of a block in their one form, if it fits."""
+        block = as_series_set(self.label, series)
         for what, value, expected in (
             ("series", len(block), self.size),
             ("features", block.features, self.features),
         ):
             if value != expected:
                 raise ValueError(
-                    f"{name} must have {expected} {what} as was said before "
-                    f"it was loaded, got {value}"
+                    f"{self.label} must have {expected} {what} as was said "
+                    f"before it was loaded, got {value}"
                 )
-        check_finite(name, block)
+        # All blocks have the type of the widest.
+        dtype = np.promote_types(self.dtype, np.float32)
+        array = block.array.astype(dtype, copy=False)
+        return replace(block, array=array, dtype=self.dtype)
+
+    def check_finite(self, series: Any) -> SeriesSet:
+        """The same, if the series have neither a NaN nor an infinity."""
+        block = self.check(series)
+        check_finite(self.label, block)
         return block
 
 
@@ -244,7 +264,18 @@ def _run(
 ) -> Any:
     # There are as many tasks at once as threads.
     with one_thread():
-        return function(expected.check(series), *each, *shared)
+        return function(expected.check_finite(series), *each, *shared)
+
+
+def series_sets(blocks: Blocks) -> list[Any]:
+    """Return the ``SeriesSet`` of each block, as Dask's ``Delayed``.
+
+    Their elements need not be finite.
+    """
+    load = import_dask().delayed(_Expected.check, pure=True)
+    return [
+        load(blocks._block(i), task) for i, task in enumerate(blocks.tasks)
+    ]
 
 
 def is_collection(X: object) -> bool:
@@ -351,7 +382,7 @@ def _from_array(array: Any, name: str) -> Blocks:
     """Return the blocks of a Dask array, along its first axis."""
     if array.dtype.kind not in "iufb":
         raise TypeError(f"{name} must be real numbers, got {array.dtype}")
-    if np.isnan(array.shape[0]) and array.ndim in (2, 3):
+    if np.isnan(array.shape).any() and array.ndim in (2, 3):
         array = array.compute_chunk_sizes()
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise ValueError(
@@ -365,13 +396,16 @@ def _from_array(array: Any, name: str) -> Blocks:
         part for size in array.chunks[0] if size for part in _cut(size, most)
     )
     array = array.rechunk({0: rows, **rest})
+    dtype = np.dtype("f8")
+    if array.dtype.kind == "f":
+        dtype = array.dtype.newbyteorder("=")
     return Blocks(
         name=name,
         tasks=tuple(array.to_delayed().ravel()),
         sizes=rows,
         features=array.shape[2] if array.ndim == 3 else 1,
         univariate=array.ndim == 2,
-        dtype=array.dtype if array.dtype.kind == "f" else np.dtype("f8"),
+        dtype=dtype,
         length=array.shape[1],
         starts=_starts(rows),
     )

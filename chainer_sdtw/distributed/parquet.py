@@ -30,7 +30,8 @@ def read_parquet(
             a row have the same length; or one column of lists of lists, which
             are series ``(length, d)``; or columns of numbers, each of them a
             step of univariate series of equal length. None: all columns of
-            lists, or else all columns of numbers.
+            lists, or else all columns of numbers; without the index of a
+            data frame of pandas.
         name (str): What messages call the series.
 
     Returns:
@@ -110,8 +111,10 @@ def _is_number(arrow: Any, kind: Any) -> bool:
 
 def _all_columns(arrow: Any, schema: Any) -> list[str]:
     """Return the columns of lists, or else those of numbers."""
+    index = (schema.pandas_metadata or {}).get("index_columns", ())
+    fields = [field for field in schema if field.name not in index]
     for fits in (_is_list, _is_number):
-        names = [field.name for field in schema if fits(arrow, field.type)]
+        names = [field.name for field in fields if fits(arrow, field.type)]
         if names:
             return names
     return []
@@ -169,13 +172,14 @@ def _series(arrow: Any, column: str, values: Any) -> list[np.ndarray]:
     ends = np.cumsum(_lengths(values))
     inner = values.flatten()
     if _is_list(arrow, inner.type):
-        steps = _lengths(inner)
-        if inner.null_count or (steps != steps[0]).any():
+        features = np.unique(_lengths(inner))
+        if inner.null_count or len(features) > 1:
             raise ValueError(
                 f"the steps of column {column!r} must all have the same "
                 "number of features"
             )
-        flat = _numbers(column, inner.flatten()).reshape(-1, steps[0])
+        flat = _numbers(column, inner.flatten())
+        flat = flat.reshape(-1, *features)
     elif _is_number(arrow, inner.type):
         flat = _numbers(column, inner)
     else:

@@ -83,6 +83,10 @@ def test_sizes_that_are_not_known(equal):
     np.testing.assert_array_equal(
         np.concatenate(blocks.map(loaded))[:, :, 0], expected
     )
+    steps = da.from_array(equal[:, :, 0], chunks=(6, 4))
+    steps = steps[:, da.from_array(equal[0, :, 0] > 0, chunks=4)]
+    assert np.isnan(steps.shape[1])
+    assert_holds(as_blocks(steps), equal[:, equal[0, :, 0] > 0, 0])
 
 
 def test_large_chunks_are_cut(equal, monkeypatch):
@@ -112,6 +116,24 @@ def test_delayed_and_bag(ragged):
     assert_holds(blocks, ragged)
     bag = pytest.importorskip("dask.bag").from_sequence(ragged, npartitions=4)
     assert_holds(as_blocks(bag), ragged)
+
+
+def test_types(ragged):
+    """All blocks have the widest type, in the order of this machine."""
+    single = [row.astype("f4") for row in ragged]
+    blocks = as_blocks([dask.delayed(single[:9]), dask.delayed(ragged[9:])])
+    assert blocks.dtype == np.float64
+    types = blocks.map(lambda series: (series.array.dtype, series.dtype))
+    assert types == [(np.float64, np.float64)] * 2
+    swapped = np.ones((3, 2), np.dtype("f4").newbyteorder())
+    assert as_blocks(da.from_array(swapped)).dtype.isnative
+
+
+def test_gather_takes_indexes_of_series_only(equal):
+    blocks = as_blocks(da.from_array(equal, chunks=(9, 10, 2)))
+    for index in (-1, 23):
+        with pytest.raises(IndexError, match=f"< 23, got {index}"):
+            blocks.gather([0, index])
 
 
 class TestParquet:
@@ -152,7 +174,18 @@ class TestParquet:
         assert blocks.length == 10
         assert_holds(blocks, equal[:, :, 0])
 
+    def test_the_index_of_a_data_frame_is_no_step(self, rng, equal, tmp_path):
+        pandas = pytest.importorskip("pandas")
+        pytest.importorskip("pyarrow")
+        frame = pandas.DataFrame(equal[:, :, 0]).add_prefix("t")
+        path = tmp_path / "frame.parquet"
+        order = rng.permutation(23)
+        for chosen in (frame.iloc[order], frame.iloc[order].rename_axis("id")):
+            chosen.to_parquet(path)
+            assert_holds(as_blocks(path), equal[order, :, 0])
+
     def test_errors(self, write, ragged, tmp_path):
+        pyarrow = pytest.importorskip("pyarrow")
         path = write({"x": ragged, "y": ragged[1:] + ragged[:1]})
         with pytest.raises(ValueError, match="same lengths in each row"):
             as_blocks(path)
@@ -168,6 +201,9 @@ class TestParquet:
             as_blocks(write({"x": [["a"]] * 23}))
         with pytest.raises(ValueError, match="same number of features"):
             as_blocks(write({"x": [[[1.0, 2.0], [3.0]]] * 23}))
+        with pytest.raises(ValueError, match="empty"):
+            kind = pyarrow.list_(pyarrow.list_(pyarrow.float64()))
+            as_blocks(write({"x": pyarrow.array([[]] * 23, kind)}))
         broken = tmp_path / "broken.parquet"
         broken.write_text("no Parquet")
         with pytest.raises(ValueError, match="cannot be read as Parquet"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainer_sdtw import nearest_neighbors
+from chainer_sdtw.distributed import as_blocks
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -51,6 +52,14 @@ def test_blocks_of_different_lengths(rng):
         assert_equal(
             nearest_neighbors(x, blocks, 3, gamma=0, bandwidth=2), expected
         )
+
+
+def test_some_of_the_blocks(sets):
+    x, y = sets
+    some = as_blocks(chunked(y, 4)).take([2, 1])
+    y = np.concatenate([y[8:12], y[4:8]])
+    with dask.config.set(scheduler="synchronous"):
+        assert_equal(nearest_neighbors(x, some, 3), nearest_neighbors(x, y, 3))
 
 
 def test_errors(sets):
