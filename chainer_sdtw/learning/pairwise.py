@@ -192,6 +192,11 @@ def pairwise_soft_dtw(
             "resume=True needs out= a Zarr array or a path, got "
             f"{type(out).__name__}"
         )
+    if client is not None and not hasattr(client, "submit"):
+        raise TypeError(
+            "client must be a Client of the package distributed, got "
+            f"{type(client).__name__}"
+        )
     if client is not None or is_collection(X) or is_collection(Y):
         return _on_dask(
             X, Y, options, out, resume, client, max_bytes, progress

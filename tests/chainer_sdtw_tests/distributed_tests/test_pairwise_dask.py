@@ -13,6 +13,7 @@ import pytest
 import reference
 
 from chainer_sdtw import pairwise_soft_dtw
+from chainer_sdtw.distributed import as_blocks
 from chainer_sdtw.learning import _stored
 
 dask = pytest.importorskip("dask")
@@ -104,6 +105,39 @@ def test_series_of_two_types(rng):
 
 @pytest.mark.usefixtures("in_this_thread")
 @pytest.mark.parametrize("loss", LOSSES)
+def test_blocks_of_two_types(rng, tmp_path, loss):
+    X = reference.walks(rng, 6, 8, 2)
+    X[:4] = X[:4].astype(np.float32)
+    blocks = [dask.delayed(X[:4].astype(np.float32)), dask.delayed(X[4:])]
+    expected = pairwise_soft_dtw(X, loss=loss)
+    got = pairwise_soft_dtw(blocks, loss=loss)
+    np.testing.assert_array_equal(got.compute(), expected)
+    options = {"loss": loss, "out": tmp_path / "m.zarr"}
+    pairwise_soft_dtw(blocks, **options)
+    got = pairwise_soft_dtw(X, resume=True, **options)
+    np.testing.assert_array_equal(got[...], expected)
+
+
+@pytest.mark.usefixtures("in_this_thread")
+def test_some_of_the_blocks(rng, tmp_path):
+    X = reference.walks(rng, 11, 8, 1)
+    some = as_blocks(da.from_array(X, chunks=(4, -1, -1))).take([2, 0])
+    expected = pairwise_soft_dtw(np.concatenate([X[8:], X[:4]]))
+    np.testing.assert_array_equal(pairwise_soft_dtw(some).compute(), expected)
+    out = pairwise_soft_dtw(some, out=tmp_path / "m.zarr", max_bytes=128)
+    np.testing.assert_array_equal(out[...], expected)
+
+
+@pytest.mark.usefixtures("in_this_thread")
+def test_blocks_of_another_size_than_was_said(rng):
+    X = da.from_array(reference.walks(rng, 11, 8, 1), chunks=(4, -1, -1))
+    lie = X.map_blocks(lambda block: block[:-1], chunks=X.chunks, dtype="f8")
+    with pytest.raises(ValueError, match=r"\] must have \d series as"):
+        pairwise_soft_dtw(lie).compute()
+
+
+@pytest.mark.usefixtures("in_this_thread")
+@pytest.mark.parametrize("loss", LOSSES)
 def test_blocks_of_any_size_to_a_store(rng, tmp_path, computed, loss):
     X = ragged(rng, 11)
     path = tmp_path / "m.zarr"
@@ -145,6 +179,7 @@ def test_errors(rng, tmp_path):
         ((X, np.zeros((2, 3))), {}, ValueError, "features, got 2 and 1"),
         ((X,), {"out": np.zeros((4, 4))}, TypeError, "out must be a Zarr"),
         ((X,), {"resume": True}, ValueError, "resume=True needs out="),
+        ((X,), {"client": "tcp://a:8786"}, TypeError, "client must be a Cl"),
         ((X[0, 0],), {}, ValueError, "X must be series of shape"),
         ((tmp_path / "none",), {}, FileNotFoundError, "X: there is nothing"),
     ):
