@@ -15,7 +15,8 @@ from chainer import backend
 from chainer.backends import cuda
 from joblib import effective_n_jobs
 from numpy.typing import DTypeLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -31,6 +32,7 @@ from chainer_sdtw._engine.series_set import (
     as_series_set,
     check_finite,
 )
+from chainer_sdtw._engine.types import Collection, Labels, Series
 from chainer_sdtw.distributed._objective import computed_dtype, on_device
 from chainer_sdtw.distributed.blocks import (
     Blocks,
@@ -40,6 +42,7 @@ from chainer_sdtw.distributed.blocks import (
 )
 from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
+from sdtw_cpu.types import Reals
 
 try:
     from sklearn.utils.validation import validate_data
@@ -217,10 +220,34 @@ def _call(
     return method(estimator, on_device(series, dtype, None))
 
 
-class SeriesClassifier(SeriesEstimator):
+class SeriesClassifier(ClassifierMixin, SeriesEstimator):
     """An estimator that is fitted to series and their classes."""
 
     classes_: NDArray[np.generic]
+
+    def score(
+        self,
+        X: Series | Collection,
+        y: Labels,
+        sample_weight: Reals | None = None,
+    ) -> float:
+        """The share of series whose class is predicted.
+
+        Args:
+            X (list, :ref:`ndarray` or collection): ``N`` series in a form
+                that :meth:`predict` takes.
+            y (numpy.ndarray): ``(N,)``, their classes.
+            sample_weight (numpy.ndarray): ``(N,)``, >= 0; None means 1.
+
+        Returns:
+            float: Between 0 and 1.
+
+        """
+        # scikit-learn would compute what is lazy several times.
+        if is_collection(y):
+            y = np.asarray(y)
+        found = np.asarray(self.predict(X))
+        return float(accuracy_score(y, found, sample_weight=sample_weight))
 
     def _labels(self, y: Any, series: SeriesSet | Blocks) -> np.ndarray:
         """Set ``classes_`` and return each series' index in it."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Literal, overload
+from typing import Any, Callable, Literal, overload
 
 import numpy as np
 from chainer.backends import cuda
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.losses import LOSSES
@@ -32,7 +31,7 @@ from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Reals
 
 
-class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
+class SoftDTWKNeighborsClassifier(SeriesClassifier):
     """The class of most of the series that have the least loss.
 
     The neighbors are found as by :func:`~chainer_sdtw.nearest_neighbors`:
@@ -254,15 +253,6 @@ class SoftDTWKNeighborsClassifier(ClassifierMixin, SeriesClassifier):
                 dtype = x.array.dtype
                 search = Nearest(x, others, loss, count, dtype=dtype)
                 return search.find(bar)
-
-    if TYPE_CHECKING:
-        # scikit-learn's, which has no types.
-        def score(
-            self,
-            X: Series | Collection,
-            y: Labels,
-            sample_weight: Reals | None = None,
-        ) -> float: ...
 
     @overload
     def predict(self, X: Collection) -> DaskArray: ...

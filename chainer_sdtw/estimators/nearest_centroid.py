@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from chainer.backend import get_array_module
 from chainer.backends import cuda
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.losses import Loss
@@ -40,10 +39,10 @@ from chainer_sdtw.learning._resampling import (
 from chainer_sdtw.learning._search import minimize
 from chainer_sdtw.learning._stopping import as_stopping
 from chainer_sdtw.learning._sums import add_doubles, double_sum
-from sdtw_cpu.types import FloatArray, Reals
+from sdtw_cpu.types import FloatArray
 
 
-class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
+class SoftDTWNearestCentroid(SeriesClassifier):
     """The class whose barycenter has the least loss.
 
     The barycenters (:func:`~chainer_sdtw.barycenter`) of all classes are
@@ -161,15 +160,6 @@ class SoftDTWNearestCentroid(ClassifierMixin, SeriesClassifier):
                 bar.update(count)
         self.centroids_ = cuda.to_cpu(centroids)
         return self
-
-    if TYPE_CHECKING:
-        # scikit-learn's, which has no types.
-        def score(
-            self,
-            X: Series | Collection,
-            y: Labels,
-            sample_weight: Reals | None = None,
-        ) -> float: ...
 
     @overload
     def predict(self, X: Collection) -> DaskArray: ...

@@ -34,6 +34,27 @@ def ragged(series):
     return [s[: 5 + i % 5] for i, s in enumerate(series)]
 
 
+@pytest.mark.parametrize(
+    "model", [SoftDTWKNeighborsClassifier(), SoftDTWNearestCentroid()]
+)
+def test_score_loads_each_block_once(series, classes, model):
+    loaded = []
+
+    def load(part):
+        loaded.append(len(part))
+        return part
+
+    tasks = [dask.delayed(load)(part) for part in np.split(series, 4)]
+    X = da.concatenate(
+        [da.from_delayed(task, (10, 9, 2), "f8") for task in tasks]
+    )
+    model.fit(series, classes)
+    for y in (classes, da.from_array(classes, chunks=7)):
+        loaded.clear()
+        assert model.score(X, y) == np.mean(model.predict(series) == classes)
+        assert loaded == [10] * 4
+
+
 class TestNearestCentroid:
     @pytest.mark.parametrize("loss", ["soft_dtw", "soft_dtw_divergence"])
     @pytest.mark.parametrize("dtype", ["f4", "f8"])
