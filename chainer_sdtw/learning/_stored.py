@@ -166,6 +166,31 @@ def is_store(out: Any) -> bool:
     return module == "zarr" and hasattr(out, "chunks")
 
 
+def check_apart(out: Any, **sets: Any) -> None:
+    """Raise ``ValueError`` if the store has the series of one of the sets.
+
+    Args:
+        out: A Zarr array, or the path of one.
+        sets: Series in any of their forms, by the names of the arguments.
+    """
+    for name, series in sets.items():
+        if is_store(series) and _place(series) == _place(out):
+            raise ValueError(
+                f"out must not be {name}: its series would be overwritten"
+            )
+
+
+def _place(array: Any) -> tuple[Any, str]:
+    """Return where a Zarr array is, or one that a path names."""
+    if isinstance(array, (str, os.PathLike)):
+        return os.path.realpath(array), ""
+    store = array.store
+    root = getattr(store, "root", None) or getattr(store, "path", None)
+    if isinstance(root, (str, os.PathLike)):
+        return os.path.realpath(os.path.join(root, array.path)), ""
+    return id(store), array.path
+
+
 def open_store(
     out: Any,
     x: About,
@@ -237,7 +262,14 @@ def _opened(
     except Exception as e:
         raise import_error("out=PATH", "zarr", "zarr", "dask", e) from e
     if not new:
-        return zarr.open_array(path, mode="r+")
+        try:
+            return zarr.open_array(path, mode="r+")
+        except Exception as e:
+            # Of which type depends on Zarr's release.
+            raise ValueError(
+                f"out={path!r} exists, but is no Zarr array that can be "
+                f"opened: {e}"
+            ) from e
     return zarr.open_array(
         path,
         mode="w-",

@@ -31,7 +31,7 @@ from chainer_sdtw._engine.types import (
 from chainer_sdtw.distributed.blocks import is_collection
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
-from chainer_sdtw.learning._stored import fill_store, is_store
+from chainer_sdtw.learning._stored import check_apart, fill_store, is_store
 from sdtw_cpu.checks import as_integer
 from sdtw_cpu.types import FloatArray, Integer, Real
 
@@ -148,7 +148,7 @@ def pairwise_soft_dtw(
             Or a `Zarr <https://zarr.dev>`_ array, or the path of one, which
             is made if there is none: then the matrix is computed tile by
             tile, a tile being some chunks of the array, and each tile is
-            written when it is complete.
+            written when it is complete. It must not hold the series.
         resume (bool): Whether to compute only what the Zarr array ``out``
             lacks, because an earlier call was interrupted, even by SIGKILL.
             If nothing is there, all is computed. A matrix that was computed
@@ -192,6 +192,8 @@ def pairwise_soft_dtw(
             "resume=True needs out= a Zarr array or a path, got "
             f"{type(out).__name__}"
         )
+    if is_store(out):
+        check_apart(out, X=X, Y=Y)
     if client is not None and not hasattr(client, "submit"):
         raise TypeError(
             "client must be a Client of the package distributed, got "

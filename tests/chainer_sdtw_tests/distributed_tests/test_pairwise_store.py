@@ -217,3 +217,40 @@ def test_errors(rng, tmp_path):
     ):
         with pytest.raises(error, match=message):
             pairwise_soft_dtw(X, **options)
+
+
+def test_series_are_not_overwritten(rng, tmp_path):
+    """A matrix may have the shape of its series."""
+    pytest.importorskip("dask")
+    series = rng.standard_normal((4, 4))
+    path = tmp_path / "series.zarr"
+    on_disk = zarr.open_array(
+        str(path), mode="w", shape=(4, 4), chunks=(2, 4), dtype="f8"
+    )
+    in_memory = array((4, 4), (2, 4))
+    for stored in (on_disk, in_memory):
+        stored[...] = series
+    for X, out in (
+        (on_disk, on_disk),
+        (path, on_disk),
+        (str(path), path),
+        (zarr.open_array(str(path), mode="r"), str(path)),
+        (in_memory, in_memory),
+    ):
+        for sets in ((X,), (series, X)):
+            name = "X" if len(sets) == 1 else "Y"
+            with pytest.raises(ValueError, match=f"out must not be {name}"):
+                pairwise_soft_dtw(*sets, out=out, resume=True)
+    for stored in (on_disk, in_memory):
+        np.testing.assert_array_equal(stored[...], series)
+    out = pairwise_soft_dtw(in_memory, out=array((4, 4), (2, 4)))
+    np.testing.assert_array_equal(out[...], pairwise_soft_dtw(series))
+
+
+def test_paths_without_an_array(rng, tmp_path):
+    zarr.open_group(str(tmp_path / "group"), mode="w")
+    (tmp_path / "file").write_text("no array")
+    for name in ("group", "file"):
+        with pytest.raises(ValueError, match="exists, but is no Zarr array"):
+            pairwise_soft_dtw(np.eye(3), out=tmp_path / name, resume=True)
+    assert (tmp_path / "file").read_text() == "no array"
