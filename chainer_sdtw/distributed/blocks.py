@@ -368,14 +368,27 @@ def _from_path(path: Path, name: str) -> Blocks:
 
     if not path.exists():
         raise FileNotFoundError(f"{name}: there is nothing at {path}")
-    if any((path / file).exists() for file in (".zarray", "zarr.json")):
-        return _from_array(_dask_array().from_zarr(str(path)), name)
-    if (path / ".zgroup").exists():
+    metadata = ".zarray", ".zgroup", "zarr.json"
+    if any((path / file).exists() for file in metadata):
+        return _from_array(_dask_array().from_zarr(_opened(path, name)), name)
+    return read_parquet(path, name=name)
+
+
+def _opened(path: Path, name: str) -> Any:
+    """Open a Zarr array."""
+    try:
+        import zarr
+    except ImportError as error:
+        raise import_error(
+            "reading Zarr", "zarr", "zarr", "dask", error
+        ) from error
+    array = zarr.open(str(path), mode="r")
+    if not _is_zarr(array):
         raise ValueError(
             f"{name}: {path} is a group of Zarr arrays; give the path of one "
             "of them"
         )
-    return read_parquet(path, name=name)
+    return array
 
 
 def _from_array(array: Any, name: str) -> Blocks:

@@ -108,6 +108,12 @@ def test_zarr(equal, tmp_path):
         assert_holds(blocks, equal)
 
 
+def test_a_group_is_no_array(tmp_path):
+    zarr.open_group(str(tmp_path / "group"), mode="w")
+    with pytest.raises(ValueError, match="is a group of Zarr arrays"):
+        as_blocks(tmp_path / "group")
+
+
 def test_delayed_and_bag(ragged):
     tasks = [dask.delayed(part) for part in (ragged[:9], [], ragged[9:])]
     blocks = as_blocks(tasks)
