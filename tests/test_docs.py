@@ -38,10 +38,17 @@ OPTIONAL = {
     "plot_alignment": "matplotlib",
     "averaging.md": "sklearn",
 }
-# What cannot be imported without scikit-learn.
-ABSENT = ("chainer_sdtw.estimators",)
-if importlib.util.find_spec("sklearn"):
-    ABSENT = ()
+# What cannot be imported without another package.
+NEEDED = {
+    "chainer_sdtw.distributed._pairwise": "dask",
+    "chainer_sdtw.distributed._parts": "dask",
+    "chainer_sdtw.estimators": "sklearn",
+}
+ABSENT = tuple(
+    name
+    for name, package in NEEDED.items()
+    if not importlib.util.find_spec(package)
+)
 
 
 def modules():

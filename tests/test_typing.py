@@ -30,6 +30,7 @@ NEEDED = {
     "figures": "matplotlib",
     "matrices_larger_than_memory": "dask",
     "series_larger_than_memory": "dask",
+    "several_processes": "mpi4py",
 }
 # NumPy's ways to say: any shape, any width, any slice; and any arguments.
 WILDCARDS = re.compile(

@@ -234,14 +234,19 @@ def links() -> None:
     assert_type(iterator.next(), list[object])
     assert_type(next(iterator), list[object])
     training.SeededIterator([(X[0], Y[0])], 1, seed=None, repeat=False)
+
+
+def several_processes() -> None:
+    training = chainer_sdtw.training
     communicator = training.create_communicator("naive")
     assert_type((communicator.rank, communicator.size), tuple[int, int])
     with training.abort_on_failure(communicator):
         pass
+    iterator = training.SeededIterator(X, 2, seed=0)
     scattered = training.ScatteredIterator(iterator, communicator)
     assert_type(next(scattered), list[object])
     assert_type(scattered.weight, float)
-    scattered.weigh(loss)
+    scattered.weigh(chainer_sdtw.links.SoftDTWLoss())
 
 
 def figures() -> tuple[Figure, dict[str, Axes]]:
