@@ -10,12 +10,8 @@ import numpy as np
 from dask.delayed import delayed
 
 from chainer_sdtw._engine.series_set import SeriesSet, as_series_set
-from chainer_sdtw.distributed.blocks import (
-    Blocks,
-    as_blocks,
-    is_collection,
-    series_sets,
-)
+from chainer_sdtw.distributed.blocks import Blocks, series_sets
+from chainer_sdtw.distributed.sources import as_blocks, is_collection
 from chainer_sdtw.learning._stored import part
 
 

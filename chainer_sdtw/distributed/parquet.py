@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainer_sdtw._engine.optional import import_error
-from chainer_sdtw.distributed.blocks import Blocks, from_delayed, import_dask
+from chainer_sdtw.distributed.blocks import Blocks, import_dask
+from chainer_sdtw.distributed.sources import from_delayed
 
 __all__ = ["read_parquet"]
 

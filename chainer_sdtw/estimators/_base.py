@@ -34,12 +34,8 @@ from chainer_sdtw._engine.series_set import (
 )
 from chainer_sdtw._engine.types import Collection, Labels, Series
 from chainer_sdtw.distributed._objective import computed_dtype, on_device
-from chainer_sdtw.distributed.blocks import (
-    Blocks,
-    as_blocks,
-    is_collection,
-    is_dask,
-)
+from chainer_sdtw.distributed.blocks import Blocks
+from chainer_sdtw.distributed.sources import as_blocks, is_collection, is_dask
 from chainer_sdtw.learning._matrix import matrix
 from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
 from sdtw_cpu.types import Reals

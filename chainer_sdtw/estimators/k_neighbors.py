@@ -23,7 +23,7 @@ from chainer_sdtw._engine.types import (
     Series,
 )
 from chainer_sdtw.distributed._objective import computed_dtype
-from chainer_sdtw.distributed.blocks import as_blocks, is_collection
+from chainer_sdtw.distributed.sources import as_blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.learning._nearest import Nearest
 from chainer_sdtw.learning._progress import progress

@@ -17,7 +17,8 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
-from chainer_sdtw.distributed.blocks import Blocks, is_collection
+from chainer_sdtw.distributed.blocks import Blocks
+from chainer_sdtw.distributed.sources import is_collection
 from chainer_sdtw.estimators._base import as_sample_weight
 from chainer_sdtw.estimators._cluster_estimator import ClusterEstimator
 from chainer_sdtw.estimators._mini_batch import Improvement, MiniBatchSearch

@@ -26,7 +26,8 @@ from chainer_sdtw.distributed._objective import (
     computed_dtype,
     on_device,
 )
-from chainer_sdtw.distributed.blocks import Blocks, is_collection
+from chainer_sdtw.distributed.blocks import Blocks
+from chainer_sdtw.distributed.sources import is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.estimators._series_in_blocks import usual_length_of_blocks
 from chainer_sdtw.learning._objective import AnyObjective, Objective

@@ -15,7 +15,7 @@ from chainer_sdtw._engine.series_set import (
     check_fits,
 )
 from chainer_sdtw._engine.types import Collection, Cost, LossSpec, Series
-from chainer_sdtw.distributed.blocks import as_blocks, is_collection
+from chainer_sdtw.distributed.sources import as_blocks, is_collection
 from chainer_sdtw.learning._matrix import MAX_BYTES
 from chainer_sdtw.learning._nearest import Nearest
 from chainer_sdtw.learning._progress import progress as progress_bar

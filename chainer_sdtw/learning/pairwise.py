@@ -28,7 +28,7 @@ from chainer_sdtw._engine.types import (
     Series,
     ZarrArray,
 )
-from chainer_sdtw.distributed.blocks import is_collection
+from chainer_sdtw.distributed.sources import is_collection
 from chainer_sdtw.learning._matrix import MAX_BYTES, fill
 from chainer_sdtw.learning._progress import progress as progress_bar
 from chainer_sdtw.learning._stored import check_apart, fill_store, is_store

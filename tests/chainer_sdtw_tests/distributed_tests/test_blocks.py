@@ -90,7 +90,7 @@ def test_sizes_that_are_not_known(equal):
 
 
 def test_large_chunks_are_cut(equal, monkeypatch):
-    monkeypatch.setattr("chainer_sdtw.distributed.blocks.MAX_BYTES", 1000)
+    monkeypatch.setattr("chainer_sdtw.distributed.sources.MAX_BYTES", 1000)
     blocks = as_blocks(da.from_array(equal, chunks=(20, 10, 2)))
     assert blocks.sizes == (5, 5, 5, 5, 3)  # of at most 6 series
     assert_holds(blocks, equal)
