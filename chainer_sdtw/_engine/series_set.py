@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import chainer
@@ -113,6 +113,14 @@ def as_one_series(name: str, series: Any) -> SeriesSet:
     return as_series_set(name, array[None])
 
 
+def on_device(series: SeriesSet, device: Any) -> SeriesSet:
+    """Send series to a device; None leaves them where they are."""
+    if device is None:
+        return series
+    array = chainer.get_device(device).send(series.array)
+    return replace(series, array=array)
+
+
 def check_finite(name: str, batch: SeriesSet) -> None:
     """Raise ``ValueError`` where a series has a NaN or an infinity."""
     xp = batch.xp
@@ -176,8 +184,13 @@ def _numbers(name: str, a: Any) -> Any:
     return a
 
 
+def computed_dtype(dtype: Any) -> np.dtype:
+    """Return the type in which series of a floating type are computed."""
+    return np.promote_types(dtype, np.float32)
+
+
 def _computable(a: Any) -> Any:
-    return a.astype(np.float32) if a.dtype == np.float16 else a
+    return a.astype(computed_dtype(a.dtype), copy=False)
 
 
 def _padded(name: str, series: list) -> SeriesSet:

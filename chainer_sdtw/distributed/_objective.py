@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -12,7 +11,11 @@ from chainer.backend import get_device_from_array
 from chainer.backends import cuda
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import SeriesSet
+from chainer_sdtw._engine.series_set import (
+    SeriesSet,
+    computed_dtype,
+    on_device,
+)
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.learning._objective import Objective, Sums, total
 from chainer_sdtw.learning._pair_gradients import PairGradients, as_float64
@@ -62,7 +65,6 @@ class BlocksObjective:
         labels: ``(N,)`` integers, the barycenter of each series, -1 for those
             of none.
         count: The number ``K`` of barycenters.
-        dtype: The type of the barycenters, to which series are converted.
         device: Where blocks are computed, None for where they are loaded.
         known: What has been evaluated already.
     """
@@ -74,7 +76,6 @@ class BlocksObjective:
         weights: np.ndarray,
         labels: np.ndarray,
         count: int,
-        dtype: Any,
         device: Any = None,
         known: Evaluation | None = None,
     ) -> None:
@@ -83,7 +84,6 @@ class BlocksObjective:
         self._loss = loss
         self._weights = weights
         self._labels = labels.astype(np.min_scalar_type(-count))
-        self._dtype = dtype
         self._device = device
         self._known = known
         self._gradients = PairGradients(loss)
@@ -100,7 +100,6 @@ class BlocksObjective:
             self._weights,
             places[self._labels],
             len(indexes),
-            self._dtype,
             self._device,
             self._known and self._known.part(indexes),
         )
@@ -128,7 +127,9 @@ class BlocksObjective:
 
     def on_host(self, barycenters: np.ndarray) -> tuple:
         """The same, all of it in float64."""
-        values, gradient = self(barycenters.astype(self._dtype))
+        values, gradient = self(
+            barycenters.astype(computed_dtype(self._blocks.dtype))
+        )
         return values, as_float64(gradient)
 
     def _at(self, barycenters: np.ndarray) -> Evaluation:
@@ -169,7 +170,7 @@ def _block_evaluated(
     rows = np.flatnonzero(labels >= 0)
     if len(rows) < len(series):
         series = series.take(rows)
-    series = on_device(series, barycenters.dtype, device)
+    series = on_device(series, device)
     count = len(barycenters)
     with chainer.using_device(get_device_from_array(series.array)):
         objective = Objective(series, loss, weights[rows], labels[rows], count)
@@ -192,16 +193,3 @@ def evaluation(
         Sums(*map(cuda.to_cpu, objective.sums(z))),
         objective.scale(z) if with_scale else None,
     )
-
-
-def computed_dtype(blocks: Blocks) -> np.dtype:
-    """Return the type in which blocks are computed."""
-    return np.promote_types(blocks.dtype, np.float32)
-
-
-def on_device(series: SeriesSet, dtype: Any, device: Any) -> SeriesSet:
-    """Return series of a type, on a device, None for where they are."""
-    array = series.array.astype(dtype, copy=False)
-    if device is not None:
-        array = chainer.get_device(device).send(array)
-    return dataclasses.replace(series, array=array)

@@ -14,7 +14,7 @@ from dask.delayed import delayed
 from dask.diagnostics.progress import ProgressBar
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import SeriesSet
+from chainer_sdtw._engine.series_set import SeriesSet, computed_dtype
 from chainer_sdtw.distributed._parts import Parts, parts_of
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.learning._matrix import as_type, is_symmetric, self_terms
@@ -114,7 +114,7 @@ class Plan:
         """Return a divergence's terms of the series with themselves."""
         if not self.loss.kind.is_divergence:
             return [None] * len(parts.sizes)
-        dtype = np.result_type(self.dtype, np.float32)
+        dtype = computed_dtype(self.dtype)
         terms = delayed(_self_terms, pure=True)
         return [
             terms(value, self.loss, dtype, self.max_bytes)

@@ -15,6 +15,7 @@ from chainer_sdtw._engine.series_set import (
     SeriesSet,
     as_series_set,
     check_finite,
+    computed_dtype,
 )
 from sdtw_cpu._settings import one_thread
 from sdtw_cpu.types import FloatArray
@@ -241,8 +242,7 @@ class _Expected:
                     f"before it was loaded, got {value}"
                 )
         # All blocks have the type of the widest.
-        dtype = np.promote_types(self.dtype, np.float32)
-        array = block.array.astype(dtype, copy=False)
+        array = block.array.astype(computed_dtype(self.dtype), copy=False)
         return replace(block, array=array, dtype=self.dtype)
 
     def check_finite(self, series: Any) -> SeriesSet:

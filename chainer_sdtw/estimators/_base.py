@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import numbers
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,9 +30,10 @@ from chainer_sdtw._engine.series_set import (
     SeriesSet,
     as_series_set,
     check_finite,
+    computed_dtype,
+    on_device,
 )
 from chainer_sdtw._engine.types import Collection, Labels, Series
-from chainer_sdtw.distributed._objective import computed_dtype, on_device
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.distributed.sources import as_blocks, is_collection, is_dask
 from chainer_sdtw.learning._matrix import matrix
@@ -177,22 +177,17 @@ class SeriesEstimator(BaseEstimator):
         # progress are those of Dask.
         estimator = copy.copy(self)
         estimator.n_jobs, estimator.verbose = None, False
-        computed = computed_dtype(blocks)
         return blocks.array(
             _call,
             method,
             estimator,
-            computed,
-            dtype=np.dtype(dtype or computed),
+            dtype=np.dtype(dtype or computed_dtype(blocks.dtype)),
             shape=shape,
         )
 
     def _sent(self, series: SeriesSet) -> SeriesSet:
         """Send the series to the device that is asked for."""
-        if self.device is None:
-            return series
-        array = chainer.get_device(self.device).send(series.array)
-        return dataclasses.replace(series, array=array)
+        return on_device(series, self.device)
 
     def _losses(
         self, x: SeriesSet, y: SeriesSet | None, **options: Any
@@ -211,9 +206,8 @@ def _call(
     series: SeriesSet,
     method: Callable[[Any, SeriesSet], np.ndarray],
     estimator: SeriesEstimator,
-    dtype: np.dtype,
 ) -> np.ndarray:
-    return method(estimator, on_device(series, dtype, None))
+    return method(estimator, series)
 
 
 class SeriesClassifier(ClassifierMixin, SeriesEstimator):

@@ -10,9 +10,8 @@ from sklearn.base import ClusterMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.series import on_host
-from chainer_sdtw._engine.series_set import SeriesSet
+from chainer_sdtw._engine.series_set import SeriesSet, computed_dtype
 from chainer_sdtw._engine.types import Collection, DaskArray, Series
-from chainer_sdtw.distributed._objective import computed_dtype
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.estimators._base import SeriesEstimator, as_sample_weight
 from chainer_sdtw.estimators._initial_centers import any_series
@@ -205,12 +204,11 @@ class ClusterEstimator(ClusterMixin, TransformerMixin, SeriesEstimator):
         init, length = self._init_array(series)
         weights = weights / largest
         if isinstance(series, Blocks):
-            dtype = computed_dtype(series)
             in_blocks = SeriesInBlocks(
-                series, loss, weights, length, dtype, self.device
+                series, loss, weights, length, self.device
             )
             if init is not None:
-                init = init.astype(dtype)
+                init = init.astype(computed_dtype(series.dtype))
             return in_blocks, init, largest
         if init is not None:
             init = self._centers(init, series).array

@@ -11,12 +11,16 @@ from chainer.backend import get_device_from_array
 from chainer.backends import cuda
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import SeriesSet, as_series_set
+from chainer_sdtw._engine.series_set import (
+    SeriesSet,
+    as_series_set,
+    computed_dtype,
+    on_device,
+)
 from chainer_sdtw.distributed._objective import (
     BlocksObjective,
     Evaluation,
     evaluation,
-    on_device,
 )
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.estimators._initial_centers import a_sample
@@ -45,7 +49,6 @@ class SeriesInBlocks:
         loss: The loss.
         weights: ``(N,)``, >= 0, on the host.
         length: The length of centers.
-        dtype: The type of centers, to which series are converted.
         device: Where blocks are computed, None for where they are loaded.
     """
 
@@ -55,16 +58,15 @@ class SeriesInBlocks:
         loss: Loss,
         weights: np.ndarray,
         length: int,
-        dtype: Any,
         device: Any,
     ) -> None:
         self.weights = weights
         self._blocks = blocks
         self._loss = loss
         self._length = length
-        self._dtype = dtype
         self._device = device
-        size = length * blocks.features * np.dtype(dtype).itemsize
+        itemsize = computed_dtype(blocks.dtype).itemsize
+        size = length * blocks.features * itemsize
         self._at_once = max(1, _BATCH_BYTES // size)
         self._terms: np.ndarray | None = None
         self._last: tuple[np.ndarray, Evaluation] | None = None
@@ -74,8 +76,7 @@ class SeriesInBlocks:
 
     def _loaded(self, indexes: Any) -> SeriesSet:
         """Load some of the series."""
-        series = as_series_set("X", self._blocks.gather(indexes))
-        return on_device(series, self._dtype, None)
+        return as_series_set("X", self._blocks.gather(indexes))
 
     def far_apart(
         self, count: int, size: int | None, rng: np.random.RandomState
@@ -156,7 +157,6 @@ class SeriesInBlocks:
             self.weights,
             labels,
             count,
-            self._dtype,
             self._device,
             known,
         )
@@ -181,7 +181,7 @@ def _block_assigned(
     device: Any,
 ) -> _Assigned:
     """Assign the series of a block, and evaluate what they make up."""
-    series = on_device(series, centers.dtype, device)
+    series = on_device(series, device)
     xp = series.xp
     with chainer.using_device(get_device_from_array(series.array)):
         if center_terms is not None and own_terms is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.losses import LOSSES
-from chainer_sdtw._engine.series_set import SeriesSet
+from chainer_sdtw._engine.series_set import SeriesSet, computed_dtype
 from chainer_sdtw._engine.types import (
     Collection,
     Cost,
@@ -22,7 +22,6 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
-from chainer_sdtw.distributed._objective import computed_dtype
 from chainer_sdtw.distributed.sources import as_blocks, is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
 from chainer_sdtw.learning._nearest import Nearest
@@ -207,7 +206,7 @@ class SoftDTWKNeighborsClassifier(SeriesClassifier):
             blocks = as_blocks(X)
             record = np.dtype(
                 [
-                    ("losses", computed_dtype(blocks), (count,)),
+                    ("losses", computed_dtype(blocks.dtype), (count,)),
                     ("indexes", np.intp, (count,)),
                 ]
             )

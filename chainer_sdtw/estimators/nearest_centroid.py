@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from chainer_sdtw._engine.losses import Loss
-from chainer_sdtw._engine.series_set import SeriesSet
+from chainer_sdtw._engine.series_set import SeriesSet, computed_dtype
 from chainer_sdtw._engine.types import (
     Collection,
     Cost,
@@ -21,11 +21,7 @@ from chainer_sdtw._engine.types import (
     LossSpec,
     Series,
 )
-from chainer_sdtw.distributed._objective import (
-    BlocksObjective,
-    computed_dtype,
-    on_device,
-)
+from chainer_sdtw.distributed._objective import BlocksObjective
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.distributed.sources import is_collection
 from chainer_sdtw.estimators._base import SeriesClassifier
@@ -197,14 +193,13 @@ class SoftDTWNearestCentroid(SeriesClassifier):
         count = len(sizes)
         objective: AnyObjective
         if isinstance(series, Blocks):
-            dtype = computed_dtype(series)
+            dtype = computed_dtype(series.dtype)
             length = length or usual_length_of_blocks(series)
             sums = add_doubles(
                 series.map(
                     _sums,
                     count,
                     length,
-                    dtype,
                     each=[(part,) for part in series.split(labels)],
                 )
             )
@@ -214,13 +209,12 @@ class SoftDTWNearestCentroid(SeriesClassifier):
                 np.ones(len(series)),
                 labels,
                 count,
-                dtype,
                 self.device,
             )
         else:
             dtype = series.array.dtype
             length = length or usual_length(series)
-            sums = _sums(series, labels, count, length, dtype)
+            sums = _sums(series, labels, count, length)
             objective = Objective(series, loss, labels=labels, count=count)
         xp = get_array_module(sums)
         means = sums.sum(axis=0) / xp.asarray(sizes)[:, None, None]
@@ -237,11 +231,11 @@ class SoftDTWNearestCentroid(SeriesClassifier):
 
 
 def _sums(
-    series: SeriesSet, labels: np.ndarray, count: int, length: int, dtype: Any
+    series: SeriesSet, labels: np.ndarray, count: int, length: int
 ) -> Any:
     """Return the sums of the classes' series ``(2, C, length, d)``."""
     xp = series.xp
-    same_length = resampled(on_device(series, dtype, None), length)
+    same_length = resampled(series, length)
     return xp.stack(
         [
             double_sum(same_length[xp.asarray(labels == k)])
