@@ -14,22 +14,19 @@ struct Adjoint : Strips<F, G> {
   using Base::kTile;
   using Base::L;
   using Base::R;
+  using Base::segment_of;
   using Base::steps;
   using Base::strips;
+  using Base::strips_of;
   using typename Base::T;
   using typename Base::V;
+  using Values = Sweep<F, G, S>;
 
-  // The mass that cells keep for their left, hand up, and hand up one step
-  // later.
-  struct Mass {
+  // The messages of a strip's last step: to the cells on the left, to those
+  // above (along, where these come later) and to those on the diagonal.
+  struct Messages {
     V keep[R], hand[R], diagonal[R];
 
-    void start(const T* last) {
-      for (int r = 0; r < R; ++r) {
-        keep[r] = F::load(last + r * L);
-        hand[r] = diagonal[r] = F::set1(0);
-      }
-    }
     void load(const T* p) {
       for (int r = 0; r < R; ++r) {
         keep[r] = F::load(p + r * L);
@@ -51,52 +48,69 @@ struct Adjoint : Strips<F, G> {
     }
   };
 
-  // Sweep the mass back, and its tangent; the alignment replaces the weights
-  // in scratch, and its tangent the direction.
+  // The messages at the end of a block: to the last cells of the pairs, and
+  // none otherwise. A message times the mantissa of its cell is a mass.
+  static void start(const Group<T>& g, int block, T* mass) {
+    const Span all = strips_of(g, block);
+    const bool has_tangent = g.direction != Direction::kNone;
+    const ptrdiff_t size = (ptrdiff_t)g.block * 3 * kTile;
+    for (ptrdiff_t i = 0; i < (has_tangent ? 2 : 1) * size; ++i) mass[i] = 0;
+    if (all.end < strips(g)) return;
+    T* last = mass + (ptrdiff_t)(all.end - 1 - all.begin) * 3 * kTile +
+              (g.m - 1) % G::kRows * G::kEntry;
+    for (int l = 0; l < G::kEntry; ++l) {
+      const int p = l < g.pairs ? l : 0;
+      last[l] = g.mass[p] / g.last[p];
+      if (has_tangent) last[size + l] = g.mass_tangent[p];
+    }
+  }
+
+  // Sweep messages back; the alignment takes the place of the weights in
+  // scratch. With a tangent the messages are masses, and their tangents are
+  // swept too, into the place of the direction.
   template <bool kTangent>
   static SDTW_NOINLINE void back(Group<T>& g, int strip, int t0, int t1,
-                                 bool first, const Scratch<T>& scratch,
-                                 const T* shares, const T* share_tangents) {
-    Mass mass, tangents;
-    if (first) {
-      T last_mass[kTile] = {}, last_tangent[kTile] = {};
-      const int last = (g.m - 1) % G::kRows * G::kEntry;
-      for (int l = 0; strip == strips(g) - 1 && l < G::kEntry; ++l) {
-        last_mass[last + l] = g.mass[l];
-        last_tangent[last + l] = g.mass_tangent[l];
-      }
-      mass.start(last_mass);
-      if (kTangent) tangents.start(last_tangent);
-    } else {
-      mass.load(scratch.mass);
-      if (kTangent) tangents.load(scratch.mass + 3 * kTile);
-    }
+                                 T* mass, T* mass_tangent,
+                                 const Scratch<T>& scratch, const T* kept,
+                                 const T* share_tangents) {
+    constexpr bool kDerivatives = !kTangent && S::kBack == Keep::kDerivatives;
+    Messages messages, tangents;
+    messages.load(mass);
+    if (kTangent) tangents.load(mass_tangent);
     const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
     T* tile = scratch.fraction + size;
     T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
-    shares += 3 * size;
-    if (kTangent) share_tangents += 3 * size;
+    kept += kKept * size;
+    if (kTangent) share_tangents += kKept * size;
     for (int t = t1 - 1; t >= t0; --t) {
       const ptrdiff_t in = (ptrdiff_t)(t - G::kLag) * G::kEntry;
       const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
+      const bool renormed = (t + 1) % G::kRenorm == 0;
       tile -= kTile;
-      shares -= 3 * kTile;
+      kept -= kKept * kTile;
       const V below = G::get(g.mass_edge + in);
       V below_tangent = below;
       if (kTangent) {
         below_tangent = G::get(g.mass_edge_tangent + in);
         tangent_tile -= kTile;
-        share_tangents -= 3 * kTile;
+        share_tangents -= kKept * kTile;
       }
       SDTW_UNROLL
-      for (int r = 0; r < R; ++r) {
-        const V e = mass.total(r, below);
+      for (int i = 0; i < R; ++i) {
+        const int r = G::kAcross ? R - 1 - i : i;
+        const T* p = kept + r * kKept * L;
+        V b = messages.total(r, below), e = b;
+        if (kDerivatives) {
+          const V m = F::load(p + 3 * L);
+          // Messages are for the mantissas that were brought into range.
+          if (renormed || (G::kAcross && r == R - 1)) b = F::unscale(b, m);
+          e = F::mul(b, m);
+        }
         F::store(tile + r * L, e);
-        const T* p = shares + r * 3 * L;
         if (kTangent) {
           const V et = tangents.total(r, below_tangent);
           F::store(tangent_tile + r * L, et);
-          const T* q = share_tangents + r * 3 * L;
+          const T* q = share_tangents + r * kKept * L;
           tangents.keep[r] = F::fma(F::load(q), e, F::mul(F::load(p), et));
           tangents.hand[r] =
               F::fma(F::load(q + L), e,
@@ -104,76 +118,99 @@ struct Adjoint : Strips<F, G> {
           tangents.diagonal[r] =
               F::fma(F::load(q + 2 * L), e, F::mul(F::load(p + 2 * L), et));
         }
-        mass.keep[r] = F::mul(F::load(p), e);
-        mass.hand[r] = F::fma(F::load(p + L), e, mass.diagonal[r]);
-        mass.diagonal[r] = F::mul(F::load(p + 2 * L), e);
+        messages.keep[r] = F::mul(F::load(p), b);
+        messages.hand[r] = F::fma(F::load(p + L), b, messages.diagonal[r]);
+        messages.diagonal[r] = F::mul(F::load(p + 2 * L), b);
       }
-      G::put_first(g.mass_edge + out, mass.hand[0]);
+      G::put_first(g.mass_edge + out, messages.hand[0]);
       if (kTangent) G::put_first(g.mass_edge_tangent + out, tangents.hand[0]);
     }
     if (t0 == g.steps[strip].begin) {
       const ptrdiff_t out = (ptrdiff_t)(t0 - 1) * G::kEntry;
-      G::put_first(g.mass_edge + out, mass.diagonal[0]);
+      G::put_first(g.mass_edge + out, messages.diagonal[0]);
       if (kTangent)
         G::put_first(g.mass_edge_tangent + out, tangents.diagonal[0]);
     }
-    mass.store(scratch.mass);
-    if (kTangent) tangents.store(scratch.mass + 3 * kTile);
+    messages.store(mass);
+    if (kTangent) tangents.store(mass_tangent);
+  }
+
+  // Add what a strip's alignment makes of the gradients.
+  static void gradients(Group<T>& g, int strip, Span at,
+                        const Scratch<T>& scratch) {
+    const bool has_tangent = g.direction != Direction::kNone;
+    const T* result = has_tangent ? scratch.direction : scratch.fraction;
+    const int t0 = at.begin, t1 = at.end;
+    using Grad = Gradients<F, G>;
+    if (g.cost == CostKind::kExplicit) {
+      if (g.is_double)
+        Grad::template alignment<double>(g, strip, t0, t1, result);
+      else
+        Grad::template alignment<float>(g, strip, t0, t1, result);
+      return;
+    }
+    with_cost(g.cost, [&](auto cost) {
+      using C = decltype(cost);
+      using N = typename C::template Term<F>;
+      Grad::template factors<C>(g, strip, t0, t1, scratch);
+      if (N::kCurved && g.direction == Direction::kSeries)
+        Grad::template gradients<N, N::kCurved>(g, strip, t0, t1, scratch);
+      else
+        Grad::template gradients<N, false>(g, strip, t0, t1, scratch);
+    });
   }
 
   static void adjoint(Group<T>& g, const Scratch<T>& scratch, int block,
-                      int segment, Edge<T> in, const T* state_in) {
+                      int segment, Edge<T> in, const T* state_in, T* mass) {
     const FlushSubnormals flush;
-    const int first = block * g.block;
-    const int count =
-        g.block < strips(g) - first ? g.block : strips(g) - first;
-    const ptrdiff_t size = (ptrdiff_t)g.width * 3 * kTile;
     const bool has_tangent = g.direction != Direction::kNone;
-    for (int q = 0; q < count; ++q) {
-      const Span at = steps(g, first + q, segment);
-      const Edge<T> upper = q ? scratch.edge : in;
-      T* shares = scratch.shares + q * size;
-      Weights<F, G, S>::weights(g, first + q, at.begin, at.end, scratch);
-      Sweep<F, G, S>::template sweep<true>(g, first + q, at.begin, at.end,
-                                           upper, scratch.edge, state_in,
-                                           nullptr, scratch, shares);
-      if (!has_tangent) continue;
-      Directions<F, G>::directions(g, first + q, at.begin, at.end, scratch);
-      Sweep<F, G, S>::template tangent<true>(
-          g, first + q, at.begin, at.end, upper, scratch.edge, state_in,
-          nullptr, scratch, shares, scratch.share_tangents + q * size);
-    }
-    for (int q = count - 1; q >= 0; --q) {
-      const int strip = first + q;
-      const int t0 = steps(g, strip, segment).begin;
-      const int t1 = steps(g, strip, segment).end;
-      const bool last = t1 == g.steps[strip].end;
-      const T* shares = scratch.shares + q * size;
-      if (has_tangent)
-        back<true>(g, strip, t0, t1, last, scratch, shares,
-                   scratch.share_tangents + q * size);
-      else
-        back<false>(g, strip, t0, t1, last, scratch, shares, nullptr);
-      const T* result = has_tangent ? scratch.direction : scratch.fraction;
-      if (g.cost == CostKind::kExplicit) {
-        if (g.is_double)
-          Gradients<F, G>::template alignment<double>(g, strip, t0, t1,
-                                                      result);
-        else
-          Gradients<F, G>::template alignment<float>(g, strip, t0, t1, result);
-        continue;
+    const Span all = strips_of(g, block);
+    const Span at = segment_of(g, block, segment);
+    const ptrdiff_t size = (ptrdiff_t)g.width * kKept * kTile;
+    if (at.end == g.blocks[block].end) start(g, block, mass);
+    typename Values::Block sweep(g, scratch, block, segment, in, state_in);
+    for (int strip = all.begin; strip < all.end; ++strip) {
+      sweep.start(strip);
+      T* kept = scratch.kept + (strip - all.begin) * size;
+      T* tangents = scratch.share_tangents + (strip - all.begin) * size;
+      for (int t0 = sweep.steps.begin; t0 < sweep.steps.end;
+           t0 += Values::kSteps) {
+        const int t1 = t0 + Values::kSteps < sweep.steps.end
+                           ? t0 + Values::kSteps
+                           : sweep.steps.end;
+        Weights<F, G, S>::weights(g, strip, t0, t1, scratch);
+        const ptrdiff_t done =
+            (ptrdiff_t)(t0 - sweep.steps.begin) * kKept * kTile;
+        if (!has_tangent) {
+          Values::template sweep<S::kBack>(g, strip, t0, t1, sweep.upper,
+                                           scratch.edge, sweep.values, scratch,
+                                           kept + done);
+          continue;
+        }
+        Directions<F, G>::directions(g, strip, t0, t1, scratch);
+        Values::template sweep<Keep::kShares>(g, strip, t0, t1, sweep.upper,
+                                              scratch.edge, sweep.values,
+                                              scratch, kept + done);
+        Values::template tangent<true>(g, strip, t0, t1, sweep.upper,
+                                       scratch.edge, sweep.tangents, scratch,
+                                       kept + done, tangents + done);
       }
-      with_cost(g.cost, [&](auto cost) {
-        using C = decltype(cost);
-        using N = typename C::template Term<F>;
-        using Grad = Gradients<F, G>;
-        Grad::template factors<C>(g, strip, t0, t1, scratch);
-        if (N::kCurved && g.direction == Direction::kSeries)
-          Grad::template gradients<N, N::kCurved>(g, strip, t0, t1, last,
-                                                  scratch);
-        else
-          Grad::template gradients<N, false>(g, strip, t0, t1, last, scratch);
-      });
+    }
+    const ptrdiff_t tangents_at = (ptrdiff_t)g.block * 3 * kTile;
+    for (int strip = all.end - 1; strip >= all.begin; --strip) {
+      const int q = strip - all.begin;
+      const Span part = steps(g, strip, at);
+      if (part.begin >= part.end) continue;
+      const T* kept = scratch.kept + q * size;
+      const T* tangents = scratch.share_tangents + q * size;
+      T* own = mass + (ptrdiff_t)q * 3 * kTile;
+      if (has_tangent)
+        back<true>(g, strip, part.begin, part.end, own, own + tangents_at,
+                   scratch, kept, tangents);
+      else
+        back<false>(g, strip, part.begin, part.end, own, nullptr, scratch,
+                    kept, nullptr);
+      gradients(g, strip, part, scratch);
     }
   }
 };

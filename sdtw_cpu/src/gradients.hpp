@@ -55,31 +55,40 @@ struct Gradients : Strips<F, G> {
     }
   }
 
+  // Columns that have passed some rows of a strip at step t, but not all:
+  // their sums from gy to the rows' lanes, or back. Across there are none.
+  static void load_columns(const T* gy, int t, V* sums) {
+    T lanes[kTile] = {};
+    for (int r = 1; r <= G::kLag; ++r) lanes[r] = gy[t - r];
+    for (int r = 0; r < R; ++r) sums[r] = F::load(lanes + r * L);
+  }
+  static void store_columns(T* gy, int t, const V* sums) {
+    T lanes[kTile];
+    for (int r = 0; r < R; ++r) F::store(lanes + r * L, sums[r]);
+    for (int r = 1; r <= G::kLag; ++r) gy[t - r] = lanes[r];
+  }
+
   // Add one segment's sums of a factor times the slope of x - y to gx and
   // subtract them from gy; with kSeries another factor times the
-  // change of the slope along dx - dy as well. The sums for a column
+  // change of the slope along dx - dy as well. Along, the sums for a column
   // travel with it from the strip's last row to its first.
   template <class N, bool kX, bool kY, bool kSeries>
   static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
-                                      bool first, const Scratch<T>& scratch) {
+                                      const Scratch<T>& scratch) {
     const bool has_tangent = g.direction != Direction::kNone;
     const int row = strip * G::kRows;
     const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
     const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
-    // Columns from here on only have cells of strips below.
-    const int lag = g.m - row < G::kRows ? g.m - row - 1 : G::kLag;
-    const int limit = g.steps[strip].end - lag;
     for (int k = 0; k < g.d; ++k) {
       const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
       T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
       T* gy = kY ? g.gy + k * ys + (ptrdiff_t)G::kRows * G::kEntry : nullptr;
-      T* travel = scratch.gy + (ptrdiff_t)k * kTile;
       V xr[R], sx[R], sy[R];
       for (int r = 0; r < R; ++r) {
         xr[r] = F::load(x + r * L);
         sx[r] = kX ? F::load(gx + r * L) : F::set1(0);
-        sy[r] = !kY || first ? F::set1(0) : F::load(travel + r * L);
       }
+      if (kY) load_columns(gy, t1, sy);
       const T* dx =
           kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
       const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
@@ -92,7 +101,8 @@ struct Gradients : Strips<F, G> {
         V below = F::set1(0);
         if (kY) below = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
         SDTW_UNROLL
-        for (int r = 0; r < R; ++r) {
+        for (int i = 0; i < R; ++i) {
+          const int r = G::kAcross ? R - 1 - i : i;
           const V a =
               F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
           const V slope = N::slope(a);
@@ -111,25 +121,22 @@ struct Gradients : Strips<F, G> {
             if (kY) sy[r] = F::fnma(p, v, sy[r]);
           }
         }
-        if (kY && t < limit)
-          G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+        if (kY) G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
       }
-      for (int r = 0; r < R; ++r) {
-        if (kX) F::store(gx + r * L, sx[r]);
-        if (kY) F::store(travel + r * L, sy[r]);
-      }
+      for (int r = 0; kX && r < R; ++r) F::store(gx + r * L, sx[r]);
+      if (kY) store_columns(gy, t0, sy);
     }
   }
 
   template <class N, bool kSeries>
-  static void gradients(Group<T>& g, int strip, int t0, int t1, bool first,
+  static void gradients(Group<T>& g, int strip, int t0, int t1,
                         const Scratch<T>& scratch) {
     if (g.gx && g.gy)
-      gradients<N, true, true, kSeries>(g, strip, t0, t1, first, scratch);
+      gradients<N, true, true, kSeries>(g, strip, t0, t1, scratch);
     else if (g.gx)
-      gradients<N, true, false, kSeries>(g, strip, t0, t1, first, scratch);
+      gradients<N, true, false, kSeries>(g, strip, t0, t1, scratch);
     else
-      gradients<N, false, true, kSeries>(g, strip, t0, t1, first, scratch);
+      gradients<N, false, true, kSeries>(g, strip, t0, t1, scratch);
   }
 
   // Scatter one segment of the alignment into the caller's arrays.

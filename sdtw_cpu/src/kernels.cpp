@@ -53,16 +53,16 @@ struct BySemiring {
   static void begin(const Group<T>& g, Edge<T> edge) {
     with_kernel(g, [&](auto k) { decltype(k)::begin(g, edge); });
   }
-  static void value(Group<T>& g, const Scratch<T>& s, int strip, int segment,
+  static void value(Group<T>& g, const Scratch<T>& s, int block, int segment,
                     Edge<T> in, Edge<T> out, const T* si, T* so) {
     with_kernel(g, [&](auto k) {
-      decltype(k)::value(g, s, strip, segment, in, out, si, so);
+      decltype(k)::value(g, s, block, segment, in, out, si, so);
     });
   }
   static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
-                      Edge<T> in, const T* si) {
+                      Edge<T> in, const T* si, T* mass) {
     with_kernel(g, [&](auto k) {
-      decltype(k)::adjoint(g, s, block, segment, in, si);
+      decltype(k)::adjoint(g, s, block, segment, in, si, mass);
     });
   }
 };
@@ -75,15 +75,15 @@ struct ByLayout {
   static void begin(const Group<T>& g, Edge<T> edge) {
     g.across ? B::begin(g, edge) : A::begin(g, edge);
   }
-  static void value(Group<T>& g, const Scratch<T>& s, int strip, int segment,
+  static void value(Group<T>& g, const Scratch<T>& s, int block, int segment,
                     Edge<T> in, Edge<T> out, const T* si, T* so) {
-    g.across ? B::value(g, s, strip, segment, in, out, si, so)
-             : A::value(g, s, strip, segment, in, out, si, so);
+    g.across ? B::value(g, s, block, segment, in, out, si, so)
+             : A::value(g, s, block, segment, in, out, si, so);
   }
   static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
-                      Edge<T> in, const T* si) {
-    g.across ? B::adjoint(g, s, block, segment, in, si)
-             : A::adjoint(g, s, block, segment, in, si);
+                      Edge<T> in, const T* si, T* mass) {
+    g.across ? B::adjoint(g, s, block, segment, in, si, mass)
+             : A::adjoint(g, s, block, segment, in, si, mass);
   }
   template <class G>
   static constexpr Geometry geometry() {

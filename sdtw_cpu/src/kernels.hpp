@@ -2,12 +2,16 @@
 // (kernels.cpp, built once per instruction set) know of each other. Plain data
 // only.
 //
-// The table of one pair is cut into strips of rows. A strip is swept in steps:
-// its row r is at column t - r * (steps between rows) at step t, so that a
-// step touches an anti-diagonal and all cells of a step are independent.
-// Lanes of a vector are either rows of one pair ("along" the anti-diagonal)
-// or different pairs ("across" the batch). Steps are cut into segments. With a
-// band, a strip only has the steps at which one of its rows has cells.
+// The table of one pair is cut into strips of rows, and a strip is swept in
+// steps. Lanes of a vector are either rows of one pair ("along") or different
+// pairs ("across" the batch). Along, row r of a strip is at column t - r at
+// step t, so that a step touches an anti-diagonal, whose cells are
+// independent. Across, a step is a column, from its first row to its last.
+// With a band, a strip only has the steps at which one of its rows has cells.
+//
+// Strips that follow each other make up a block, and the steps of a block are
+// cut into segments: the tape keeps what passes from one block or segment to
+// the next, and one segment of a block is swept at a time.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +22,7 @@
 namespace sdtw {
 
 constexpr int kMaxLanes = 16;  // float32 lanes of AVX-512
+constexpr int kKept = 4;       // numbers that a cell keeps for the way back
 
 // Along what the tangent sweeps differentiate: explicit changes of the costs,
 // the costs themselves, or changes of the series. With kNone there are no
@@ -28,6 +33,9 @@ enum class Direction { kNone, kExplicit, kCost, kSeries };
 // lags behind the first, and numbers per entry of a strip's edge.
 struct Geometry {
   int lanes, rows, lag, entry;
+
+  // The step, less the column, of a row.
+  int lag_of(int row) const { return lag ? row % rows : 0; }
 };
 
 // What a sweep adds up with: soft minima, as sums of weights 2**(-c * rate)
@@ -74,10 +82,12 @@ struct Group {
   bool across;
   bool capped;  // some pair is smaller than the table, or has cells that
                 // cost more than a forbidden one
-  int block;    // strips between two edges that the tape keeps
-  int width;    // steps between two states that the tape keeps
+  int block;    // strips of a block
+  int width;    // steps of a segment
+  int state;    // numbers of a state's plane
   int row0[kMaxLanes], col0[kMaxLanes];
-  const Span* steps;  // of each strip
+  const Span* steps;   // of each strip
+  const Span* blocks;  // steps of each block: all of its strips'
   // The steps from which on and before which the rows of all strips have
   // cells in the band, an entry per row; null without a band.
   const int* band_begin;
@@ -85,6 +95,8 @@ struct Group {
   Scale scale;
   double value[kMaxLanes];    // out
   double tangent[kMaxLanes];  // out
+  T last[kMaxLanes];  // what the last cells' masses are divided by on the way
+                      // back, as Adjoint has it
 
   CostKind cost;
   bool is_double;  // explicit costs, directions and alignments
@@ -120,15 +132,12 @@ struct Group {
 // Scratch memory of one thread, in numbers of T.
 template <class T>
 struct Scratch {
-  T* fraction;  // a segment's weights, later its alignment
+  T* fraction;  // a strip's weights in a segment, later its alignment
   T* exponent;
-  T* shares;     // of a segment, for every strip of a block
+  T* kept;       // what cells keep, for a segment and every strip of a block
   Edge<T> edge;  // between the strips of a block
-  T* state;      // a state of the value sweep
-  T* mass;       // running state of the adjoint sweep
-  T* gy;         // running state of gy
-  // For the tangent sweeps: a segment's direction, later its alignment's
-  // tangent; and the tangents of the shares.
+  // For the tangent sweeps: a strip's direction in a segment, later its
+  // alignment's tangent; and the tangents of the shares.
   T* direction;
   T* share_tangents;
   T* factor;  // of each cell's gradient, where costs are roots of sums
@@ -139,13 +148,14 @@ struct Sweeps {
   Geometry along, across;
   // Fill an edge (and its margins) with the values above the first row.
   void (*begin)(const Group<T>&, Edge<T>);
-  // Value sweep of one segment of one strip; the state is the tape's.
-  void (*value)(Group<T>&, const Scratch<T>&, int strip, int segment,
+  // Value sweep of one segment of a block, from the edge above to that below
+  // and from the state before to that after, which may be the same.
+  void (*value)(Group<T>&, const Scratch<T>&, int block, int segment,
                 Edge<T> in, Edge<T> out, const T* state_in, T* state_out);
-  // Recompute one segment of the strips of a block, whose states at its start
-  // and upper edge are given, and sweep it back.
+  // Recompute one segment of a block, whose edge above and state before are
+  // given, and sweep it back. `mass` is the block's state on the way back.
   void (*adjoint)(Group<T>&, const Scratch<T>&, int block, int segment,
-                  Edge<T> in, const T* state_in);
+                  Edge<T> in, const T* state_in, T* mass);
 };
 
 struct Level {

@@ -1,8 +1,8 @@
 // How lanes lie in the table.
 //
-// Mantissas are brought back to [1, 2) every kRenorm steps. In between they
-// drift by at most 2**2.1 a step. A column passes a strip in kRows steps, of
-// which at least one renormalises, so nothing adds up from strip to strip.
+// Mantissas drift by at most 2**2.1 a cell, and are brought back to [1, 2)
+// every kRenorm steps; across, those of a strip's last row at every step. So
+// nothing adds up from strip to strip.
 #pragma once
 
 #include "simd/level.hpp"
@@ -19,12 +19,15 @@ struct Along {
   using X = typename F::X;
   static constexpr bool kAcross = false;
   static constexpr int L = F::L;
+  // Rows of a strip, and vectors of them.
   static constexpr int kRows = 32;
   static_assert(kRows % L == 0, "a strip has whole vectors");
-  static constexpr int R = kRows / L;  // vectors per strip
+  static constexpr int R = kRows / L;
   static constexpr int kLag = kRows - 1;
   static constexpr int kEntry = 1;
   static constexpr int kRenorm = 8;
+  // The step, less the column, of a row.
+  static constexpr int lag(int row) { return row; }
 
   // What the rows above and below have, of vectors one after the other.
   static SDTW_INLINE V up(V v, V previous) { return F::shift_up(v, previous); }
@@ -53,9 +56,10 @@ struct Across {
   static constexpr int L = F::L;
   static constexpr int kRows = 4;
   static constexpr int R = kRows;
-  static constexpr int kLag = kRows - 1;
+  static constexpr int kLag = 0;
   static constexpr int kEntry = L;
-  static constexpr int kRenorm = kRows;
+  static constexpr int kRenorm = 8;
+  static constexpr int lag(int) { return 0; }
 
   static SDTW_INLINE V up(V, V previous) { return previous; }
   static SDTW_INLINE X xup(X, X previous) { return previous; }
@@ -65,8 +69,8 @@ struct Across {
   static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }
   static SDTW_INLINE void xput_last(T* p, X v) { F::xstore(p, v); }
   static SDTW_INLINE void put_first(T* p, V v) { F::store(p, v); }
-  static SDTW_INLINE const T* columns(const T* y, int, int t, int r) {
-    return y + (ptrdiff_t)(kRows + t - r) * L;
+  static SDTW_INLINE const T* columns(const T* y, int, int t, int) {
+    return y + (ptrdiff_t)(kRows + t) * L;
   }
 };
 

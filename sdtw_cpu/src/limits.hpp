@@ -23,7 +23,7 @@ struct Format<float> {
 template <>
 struct Format<double> {
   static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
-                          kFloor = -0x1p52;
+                          kFloor = -0x1p50;
   static constexpr double kHuge = 1e307, kFlattest = 1e290;
 };
 

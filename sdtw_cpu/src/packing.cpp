@@ -22,13 +22,13 @@ void pack_band(const Input& in, PlannedGroup<T>& group,
                GroupBuffers<T>& buffers) {
   Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
-  const size_t size = (size_t)group.strips.count() * geo.rows * geo.entry;
+  const size_t size = (size_t)group.strips.strips() * geo.rows * geo.entry;
   int* band_begin = buffers.band_begin.get(size);
   int* band_end = buffers.band_end.get(size);
   g.band_begin = band_begin;
   g.band_end = band_end;
-  for (int i = 0; i < group.strips.count() * geo.rows; ++i) {
-    const int lag = i % geo.rows;
+  for (int i = 0; i < group.strips.strips() * geo.rows; ++i) {
+    const int lag = geo.lag_of(i);
     for (int l = 0; l < geo.entry; ++l) {
       const Span at = group.row(in, l < g.pairs ? l : 0, std::min(i, g.m - 1));
       *band_begin++ = at.begin + lag;
@@ -58,7 +58,7 @@ void pack_x(const PlannedGroup<T>& group, const char* x,
             const ptrdiff_t* stride, double pad, T* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
-  const int rows = group.strips.count() * geo.rows;
+  const int rows = group.strips.strips() * geo.rows;
   for (int k = 0; k < g.d; ++k) {
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
@@ -106,7 +106,7 @@ void unpack_x(const Input& in, const PlannedGroup<T>& group,
               double cost_factor, void* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
-  const size_t xs = (size_t)group.strips.count() * geo.rows * geo.entry;
+  const size_t xs = (size_t)group.strips.strips() * geo.rows * geo.entry;
   for (int l = 0; l < g.pairs; ++l) {
     const double factor = cost_factor * g.grad[l];
     C* to = (C*)out + group.index[l] * in.m * in.d;
@@ -173,7 +173,7 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   if (in.band) pack_band(in, group, buffers);
   if (!in.of_series()) return;
   const Geometry& geo = group.strips.geometry;
-  const size_t xs = group.strips.count() * group.strips.tile() * g.d;
+  const size_t xs = group.strips.strips() * group.strips.tile() * g.d;
   const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry * g.d;
   in.is_double ? pack_series<T, double>(in, group, buffers, xs, ys)
                : pack_series<T, float>(in, group, buffers, xs, ys);

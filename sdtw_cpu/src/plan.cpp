@@ -10,11 +10,11 @@ namespace sdtw {
 namespace {
 
 // Along and across, a vector of cells takes about the same time. Scratch
-// memory is kept within the cache of a core: a block has so many bytes, and
-// tables that are swept across, in a single segment, so many columns.
+// memory is kept within the cache of a core: segments have about so many
+// steps, and blocks of strips so many rows.
 constexpr int kAcrossColumns = 1024;
-constexpr size_t kBlockBytes = 1 << 20;
-constexpr int kSegment = 128;  // steps along, more or less
+constexpr int kAcrossRows = 64;
+constexpr int kAcrossSteps = 64, kAlongSteps = 128;
 
 double unbanded_steps(const Geometry& geometry, int m, int n) {
   return (double)((m + geometry.rows - 1) / geometry.rows) *
@@ -80,7 +80,7 @@ double FormatPlan<T>::steps(const Geometry& geometry, const Pair& p) const {
   double sum = 0;
   for (int i = 0; i < p.m; i += geometry.rows) {
     const int last = std::min(i + geometry.rows, p.m) - 1;
-    sum += columns(in, p.index, 0, 0, p.n, last).end + last - i -
+    sum += columns(in, p.index, 0, 0, p.n, last).end + geometry.lag_of(last) -
            columns(in, p.index, 0, 0, p.n, i).begin;
   }
   return sum;
@@ -104,9 +104,8 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
     max_value = std::max(max_value, pairs[l].max_value);
   }
   for (int l = 0; l < count; ++l) n = std::max(n, pairs[l].n + m - pairs[l].m);
-  if (!in.band && n > kAcrossColumns) return nullptr;
+  if (n > kAcrossColumns) return nullptr;
   Planned group = make(pairs, count, m, n, true);
-  if (group->g.width > kAcrossColumns + sweeps.across.lag) return nullptr;
   if (group->g.capped && in.of_series()) {
     const bool hard = scale_.semiring == Semiring::kHard;
     // Padding must cost more than any path of the pairs' own cells.
@@ -157,20 +156,15 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
       across ? sweeps.across : sweeps.along;
   set_steps(*group);
   g.steps = strips.steps.data();
-  const int longest = in.band ? strips.longest() : n + geometry.lag;
-  if (across) {
-    strips.width = longest;
-    const size_t strip = (size_t)longest * geometry.rows * geometry.lanes *
-                         sizeof(T) * (in.tangent() ? 6 : 3);
-    strips.block =
-        (int)std::max<size_t>(1, std::min<size_t>(8, kBlockBytes / strip));
-  } else {
-    const int segments = std::max(1, (longest + kSegment / 2) / kSegment);
-    strips.width = (longest + segments - 1) / segments;
-    strips.block = 1;
-  }
+  strips.set_block(across ? kAcrossRows / geometry.rows : 1);
+  const int longest = strips.longest();
+  const int wanted = across ? kAcrossSteps : kAlongSteps;
+  const int segments = std::max(1, (longest + wanted / 2) / wanted);
+  strips.width = (longest + segments - 1) / segments;
   g.width = strips.width;
   g.block = strips.block;
+  g.state = (int)strips.state();
+  g.blocks = strips.blocks.data();
   double steps = 0;
   for (const Span& s : strips.steps) steps += s.end - s.begin;
   group->work = steps * geometry.rows * geometry.entry / geometry.lanes;
@@ -201,18 +195,20 @@ void FormatPlan<T>::set_costs(Group<T>& g) const {
 template <class T>
 void FormatPlan<T>::set_steps(PlannedGroup<T>& group) const {
   const Group<T>& g = group.g;
-  const int rows = group.strips.geometry.rows;
+  const Geometry& geometry = group.strips.geometry;
+  const int rows = geometry.rows;
   std::vector<Span>& steps = group.strips.steps;
   steps.resize((g.m + rows - 1) / rows);
   for (size_t s = 0; s < steps.size(); ++s) {
     const int i = (int)s * rows;
     const int last = std::min(i + rows, g.m) - 1;
-    Span& at = steps[s] = {0, g.n + last - i};
+    Span& at = steps[s] = {0, g.n + geometry.lag_of(last)};
     if (!in.band) continue;
     at = {g.n, 0};
     for (int l = 0; l < g.pairs; ++l) {
       at.begin = std::min(at.begin, group.row(in, l, i).begin);
-      at.end = std::max(at.end, group.row(in, l, last).end + last - i);
+      at.end =
+          std::max(at.end, group.row(in, l, last).end + geometry.lag_of(last));
     }
   }
 }

@@ -30,7 +30,7 @@ struct PlannedGroup {
 
   // Whether threads can share it.
   bool can_split() const {
-    return !g.across && strips.count() > 1 && g.width < strips.longest();
+    return strips.count() > 1 && g.width < strips.longest();
   }
 };
 

@@ -1,4 +1,4 @@
-// The order of strips and segments, and what each reads and writes.
+// The order of blocks and segments, and what each reads and writes.
 #include "run.hpp"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ Edge<T> edge_in(Buffer<T>& buffer, const PlannedGroup<T>& group) {
   return {p, p + size, p + 2 * size};
 }
 
-// How many segments of each strip or block are done.
+// How many segments of each block are done.
 class Progress {
   std::vector<std::atomic<int>> done_;
 
@@ -56,20 +56,20 @@ void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
   begin(group, false, false);
   if (plan_.keep_tape) group.tape.allocate();
   Progress done(strips.count());
-  const auto sweep = [&](const Scratch<T>& scratch, int s) {
-    const Edge<T> above = edge_above(group, scratch.edge, s);
-    const Edge<T> below = edge_below(group, scratch.edge, s);
-    const int count = strips.segments(s);
+  const auto sweep = [&](ThreadScratch<T>& scratch, int b) {
+    const Edge<T> above = edge_above(group, b);
+    const Edge<T> below = edge_below(group, scratch.pointers.edge, b);
+    const int count = strips.segments(b);
     for (int q = 0; q < count; ++q) {
       watch_.check();
-      if (s > 0 && nthreads > 1)
-        done.wait(watch_, s - 1, strips.segments_above(s, q));
+      if (b > 0 && nthreads > 1)
+        done.wait(watch_, b - 1, strips.segments_above(b, q));
       const bool stored = plan_.keep_tape && q + 1 < count;
-      plan_.sweeps.value(
-          g, scratch, s, q, above, below,
-          plan_.keep_tape && q ? group.tape.state(s, q) : scratch.state,
-          stored ? group.tape.state(s, q + 1) : scratch.state);
-      done.set(s, q + 1);
+      T* state = scratch.state.data();
+      plan_.sweeps.value(g, scratch.pointers, b, q, above, below,
+                         plan_.keep_tape && q ? group.tape.state(b, q) : state,
+                         stored ? group.tape.state(b, q + 1) : state);
+      done.set(b, q + 1);
     }
   };
   in_order(group, nthreads, strips.count(), false, sweep);
@@ -98,19 +98,17 @@ void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
   }
   g.e_row = in_.n * size;
   g.e_col = size;
-  const int blocks = group.tape.slots() + 1;
+  const int blocks = strips.count();
   Progress done(blocks);
-  const auto sweep = [&](const Scratch<T>& scratch, int b) {
-    const Edge<T> above = b == 0 ? g.top : group.tape.slot(b - 1);
-    // More than one segment goes with one strip per block.
-    const int count =
-        strips.segments(std::min(b * g.block, strips.count() - 1));
+  const auto sweep = [&](ThreadScratch<T>& scratch, int b) {
+    const int count = strips.segments(b);
     for (int q = count - 1; q >= 0; --q) {
       watch_.check();
       if (b + 1 < blocks && nthreads > 1)
         done.wait(watch_, b + 1, strips.segments_below(b, q));
-      plan_.sweeps.adjoint(g, scratch, b, q, above,
-                           q ? group.tape.state(b, q) : nullptr);
+      plan_.sweeps.adjoint(g, scratch.pointers, b, q, edge_above(group, b),
+                           q ? group.tape.state(b, q) : nullptr,
+                           scratch.mass.data());
       done.set(b, count - q);
     }
   };
@@ -135,43 +133,36 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   Scratch<T>& s = scratch.pointers;
   s.fraction = scratch.fraction.get(segment);
   s.exponent = scratch.exponent.get(segment);
-  s.state = scratch.state.get(6 * tile);
   s.edge = edge_in(scratch.edge, group);
   if (in_.tangent()) s.direction = scratch.direction.get(segment);
-  const size_t shares_size = g.block * 3 * segment;
-  if (back || in_.tangent()) s.shares = scratch.shares.get(shares_size);
+  const size_t kept = (size_t)g.block * kKept * segment;
+  if (back || in_.tangent()) s.kept = scratch.kept.get(kept);
+  const size_t planes = in_.tangent() ? 3 : 2;
+  if (!back) scratch.state.get(planes * g.state);
   if (!back) return;
   if (is_root(g.cost)) s.factor = scratch.factor.get(segment);
-  if (in_.tangent())
-    s.share_tangents = scratch.share_tangents.get(shares_size);
-  s.mass = scratch.mass.get(6 * tile);
-  s.gy = scratch.gy.get(tile * g.d);
+  if (in_.tangent()) s.share_tangents = scratch.share_tangents.get(kept);
+  scratch.mass.get((in_.tangent() ? 2 : 1) * group.strips.mass());
 }
 
-// The edge that a strip reads, `inner` within a block. Without a tape one edge
-// serves all strips, each overwriting what it has read.
+// The edge that a block reads. Without a tape one edge serves all of them,
+// each overwriting what it has read.
 template <class T>
-Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, Edge<T> inner,
-                               int strip) const {
-  const int block = group.strips.block;
-  if (!plan_.keep_tape || strip == 0) return group.g.top;
-  return strip % block == 0 ? group.tape.slot(strip / block - 1) : inner;
+Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, int block) const {
+  if (!plan_.keep_tape || block == 0) return group.g.top;
+  return group.tape.slot(block - 1);
 }
 
-// The edge that a strip writes.
+// The edge that a block writes; nothing reads that of the last one.
 template <class T>
-Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> inner,
-                               int strip) const {
-  const int block = group.strips.block;
+Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> unread,
+                               int block) const {
   if (!plan_.keep_tape) return group.g.top;
-  const int b = (strip + 1) / block - 1;
-  return (strip + 1) % block == 0 && b < group.tape.slots()
-             ? group.tape.slot(b)
-             : inner;
+  return block < group.tape.slots() ? group.tape.slot(block) : unread;
 }
 
-// fn(scratch, i) for all strips or blocks, from the first to the last or back:
-// each goes to the next thread that is free.
+// fn(scratch, i) for all blocks, from the first to the last or back: each goes
+// to the next thread that is free.
 template <class T>
 template <class Fn>
 void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
@@ -179,9 +170,9 @@ void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
   std::atomic<int> next{0};
   run_threads(watch_, nthreads, [&](int w) {
     prepare(group, back, scratch_[w]);
-    const Scratch<T>& scratch = scratch_[w].pointers;
-    plan_.sweeps.begin(group.g, scratch.edge);
-    for (int i; (i = next++) < count;) fn(scratch, back ? count - 1 - i : i);
+    plan_.sweeps.begin(group.g, scratch_[w].pointers.edge);
+    for (int i; (i = next++) < count;)
+      fn(scratch_[w], back ? count - 1 - i : i);
   });
 }
 

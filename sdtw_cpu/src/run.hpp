@@ -14,7 +14,7 @@ namespace sdtw {
 // Scratch memory of one thread.
 template <class T>
 struct ThreadScratch {
-  Buffer<T> fraction, exponent, shares, edge, state, mass, gy;
+  Buffer<T> fraction, exponent, kept, edge, state, mass;
   Buffer<T> direction, share_tangents, factor;
   Scratch<T> pointers;
 };
@@ -39,10 +39,9 @@ class Sweeper {
   void begin(PlannedGroup<T>& group, bool want_gx, bool want_gy);
   void prepare(const PlannedGroup<T>& group, bool back,
                ThreadScratch<T>& scratch) const;
-  Edge<T> edge_above(const PlannedGroup<T>& group, Edge<T> inner,
-                     int strip) const;
-  Edge<T> edge_below(const PlannedGroup<T>& group, Edge<T> inner,
-                     int strip) const;
+  Edge<T> edge_above(const PlannedGroup<T>& group, int block) const;
+  Edge<T> edge_below(const PlannedGroup<T>& group, Edge<T> unread,
+                     int block) const;
   template <class Fn>
   void in_order(const PlannedGroup<T>& group, int nthreads, int count,
                 bool back, Fn fn);

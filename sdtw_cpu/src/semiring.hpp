@@ -9,10 +9,11 @@
 //   get(), put()      the entries of an edge, for one row
 //   up(v, previous)   the elements of the rows above
 //   weight()      a weight from the planes of a segment
-//   step()        a cell from its predecessors
+//   step()        a cell from its predecessors, and what it keeps
 //   renorm()      keeps mantissas in range
 //   forbidden()   the exponent, or the cost, of a forbidden cell
 //   value()       R from an element in a state
+//   last()        what masses of that element are divided by, see Keep
 #pragma once
 
 #include <math.h>
@@ -23,6 +24,14 @@
 namespace sdtw {
 namespace SDTW_ISA {
 namespace {
+
+// What a cell keeps for the way back, of its predecessors on the left, above
+// and on the diagonal: nothing; their shares of the soft minimum; or how its
+// mantissa depends on theirs, and last that mantissa itself. With the latter,
+// the way back is the transpose of the way there, without a division: messages
+// are derivatives with respect to mantissas, and a cell's product with its
+// mantissa is its mass.
+enum class Keep { kNothing, kShares, kDerivatives };
 
 template <class F, class G>
 struct Soft {
@@ -63,23 +72,33 @@ struct Soft {
   static SDTW_INLINE Weight weight(const T* fraction, const T* exponent) {
     return {F::load(fraction), F::xload(exponent)};
   }
-  template <bool kShares>
+  static constexpr Keep kBack = Keep::kDerivatives;
+  template <Keep kKeep>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
-                       const Weight& weight, T* shares) const {
+                       const Weight& weight, T* kept) const {
     const X e = F::xmax(F::xmax(upper.e, diagonal.e), left.e);
-    const V u = F::scale(upper.m, F::xsub(upper.e, e));
-    const V g = F::scale(diagonal.m, F::xsub(diagonal.e, e));
-    const V l = F::scale(left.m, F::xsub(left.e, e));
-    const V sum = F::add(F::add(u, g), l);
-    if (kShares) {
-      const auto inverse = invert(F(), sum);
-      F::store(shares, inverse.share(l));
-      F::store(shares + F::L, inverse.share(u));
-      F::store(shares + 2 * F::L, inverse.share(g));
+    const X base = F::base(e);
+    const V l = F::power(left.e, base);
+    const V u = F::power(upper.e, base);
+    const V g = F::power(diagonal.e, base);
+    const V sum = F::fma(left.m, l, F::fma(upper.m, u, F::mul(diagonal.m, g)));
+    const V m = F::mul(sum, weight.f);
+    if (kKeep == Keep::kDerivatives) {
+      F::store(kept, F::mul(l, weight.f));
+      F::store(kept + F::L, F::mul(u, weight.f));
+      F::store(kept + 2 * F::L, F::mul(g, weight.f));
+      F::store(kept + 3 * F::L, m);
     }
-    return {F::mul(sum, weight.f), F::xmax(F::xadd(e, weight.n), floor)};
+    if (kKeep == Keep::kShares) {
+      const auto inverse = invert(F(), sum);
+      F::store(kept, inverse.share(F::mul(left.m, l)));
+      F::store(kept + F::L, inverse.share(F::mul(upper.m, u)));
+      F::store(kept + 2 * F::L, inverse.share(F::mul(diagonal.m, g)));
+    }
+    return {m, F::xmax(F::xadd(e, weight.n), floor)};
   }
   static SDTW_INLINE void renorm(Val& v) { F::renorm(v.m, v.e); }
+  static T last(const T* p) { return *p; }
   static T forbidden(const Scale& s) {
     T all[F::L];
     F::xstore(all, F::xset1((T)::floor(-s.forbidden * s.weight_rate)));
@@ -125,21 +144,24 @@ struct Hard {
   static SDTW_INLINE Weight weight(const T* fraction, const T*) {
     return {F::load(fraction)};
   }
-  template <bool kShares>
+  static constexpr Keep kBack = Keep::kShares;
+  template <Keep kKeep>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
-                       const Weight& weight, T* shares) const {
+                       const Weight& weight, T* kept) const {
     const V least = F::min(F::min(upper.r, diagonal.r), left.r);
-    if (kShares) {  // ties: the diagonal first, then the row above
+    if (kKeep ==
+        Keep::kShares) {  // ties: the diagonal first, then the row above
       const V g = F::leq(diagonal.r, least);
       const V u =
           F::sub(F::leq(upper.r, least), F::mul(F::leq(upper.r, least), g));
-      F::store(shares, F::sub(F::sub(F::set1(1), g), u));
-      F::store(shares + F::L, u);
-      F::store(shares + 2 * F::L, g);
+      F::store(kept, F::sub(F::sub(F::set1(1), g), u));
+      F::store(kept + F::L, u);
+      F::store(kept + 2 * F::L, g);
     }
     return {F::add(least, weight.c)};
   }
   static SDTW_INLINE void renorm(Val&) {}
+  static T last(const T*) { return 1; }
   static T forbidden(const Scale& s) { return (T)s.forbidden; }
   static double value(const Scale&, const T* p, int) { return (double)*p; }
 };
@@ -185,9 +207,10 @@ struct LogSpace {
   static SDTW_INLINE Weight weight(const T* fraction, const T*) {
     return {F::load(fraction)};
   }
-  template <bool kShares>
+  static constexpr Keep kBack = Keep::kShares;
+  template <Keep kKeep>
   SDTW_INLINE Val step(const Val& left, const Val& upper, const Val& diagonal,
-                       const Weight& weight, T* shares) const {
+                       const Weight& weight, T* kept) const {
     constexpr int L = F::L;
     T high[3 * L], low[3 * L], cost[L], share[3 * L];
     const Val* from[3] = {&left, &upper, &diagonal};
@@ -219,12 +242,13 @@ struct LogSpace {
       high[l] = sum;
       low[l] = rest;
     }
-    if (kShares)
+    if (kKeep == Keep::kShares)
       for (int k = 0; k < 3; ++k)
-        F::store(shares + k * L, F::load(share + k * L));
+        F::store(kept + k * L, F::load(share + k * L));
     return {F::load(high), F::load(low)};
   }
   static SDTW_INLINE void renorm(Val&) {}
+  static T last(const T*) { return 1; }
   static T forbidden(const Scale& s) { return (T)s.forbidden; }
   static double value(const Scale&, const T* p, int stride) {
     return *p < HUGE_VAL ? *p + p[stride] : HUGE_VAL;

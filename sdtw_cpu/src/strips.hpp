@@ -18,11 +18,21 @@ struct Strips {
   static int strips(const Group<T>& g) {
     return (g.m + G::kRows - 1) / G::kRows;
   }
-  // Steps of a segment.
-  static Span steps(const Group<T>& g, int strip, int segment) {
-    const Span all = g.steps[strip];
+  // The strips of a block, `end` excluded.
+  static Span strips_of(const Group<T>& g, int block) {
+    const int first = block * g.block, all = strips(g);
+    return {first, first + g.block < all ? first + g.block : all};
+  }
+  // Steps of a segment of a block; and of a strip in it, maybe none.
+  static Span segment_of(const Group<T>& g, int block, int segment) {
+    const Span all = g.blocks[block];
     const int t0 = all.begin + segment * g.width;
     return {t0, t0 + g.width < all.end ? t0 + g.width : all.end};
+  }
+  static Span steps(const Group<T>& g, int strip, Span segment) {
+    const Span all = g.steps[strip];
+    return {all.begin > segment.begin ? all.begin : segment.begin,
+            all.end < segment.end ? all.end : segment.end};
   }
 
   // Columns of the steps [t0, t1) at which a row of a strip has cells.
@@ -33,7 +43,7 @@ struct Strips {
       t0 = t0 > g.band_begin[i] ? t0 : g.band_begin[i];
       t1 = t1 < g.band_end[i] ? t1 : g.band_end[i];
     }
-    return {t0 - r, t1 - r};
+    return {t0 - G::lag(r), t1 - G::lag(r)};
   }
 
   // fn(l, i, cells, offset) for the rows of the pairs in a strip: row i of the
@@ -52,7 +62,8 @@ struct Strips {
         const int begin = at.begin > col0 ? at.begin : col0;
         const int end = at.end < g.n ? at.end : g.n;
         fn(l, row + r - row0, Span{begin - col0, end - col0},
-           (ptrdiff_t)(begin + r - t0) * kTile + r * (G::kAcross ? L : 1) + l);
+           (ptrdiff_t)(begin + G::lag(r) - t0) * kTile +
+               r * (G::kAcross ? L : 1) + l);
       }
     }
   }

@@ -14,13 +14,34 @@ struct Sweep : Strips<F, G> {
   using Base::kTile;
   using Base::L;
   using Base::R;
+  using Base::segment_of;
   using Base::steps;
   using Base::strips;
+  using Base::strips_of;
   using typename Base::T;
   using typename Base::V;
   using Val = typename S::Val;
-  // Numbers of a state; those of its tangents come after.
-  static constexpr int kState = 2 * S::kPlanes * kTile;
+  // Steps whose weights are made at a time.
+  static constexpr int kSteps = 32;
+  static constexpr int kDiagonals = G::kAcross ? 1 : R;
+
+  // What the next step of a strip needs of those before: the cells on the left
+  // of its rows, and those on the left of the rows above them; across, the
+  // latter are the former but for the first row's.
+  struct Values {
+    Val cur[R], diagonal[kDiagonals];
+  };
+  struct Tangents {
+    V cur[R], diagonal[kDiagonals];
+  };
+
+  // Where the state of a block has those of its strip number q.
+  static ptrdiff_t cur_at(int q, int r) {
+    return G::kAcross ? ((ptrdiff_t)q * R + r + 1) * L : (ptrdiff_t)r * L;
+  }
+  static ptrdiff_t diagonal_at(int q, int r) {
+    return G::kAcross ? (ptrdiff_t)q * kTile : kTile + (ptrdiff_t)r * L;
+  }
 
   static void begin(const Group<T>& g, Edge<T> edge) {
     const S s(g.scale);
@@ -45,160 +66,282 @@ struct Sweep : Strips<F, G> {
     if (S::kPlanes == 2) edge.e[i] = T(0);  // all bits zero in both formats
   }
 
-  static void start(const Group<T>& g, int strip, Edge<T> in, Val* cur,
-                    Val* diagonal) {
-    const S s(g.scale);
-    for (int r = 0; r < R; ++r) cur[r] = diagonal[r] = s.none();
-    if (strip > 0) {
-      const ptrdiff_t t = g.steps[strip].begin;
-      if (t > 0)
-        diagonal[0] = S::up(diagonal[0], S::get(in, (t - 1) * G::kEntry));
-      return;
-    }
-    T corner[2 * L];
-    S::store(corner, L, s.none());
-    for (int l = 0; l < (G::kAcross ? g.pairs : 1); ++l)
-      if (!G::kAcross || g.col0[l] == g.row0[l])
-        put_one({corner, corner + L, nullptr}, l);
-    diagonal[0] = S::load(corner, L);
+  // Columns at which the row above a strip has cells.
+  static Span above(const Group<T>& g, int strip) {
+    if (!strip) return {0, g.n};
+    const Span at = g.steps[strip - 1];
+    return {at.begin - G::kLag, at.end - G::kLag};
   }
 
-  template <bool kShares>
-  static SDTW_NOINLINE void sweep(const Group<T>& g, int strip, int t0, int t1,
-                                  Edge<T> in, Edge<T> out, const T* state_in,
-                                  T* state_out, const Scratch<T>& scratch,
-                                  T* shares) {
-    const S s(g.scale);
-    Val cur[R], diagonal[R];
-    if (t0 == g.steps[strip].begin) {
-      start(g, strip, in, cur, diagonal);
-    } else {
-      for (int r = 0; r < R; ++r) {
-        cur[r] = S::load(state_in + r * L, kTile);
-        diagonal[r] = S::load(state_in + kState / 2 + r * L, kTile);
-      }
+  // The cell above the first one on the left of a strip that starts at step t.
+  static Val corner(const S& s, const Group<T>& g, int strip, int t,
+                    Edge<T> in) {
+    if (strip) {
+      const Span at = above(g, strip);
+      return t > 0 && at.begin < t && t <= at.end
+                 ? S::get(in, (ptrdiff_t)(t - 1) * G::kEntry)
+                 : s.none();
     }
-    // The row above has no cells from here on.
-    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
+    T one[2 * L];
+    S::store(one, L, s.none());
+    for (int l = 0; l < (G::kAcross ? g.pairs : L); ++l)
+      if (!G::kAcross || g.col0[l] == g.row0[l])
+        put_one({one, one + L, nullptr}, l);
+    return S::load(one, L);
+  }
+  static V corner_tangent(const Group<T>& g, int strip, int t, Edge<T> in) {
+    const Span at = above(g, strip);
+    return strip && t > 0 && at.begin < t && t <= at.end
+               ? G::get(in.t + (ptrdiff_t)(t - 1) * G::kEntry)
+               : F::set1(0);
+  }
+
+  // Sweep the steps [t0, t1) of a strip; weights, and what cells keep, are
+  // counted from t0.
+  template <Keep kKeep>
+  static SDTW_NOINLINE void sweep(const Group<T>& g, int strip, int t0, int t1,
+                                  Edge<T> in, Edge<T> out, Values& at,
+                                  const Scratch<T>& scratch, T* kept) {
+    const S s(g.scale);
+    Val cur[R], diagonal[kDiagonals];
+    for (int r = 0; r < R; ++r) cur[r] = at.cur[r];
+    for (int r = 0; r < kDiagonals; ++r) diagonal[r] = at.diagonal[r];
+    const int limit = above(g, strip).end;
     const T* f = scratch.fraction;
     const T* n = scratch.exponent;
     for (int t = t0; t < t1; ++t, f += kTile, n += kTile) {
-      const Val above =
+      const bool renorm = (t + 1) % G::kRenorm == 0;
+      const Val edge =
           t < limit ? S::get(in, (ptrdiff_t)t * G::kEntry) : s.none();
-      SDTW_UNROLL
-      for (int r = R - 1; r >= 0; --r) {
-        const Val upper =
-            S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : above);
-        cur[r] = s.template step<kShares>(cur[r], upper, diagonal[r],
-                                          S::weight(f + r * L, n + r * L),
-                                          shares + r * 3 * L);
-        diagonal[r] = upper;
-      }
-      if (kShares) shares += 3 * kTile;
-      if ((t + 1) % G::kRenorm == 0) {
+      if (G::kAcross) {
+        Val upper = edge, corner = diagonal[0];
+        diagonal[0] = edge;
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) {
-          S::renorm(cur[r]);
-          S::renorm(diagonal[r]);
+          const Val left = cur[r];
+          cur[r] = s.template step<kKeep>(left, upper, corner,
+                                          S::weight(f + r * L, n + r * L),
+                                          kept + r * kKept * L);
+          if (renorm || r == R - 1) S::renorm(cur[r]);
+          corner = left;
+          upper = cur[r];
         }
+      } else {
+        SDTW_UNROLL
+        for (int r = R - 1; r >= 0; --r) {
+          const Val upper =
+              S::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : edge);
+          Val& from = diagonal[r < kDiagonals ? r : 0];
+          cur[r] = s.template step<kKeep>(cur[r], upper, from,
+                                          S::weight(f + r * L, n + r * L),
+                                          kept + r * kKept * L);
+          from = upper;
+        }
+      }
+      if (kKeep != Keep::kNothing) kept += kKept * kTile;
+      if (renorm && !G::kAcross) {
+        SDTW_UNROLL
+        for (int r = 0; r < R; ++r) S::renorm(cur[r]);
       }
       S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
     }
-    if (state_out) {
-      for (int r = 0; r < R; ++r) {
-        S::store(state_out + r * L, kTile, cur[r]);
-        S::store(state_out + kState / 2 + r * L, kTile, diagonal[r]);
-      }
-    }
+    for (int r = 0; r < R; ++r) at.cur[r] = cur[r];
+    for (int r = 0; r < kDiagonals; ++r) at.diagonal[r] = diagonal[r];
   }
 
-  // The tangent of the segment that the shares are of; and of the shares.
+  // The tangents of the steps that the shares are of; and of the shares.
   // Differences keep the digits that the tangents have in common.
   template <bool kShares>
   static SDTW_NOINLINE void tangent(const Group<T>& g, int strip, int t0,
                                     int t1, Edge<T> in, Edge<T> out,
-                                    const T* state_in, T* state_out,
-                                    const Scratch<T>& scratch, const T* shares,
-                                    T* share_tangents) {
-    V cur[R], diagonal[R];
-    const bool first = t0 == g.steps[strip].begin;
-    for (int r = 0; r < R; ++r) {
-      const T* from = state_in + kState + r * L;
-      cur[r] = first ? F::set1(0) : F::load(from);
-      diagonal[r] = first ? F::set1(0) : F::load(from + kTile);
-    }
-    if (first && strip && t0)
-      diagonal[0] =
-          G::up(diagonal[0], G::get(in.t + (ptrdiff_t)(t0 - 1) * G::kEntry));
-    const int limit = strip ? g.steps[strip - 1].end - G::kLag : g.n;
+                                    Tangents& at, const Scratch<T>& scratch,
+                                    const T* shares, T* share_tangents) {
+    const int limit = above(g, strip).end;
     const V curvature = F::set1((T)g.scale.curvature);
     const T* z = scratch.direction;
-    for (int t = t0; t < t1; ++t, z += kTile, shares += 3 * kTile) {
-      const V above =
+    for (int t = t0; t < t1; ++t, z += kTile, shares += kKept * kTile) {
+      const V edge =
           t < limit ? G::get(in.t + (ptrdiff_t)t * G::kEntry) : F::set1(0);
-      SDTW_UNROLL
-      for (int r = R - 1; r >= 0; --r) {
-        const V upper = G::up(cur[r], r > 0 ? cur[r > 0 ? r - 1 : 0] : above);
-        const T* p = shares + r * 3 * L;
+      const auto cell = [&](int r, V left, V upper, V corner) {
+        const T* p = shares + r * kKept * L;
         const V l = F::load(p), u = F::load(p + L), g = F::load(p + 2 * L);
         // The mean, as the tangent with the largest weight plus a rest. Added
         // up otherwise, a huge tangent whose weight is 0 could cost all
         // digits.
-        const V base = F::pick(F::max(l, u), g, diagonal[r],
-                               F::pick(l, u, upper, cur[r]));
-        const V rest = F::fma(l, F::sub(cur[r], base),
-                              F::fma(u, F::sub(upper, base),
-                                     F::mul(g, F::sub(diagonal[r], base))));
+        const V base =
+            F::pick(F::max(l, u), g, corner, F::pick(l, u, upper, left));
+        const V rest = F::fma(
+            l, F::sub(left, base),
+            F::fma(u, F::sub(upper, base), F::mul(g, F::sub(corner, base))));
         if (kShares) {
           // How far each is from the mean, from differences alone: this stays
           // exact where weights are tiny.
-          T* to = share_tangents + r * 3 * L;
-          const V left = F::sub(cur[r], diagonal[r]);
-          const V up = F::sub(upper, diagonal[r]);
-          const V mean = F::fma(l, left, F::mul(u, up));
-          const V across = F::sub(left, up);
+          T* to = share_tangents + r * kKept * L;
+          const V by_left = F::sub(left, corner);
+          const V by_up = F::sub(upper, corner);
+          const V mean = F::fma(l, by_left, F::mul(u, by_up));
+          const V across = F::sub(by_left, by_up);
           const V lc = F::mul(l, curvature), uc = F::mul(u, curvature);
-          F::store(to, F::mul(lc, F::fma(u, across, F::mul(g, left))));
-          F::store(to + L, F::mul(uc, F::fnma(l, across, F::mul(g, up))));
+          F::store(to, F::mul(lc, F::fma(u, across, F::mul(g, by_left))));
+          F::store(to + L, F::mul(uc, F::fnma(l, across, F::mul(g, by_up))));
           F::store(to + 2 * L,
                    F::mul(F::mul(g, curvature), F::sub(F::set1(0), mean)));
         }
-        cur[r] = F::add(F::add(base, rest), F::load(z + r * L));
-        diagonal[r] = upper;
+        return F::add(F::add(base, rest), F::load(z + r * L));
+      };
+      if (G::kAcross) {
+        V upper = edge, corner = at.diagonal[0];
+        at.diagonal[0] = edge;
+        for (int r = 0; r < R; ++r) {
+          const V left = at.cur[r];
+          at.cur[r] = cell(r, left, upper, corner);
+          corner = left;
+          upper = at.cur[r];
+        }
+      } else {
+        for (int r = R - 1; r >= 0; --r) {
+          const V upper =
+              G::up(at.cur[r], r > 0 ? at.cur[r > 0 ? r - 1 : 0] : edge);
+          V& corner = at.diagonal[r < kDiagonals ? r : 0];
+          at.cur[r] = cell(r, at.cur[r], upper, corner);
+          corner = upper;
+        }
       }
-      if (kShares) share_tangents += 3 * kTile;
-      G::put_last(out.t + (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
-    }
-    if (!state_out) return;
-    for (int r = 0; r < R; ++r) {
-      T* to = state_out + kState + r * L;
-      F::store(to, cur[r]);
-      F::store(to + kTile, diagonal[r]);
+      if (kShares) share_tangents += kKept * kTile;
+      G::put_last(out.t + (ptrdiff_t)(t - G::kLag) * G::kEntry, at.cur[R - 1]);
     }
   }
 
-  static void value(Group<T>& g, const Scratch<T>& scratch, int strip,
+  // The strips of a block in one segment, from the first to the last, with
+  // what each has on its left and above.
+  class Block {
+    const Group<T>& g_;
+    const Scratch<T>& scratch_;
+    const Span strips_, at_;
+    const Edge<T> in_;
+    const T* const state_;  // null before the first segment
+    const S s_;
+    const bool has_tangent_;
+    // What strips begin with that the one above has before the segment: a
+    // state may be replaced strip by strip.
+    Val corner_;
+    V corner_tangent_;
+
+    Val state_value(ptrdiff_t i) const {
+      return S::load(state_ + i, g_.state);
+    }
+    V state_tangent(ptrdiff_t i) const {
+      return F::load(state_ + S::kPlanes * g_.state + i);
+    }
+
+   public:
+    Values values;
+    Tangents tangents;
+    int strip;
+    Span steps;  // of the strip in the segment
+    Edge<T> upper;
+
+    Block(const Group<T>& g, const Scratch<T>& scratch, int block, int segment,
+          Edge<T> in, const T* state)
+        : g_(g),
+          scratch_(scratch),
+          strips_(strips_of(g, block)),
+          at_(segment_of(g, block, segment)),
+          in_(in),
+          state_(segment ? state : nullptr),
+          s_(g.scale),
+          has_tangent_(g.direction != Direction::kNone) {}
+
+    // Go to a strip: those before it must have been swept.
+    void start(int to) {
+      strip = to;
+      const int q = strip - strips_.begin;
+      const int t = g_.steps[strip].begin;
+      steps = Base::steps(g_, strip, at_);
+      upper = q ? scratch_.edge : in_;
+      const bool continued = t < at_.begin;
+      // Within the segment, the edge has what the strip above has just left.
+      const bool by_edge = !continued && (!q || t > at_.begin);
+      for (int r = 0; r < R; ++r)
+        values.cur[r] = continued ? state_value(cur_at(q, r)) : s_.none();
+      for (int r = 0; r < kDiagonals; ++r)
+        values.diagonal[r] =
+            continued ? state_value(diagonal_at(q, r)) : s_.none();
+      if (by_edge)
+        values.diagonal[0] = S::up(s_.none(), corner(s_, g_, strip, t, upper));
+      else if (G::kAcross && q && state_)
+        values.diagonal[0] = corner_;
+      if (G::kAcross && state_) corner_ = state_value(cur_at(q, R - 1));
+      if (!has_tangent_) return;
+      for (int r = 0; r < R; ++r)
+        tangents.cur[r] = continued ? state_tangent(cur_at(q, r)) : F::set1(0);
+      for (int r = 0; r < kDiagonals; ++r)
+        tangents.diagonal[r] =
+            continued ? state_tangent(diagonal_at(q, r)) : F::set1(0);
+      if (by_edge)
+        tangents.diagonal[0] =
+            G::up(F::set1(0), corner_tangent(g_, strip, t, upper));
+      else if (G::kAcross && q && state_)
+        tangents.diagonal[0] = corner_tangent_;
+      if (G::kAcross && state_)
+        corner_tangent_ = state_tangent(cur_at(q, R - 1));
+    }
+
+    // Put the state after the segment: none where the strip has ended.
+    void store(T* state) const {
+      const int q = strip - strips_.begin;
+      const bool ended = steps.end < at_.end;
+      T* tangent = state + S::kPlanes * g_.state;
+      for (int r = 0; r < R; ++r) {
+        S::store(state + cur_at(q, r), g_.state,
+                 ended ? s_.none() : values.cur[r]);
+        if (has_tangent_)
+          F::store(tangent + cur_at(q, r),
+                   ended ? F::set1(0) : tangents.cur[r]);
+      }
+      if (G::kAcross && q) return;
+      for (int r = 0; r < kDiagonals; ++r) {
+        S::store(state + diagonal_at(q, r), g_.state, values.diagonal[r]);
+        if (has_tangent_)
+          F::store(tangent + diagonal_at(q, r), tangents.diagonal[r]);
+      }
+    }
+  };
+
+  static void value(Group<T>& g, const Scratch<T>& scratch, int block,
                     int segment, Edge<T> in, Edge<T> out, const T* state_in,
                     T* state_out) {
     const FlushSubnormals flush;
-    const Span at = steps(g, strip, segment);
-    Weights<F, G, S>::weights(g, strip, at.begin, at.end, scratch);
     const bool has_tangent = g.direction != Direction::kNone;
-    if (has_tangent) {
-      Directions<F, G>::directions(g, strip, at.begin, at.end, scratch);
-      sweep<true>(g, strip, at.begin, at.end, in, out, state_in, state_out,
-                  scratch, scratch.shares);
-      tangent<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
-                     scratch, scratch.shares, nullptr);
-    } else {
-      sweep<false>(g, strip, at.begin, at.end, in, out, state_in, state_out,
-                   scratch, nullptr);
+    const Span all = strips_of(g, block);
+    Block at(g, scratch, block, segment, in, state_in);
+    for (int strip = all.begin; strip < all.end; ++strip) {
+      at.start(strip);
+      const Edge<T> lower = strip + 1 < all.end ? scratch.edge : out;
+      for (int t0 = at.steps.begin; t0 < at.steps.end; t0 += kSteps) {
+        const int t1 = t0 + kSteps < at.steps.end ? t0 + kSteps : at.steps.end;
+        Weights<F, G, S>::weights(g, strip, t0, t1, scratch);
+        if (!has_tangent) {
+          sweep<Keep::kNothing>(g, strip, t0, t1, at.upper, lower, at.values,
+                                scratch, nullptr);
+          continue;
+        }
+        Directions<F, G>::directions(g, strip, t0, t1, scratch);
+        sweep<Keep::kShares>(g, strip, t0, t1, at.upper, lower, at.values,
+                             scratch, scratch.kept);
+        tangent<false>(g, strip, t0, t1, at.upper, lower, at.tangents, scratch,
+                       scratch.kept, nullptr);
+      }
+      at.store(state_out);
     }
-    if (at.end < g.steps[strip].end || strip < strips(g) - 1) return;
-    const T* last = state_out + (g.m - 1) % G::kRows * G::kEntry;
+    if (all.end < strips(g) || at.steps.end < g.steps[all.end - 1].end) return;
+    const int r = (g.m - 1) % G::kRows;
+    const T* last = state_out + cur_at(all.end - 1 - all.begin, 0) +
+                    (ptrdiff_t)r * G::kEntry;
     for (int l = 0; l < g.pairs; ++l) {
-      g.value[l] = S::value(g.scale, last + l, kTile);
-      if (has_tangent) g.tangent[l] = (double)last[kState + l];
+      g.value[l] = S::value(g.scale, last + l, g.state);
+      g.last[l] = has_tangent ? T(1) : S::last(last + l);
+      if (has_tangent) g.tangent[l] = (double)last[S::kPlanes * g.state + l];
     }
   }
 };

@@ -11,8 +11,8 @@
 
 namespace sdtw {
 
-// Edges between blocks of strips, each in a slot of its own, and the states
-// between the segments of each strip.
+// Edges between blocks, each in a slot of its own, and the states between the
+// segments of each block.
 template <class T>
 class Tape {
  public:
@@ -22,9 +22,9 @@ class Tape {
     tangent_ = tangent;
     plan_slots(strips);
     state_at_.resize(strips.count() + 1);
-    for (int s = 0; s < strips.count(); ++s)
-      state_at_[s + 1] = state_at_[s] + strips.segments(s) - 1;
-    state_size_ = 2 * all_planes() * strips.tile();
+    for (int b = 0; b < strips.count(); ++b)
+      state_at_[b + 1] = state_at_[b] + strips.segments(b) - 1;
+    state_size_ = all_planes() * strips.state();
   }
 
   void allocate() {
@@ -43,9 +43,9 @@ class Tape {
             tangent_ ? p + planes_ * plane() : nullptr};
   }
 
-  // The state before segment q of a strip, q > 0.
-  T* state(int strip, int q) const {
-    return states_.data() + (state_at_[strip] + q - 1) * state_size_;
+  // The state before segment q of block b, q > 0.
+  T* state(int b, int q) const {
+    return states_.data() + (state_at_[b] + q - 1) * state_size_;
   }
 
  private:
@@ -53,7 +53,7 @@ class Tape {
   // that are read again. Those before them land in the slots of the strips
   // below while a strip is being started; these write them later.
   void plan_slots(const StripPlan& strips) {
-    const int slots = (strips.count() + strips.block - 1) / strips.block - 1;
+    const int slots = strips.count() - 1;
     slot_at_.resize(slots);
     ptrdiff_t size = 0, margin = 0;
     for (int b = slots - 1; b >= 0; --b) {
@@ -79,7 +79,7 @@ class Tape {
   size_t entries_ = 0;              // of all slots
   size_t state_size_ = 0;           // numbers of a state
   std::vector<ptrdiff_t> slot_at_;  // entry of each slot's column 0
-  std::vector<size_t> state_at_;    // first of each strip's states
+  std::vector<size_t> state_at_;    // first of each block's states
   Buffer<T> edges_, states_;
 };
 

@@ -57,7 +57,7 @@ struct Weights : Strips<F, G> {
         const Span in = columns(g, row, r, l, t0, t1);
         const int from = in.begin > 0 ? in.begin : 0;
         const int to = in.end < g.n ? in.end : g.n;
-        T* out = tile + (ptrdiff_t)(from + r - t0) * kTile +
+        T* out = tile + (ptrdiff_t)(from + G::lag(r) - t0) * kTile +
                  r * (G::kAcross ? L : 1) + l;
         int col = from;
         for (; col < to && (i < 0 || col < col0); ++col, out += kTile)

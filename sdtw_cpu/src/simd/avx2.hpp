@@ -51,13 +51,20 @@ struct Doubles {
 };
 
 struct F64 : DoubleExponents<Doubles> {
-  static SDTW_INLINE V scale(V m, X k) {
-    // An integral double plus 1.5 * 2**52 carries the integer in its low
-    // bits; shifted to the exponent field it multiplies by a power of two.
-    k = _mm256_max_pd(k, set1(-1000));
-    __m256i i = _mm256_castpd_si256(add(k, set1(0x1.8p52)));
+  // An integral double plus 1.5 * 2**52 carries the integer in its low bits;
+  // with the bias added and shifted to the exponent field it is a power of
+  // two.
+  static SDTW_INLINE X base(X e) { return sub(e, set1(0x1.8p52 + 1023)); }
+  static SDTW_INLINE V power(X x, X base) {
+    const X biased = max(sub(x, base), set1(0x1.8p52));
     return _mm256_castsi256_pd(
-        _mm256_add_epi64(_mm256_castpd_si256(m), _mm256_slli_epi64(i, 52)));
+        _mm256_slli_epi64(_mm256_castpd_si256(biased), 52));
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    const __m256i field = _mm256_set1_epi64x(0x7ffLL << 52);
+    const __m256i k = _mm256_and_si256(_mm256_castpd_si256(m), field);
+    return mul(v, _mm256_castsi256_pd(
+                      _mm256_sub_epi64(_mm256_set1_epi64x(2046LL << 52), k)));
   }
   static SDTW_INLINE void renorm(V& m, X& e) {
     __m256i b = _mm256_castpd_si256(m);
@@ -138,10 +145,19 @@ struct F32 : IntExponents {
   }
   static SDTW_INLINE X to_x(V a) { return _mm256_cvtps_epi32(a); }
   static SDTW_INLINE V to_v(X a) { return _mm256_cvtepi32_ps(a); }
-  static SDTW_INLINE V scale(V m, X k) {
-    k = _mm256_max_epi32(k, _mm256_set1_epi32(-100));
-    return _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_castps_si256(m), _mm256_slli_epi32(k, 23)));
+  static SDTW_INLINE X base(X e) {
+    return _mm256_sub_epi32(e, _mm256_set1_epi32(127));
+  }
+  static SDTW_INLINE V power(X x, X base) {
+    const X biased =
+        _mm256_max_epi32(_mm256_sub_epi32(x, base), _mm256_setzero_si256());
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    const X k = _mm256_and_si256(_mm256_castps_si256(m),
+                                 _mm256_set1_epi32(0xff << 23));
+    return mul(v, _mm256_castsi256_ps(
+                      _mm256_sub_epi32(_mm256_set1_epi32(254 << 23), k)));
   }
   static SDTW_INLINE void renorm(V& m, X& e) {
     X b = _mm256_castps_si256(m);

@@ -57,7 +57,18 @@ struct Doubles {
 };
 
 struct F64 : DoubleExponents<Doubles> {
-  static SDTW_INLINE V scale(V m, X k) { return _mm512_scalef_pd(m, k); }
+  static SDTW_INLINE X base(X e) { return sub(e, set1(0x1.8p52 + 1023)); }
+  static SDTW_INLINE V power(X x, X base) {
+    const X biased = max(sub(x, base), set1(0x1.8p52));
+    return _mm512_castsi512_pd(
+        _mm512_slli_epi64(_mm512_castpd_si512(biased), 52));
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    const __m512i field = _mm512_set1_epi64(0x7ffLL << 52);
+    const __m512i k = _mm512_and_si512(_mm512_castpd_si512(m), field);
+    return mul(v, _mm512_castsi512_pd(
+                      _mm512_sub_epi64(_mm512_set1_epi64(2046LL << 52), k)));
+  }
   static SDTW_INLINE void renorm(V& m, X& e) {
     e = add(e, _mm512_getexp_pd(m));
     m = _mm512_getmant_pd(m, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
@@ -128,10 +139,19 @@ struct F32 : IntExponents {
   }
   static SDTW_INLINE X to_x(V a) { return _mm512_cvtps_epi32(a); }
   static SDTW_INLINE V to_v(X a) { return _mm512_cvtepi32_ps(a); }
-  static SDTW_INLINE V scale(V m, X k) {
-    k = _mm512_max_epi32(k, _mm512_set1_epi32(-100));
-    return _mm512_castsi512_ps(
-        _mm512_add_epi32(_mm512_castps_si512(m), _mm512_slli_epi32(k, 23)));
+  static SDTW_INLINE X base(X e) {
+    return _mm512_sub_epi32(e, _mm512_set1_epi32(127));
+  }
+  static SDTW_INLINE V power(X x, X base) {
+    const X biased =
+        _mm512_max_epi32(_mm512_sub_epi32(x, base), _mm512_setzero_si512());
+    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    const X k = _mm512_and_si512(_mm512_castps_si512(m),
+                                 _mm512_set1_epi32(0xff << 23));
+    return mul(v, _mm512_castsi512_ps(
+                      _mm512_sub_epi32(_mm512_set1_epi32(254 << 23), k)));
   }
   static SDTW_INLINE void renorm(V& m, X& e) {
     X b = _mm512_castps_si512(m);

@@ -89,11 +89,18 @@ struct F64 : DoubleExponents<Plain<double, 2>> {
 #endif
     });
   }
-  static SDTW_INLINE V scale(V m, X k) {
-    k = xmax(k, set1(-1000));
+  // An integral double plus 1.5 * 2**52 carries the integer in its low bits.
+  static SDTW_INLINE X base(X e) { return sub(e, set1(0x1.8p52 + 1023)); }
+  static SDTW_INLINE V power(X x, X base) {
+    const X biased = max(sub(x, base), set1(0x1.8p52));
     return map([&](int l) {
-      int64_t b = bits(m.a[l]) + (int64_t)((uint64_t)(int64_t)k.a[l] << 52);
-      return from_bits(b);
+      return from_bits((int64_t)((uint64_t)bits(biased.a[l]) << 52));
+    });
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    return map([&](int l) {
+      const int64_t k = bits(m.a[l]) & 0x7ffLL << 52;
+      return v.a[l] * from_bits((2046LL << 52) - k);
     });
   }
   static SDTW_INLINE void renorm(V& m, X& e) {
@@ -186,16 +193,21 @@ struct F32 : Plain<float, 4>, IntExponents {
   static SDTW_INLINE V to_v(X a) {
     return map([&](int l) { return (float)a.a[l]; });
   }
-  static SDTW_INLINE V scale(V m, X k) {
-    V r;
-    for (int l = 0; l < L; ++l) {
-      int32_t s = k.a[l] > -100 ? k.a[l] : -100;
-      int32_t b;
-      std::memcpy(&b, &m.a[l], 4);
-      b = (int32_t)((uint32_t)b + ((uint32_t)s << 23));
-      std::memcpy(&r.a[l], &b, 4);
-    }
-    return r;
+  static SDTW_INLINE X base(X e) {
+    return xmap([&](int l) { return e.a[l] - 127; });
+  }
+  static SDTW_INLINE V power(X x, X base) {
+    return from_bits(xmap([&](int l) {
+      const int32_t biased = x.a[l] - base.a[l];
+      return (int32_t)((uint32_t)(biased > 0 ? biased : 0) << 23);
+    }));
+  }
+  static SDTW_INLINE V unscale(V v, V m) {
+    X k;
+    std::memcpy(&k, &m, sizeof k);
+    return mul(v, from_bits(xmap([&](int l) {
+                 return (254 << 23) - (k.a[l] & 0xff << 23);
+               })));
   }
   static SDTW_INLINE void renorm(V& m, X& e) {
     for (int l = 0; l < L; ++l) {
@@ -205,6 +217,13 @@ struct F32 : Plain<float, 4>, IntExponents {
       b = (b & 0x7fffff) | 0x3f800000;
       std::memcpy(&m.a[l], &b, 4);
     }
+  }
+
+ private:
+  static SDTW_INLINE V from_bits(X b) {
+    V r;
+    std::memcpy(&r, &b, sizeof r);
+    return r;
   }
 };
 

@@ -33,11 +33,12 @@
 //   xadd(a, b), xsub(a, b), xmax(a, b), xshift_up(x, previous)
 //   xstore_last(p, x)
 //   number(p)               one exponent of an array as a double
-//   scale(m, k)             m * 2**k for k <= 0; below 2**-100 (F32) or
-//                           2**-1000 (F64) the result is negligible and need
-//                           not be exact
+//   base(e)                 what power() takes for e
+//   power(x, base(e))       2**(x - e) for x <= e, or 0 where that has no
+//                           normal number
 //   renorm(m, e)            move the exponent of a mantissa, which is positive
 //                           and no subnormal, into e
+//   unscale(v, m)           v / 2**k, where k is what renorm() adds to e
 //   to_x(v), to_v(x)        F32 alone: to the nearest integers, and back
 //
 // DoubleExponents adds the functions of exponents that are doubles, and
