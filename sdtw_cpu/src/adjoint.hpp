@@ -21,6 +21,8 @@ struct Adjoint : Strips<F, G> {
   using typename Base::T;
   using typename Base::V;
   using Values = Sweep<F, G, S>;
+  // Steps that are swept back at a time, or skipped.
+  static constexpr int kBackSteps = G::kAcross ? 16 : 64;
 
   // The messages of a strip's last step: to the cells on the left, to those
   // above (along, where these come later) and to those on the diagonal.
@@ -160,58 +162,161 @@ struct Adjoint : Strips<F, G> {
     });
   }
 
-  static void adjoint(Group<T>& g, const Scratch<T>& scratch, int block,
-                      int segment, Edge<T> in, const T* state_in, T* mass) {
-    const FlushSubnormals flush;
+  // Whether numbers have an absolute value above a limit.
+  static bool above(const T* p, ptrdiff_t count, T limit) {
+    V greatest = F::set1(0);
+    ptrdiff_t i = 0;
+    for (; i + L <= count; i += L) {
+      const V v = F::load(p + i);
+      greatest = F::max(greatest, F::max(v, F::sub(F::set1(0), v)));
+    }
+    T all[L];
+    F::store(all, greatest);
+    bool any = false;
+    for (int l = 0; l < L; ++l) any |= all[l] > limit;
+    for (; i < count; ++i) any |= p[i] > limit || -p[i] > limit;
+    return any;
+  }
+
+  // Messages on the edge below a strip, and those on its right.
+  struct Incoming {
+    const Group<T>& g;
+    T *mass, *mass_tangent;  // of the block, the latter null without tangents
+    T limit;                 // messages up to it are none
+
+    static ptrdiff_t at(int t) { return (ptrdiff_t)t * G::kEntry; }
+
+    bool from_below(int t0, int t1) const {
+      const ptrdiff_t first = at(t0 - G::kLag), count = at(t1 - t0);
+      return above(g.mass_edge + first, count, limit) ||
+             (mass_tangent &&
+              above(g.mass_edge_tangent + first, count, limit));
+    }
+    bool from_right(int q) const {
+      const ptrdiff_t first = (ptrdiff_t)q * 3 * kTile;
+      return above(mass + first, 3 * kTile, limit) ||
+             (mass_tangent && above(mass_tangent + first, 3 * kTile, limit));
+    }
+    // Hand on from strip number q of the block that there is no mass at the
+    // steps [t0, t1) and before; `begin` is the strip's first step.
+    void clear(int q, int t0, int t1, int begin) const {
+      const ptrdiff_t first = (ptrdiff_t)q * 3 * kTile;
+      for (ptrdiff_t i = first; i < first + 3 * kTile; ++i) {
+        mass[i] = 0;
+        if (mass_tangent) mass_tangent[i] = 0;
+      }
+      for (ptrdiff_t i = at(t0 == begin ? t0 - 1 : t0); i < at(t1); ++i) {
+        g.mass_edge[i] = 0;
+        if (mass_tangent) g.mass_edge_tangent[i] = 0;
+      }
+    }
+  };
+
+  // A message below this limit carries no mass that could show in a result:
+  // mantissas are below 2**20, so the masses that are left out are below
+  // 2**-45 (F32) or 2**-90 (F64) of the whole for each cell on the border of
+  // what is skipped. Tangents have no such bound: they are left out if zero.
+  static T negligible(const Group<T>& g) {
+    if (g.direction != Direction::kNone) return 0;
+    return sizeof(T) == 4 ? (T)0x1p-65 : (T)0x1p-110;
+  }
+
+  // Recompute what the strips of a segment keep.
+  static void recompute(const Group<T>& g, const Scratch<T>& scratch,
+                        Span strips, Span at, Edge<T> in, const T* state) {
     const bool has_tangent = g.direction != Direction::kNone;
-    const Span all = strips_of(g, block);
-    const Span at = segment_of(g, block, segment);
-    const ptrdiff_t size = (ptrdiff_t)g.width * kKept * kTile;
-    if (at.end == g.blocks[block].end) start(g, block, mass);
-    typename Values::Block sweep(g, scratch, block, segment, in, state_in);
-    for (int strip = all.begin; strip < all.end; ++strip) {
+    typename Values::Block sweep(g, scratch, strips, at, in, state);
+    for (int strip = strips.begin; strip < strips.end; ++strip) {
       sweep.start(strip);
-      T* kept = scratch.kept + (strip - all.begin) * size;
-      T* tangents = scratch.share_tangents + (strip - all.begin) * size;
-      for (int t0 = sweep.steps.begin; t0 < sweep.steps.end;
-           t0 += Values::kSteps) {
-        const int t1 = t0 + Values::kSteps < sweep.steps.end
-                           ? t0 + Values::kSteps
-                           : sweep.steps.end;
+      const Span part = sweep.steps;
+      for (int t0 = part.begin; t0 < part.end; t0 += Values::kSteps) {
+        const int t1 =
+            t0 + Values::kSteps < part.end ? t0 + Values::kSteps : part.end;
+        const ptrdiff_t kept =
+            kept_at(g, strip - strips.begin, t0 - part.begin);
         Weights<F, G, S>::weights(g, strip, t0, t1, scratch);
-        const ptrdiff_t done =
-            (ptrdiff_t)(t0 - sweep.steps.begin) * kKept * kTile;
         if (!has_tangent) {
           Values::template sweep<S::kBack>(g, strip, t0, t1, sweep.upper,
                                            scratch.edge, sweep.values, scratch,
-                                           kept + done);
+                                           scratch.kept + kept);
           continue;
         }
         Directions<F, G>::directions(g, strip, t0, t1, scratch);
         Values::template sweep<Keep::kShares>(g, strip, t0, t1, sweep.upper,
                                               scratch.edge, sweep.values,
-                                              scratch, kept + done);
-        Values::template tangent<true>(g, strip, t0, t1, sweep.upper,
-                                       scratch.edge, sweep.tangents, scratch,
-                                       kept + done, tangents + done);
+                                              scratch, scratch.kept + kept);
+        Values::template tangent<true>(
+            g, strip, t0, t1, sweep.upper, scratch.edge, sweep.tangents,
+            scratch, scratch.kept + kept, scratch.share_tangents + kept);
       }
     }
-    const ptrdiff_t tangents_at = (ptrdiff_t)g.block * 3 * kTile;
+  }
+
+  // Where a strip's step has what its cells keep.
+  static ptrdiff_t kept_at(const Group<T>& g, int q, int step) {
+    return ((ptrdiff_t)q * g.width + step) * kKept * kTile;
+  }
+
+  static ptrdiff_t adjoint(Group<T>& g, const Scratch<T>& scratch, int block,
+                           int segment, Edge<T> in, const T* state_in,
+                           T* mass) {
+    const FlushSubnormals flush;
+    const bool has_tangent = g.direction != Direction::kNone;
+    Span all = strips_of(g, block);
+    Span at = segment_of(g, block, segment);
+    if (at.end == g.blocks[block].end) start(g, block, mass);
+    T* mass_tangent =
+        has_tangent ? mass + (ptrdiff_t)g.block * 3 * kTile : nullptr;
+    const Incoming incoming = {g, mass, mass_tangent, negligible(g)};
+
+    // What has no mass is neither recomputed nor swept back: the strips below
+    // the last one with mass, and the columns after.
+    const int end = at.end;
+    int last = all.end - 1;
+    while (last >= all.begin && !incoming.from_right(last - all.begin)) --last;
+    if (last < all.begin)
+      while (at.end > at.begin &&
+             !incoming.from_below(G::kAcross ? at.end - 1 : at.begin, at.end))
+        at.end = G::kAcross ? at.end - 1 : at.begin;
+    for (int strip = all.begin; strip < all.end; ++strip)
+      if (last < all.begin)
+        incoming.clear(strip - all.begin, at.end, end, g.steps[strip].begin);
+    if (at.begin == at.end) return 0;
+    if (!incoming.from_below(at.begin, at.end)) {
+      for (int strip = last + 1; strip < all.end; ++strip)
+        incoming.clear(strip - all.begin, at.begin, at.end,
+                       g.steps[strip].begin);
+      all.end = last + 1;
+    }
+    recompute(g, scratch, all, at, in, segment ? state_in : nullptr);
+
+    ptrdiff_t swept = 0;
     for (int strip = all.end - 1; strip >= all.begin; --strip) {
       const int q = strip - all.begin;
       const Span part = steps(g, strip, at);
-      if (part.begin >= part.end) continue;
-      const T* kept = scratch.kept + q * size;
-      const T* tangents = scratch.share_tangents + q * size;
       T* own = mass + (ptrdiff_t)q * 3 * kTile;
-      if (has_tangent)
-        back<true>(g, strip, part.begin, part.end, own, own + tangents_at,
-                   scratch, kept, tangents);
-      else
-        back<false>(g, strip, part.begin, part.end, own, nullptr, scratch,
-                    kept, nullptr);
-      gradients(g, strip, part, scratch);
+      T* own_tangent =
+          has_tangent ? mass_tangent + (ptrdiff_t)q * 3 * kTile : nullptr;
+      for (int t1 = part.end; t1 > part.begin;) {
+        const int t0 =
+            t1 - kBackSteps > part.begin ? t1 - kBackSteps : part.begin;
+        const ptrdiff_t kept = kept_at(g, q, t0 - part.begin);
+        if (!incoming.from_right(q) && !incoming.from_below(t0, t1)) {
+          incoming.clear(q, t0, t1, g.steps[strip].begin);
+        } else {
+          if (has_tangent)
+            back<true>(g, strip, t0, t1, own, own_tangent, scratch,
+                       scratch.kept + kept, scratch.share_tangents + kept);
+          else
+            back<false>(g, strip, t0, t1, own, nullptr, scratch,
+                        scratch.kept + kept, nullptr);
+          gradients(g, strip, {t0, t1}, scratch);
+          swept += (ptrdiff_t)(t1 - t0) * kTile;
+        }
+        t1 = t0;
+      }
     }
+    return swept;
   }
 };
 

@@ -42,13 +42,11 @@ struct BySemiring {
 
   // fn of the kernel for a group.
   template <class Fn>
-  static void with_kernel(const Group<T>& g, Fn fn) {
-    if (g.scale.semiring == Semiring::kHard)
-      fn(HardK());
-    else if (kLogSpace && g.scale.semiring == Semiring::kLogSpace)
-      fn(LogSpaceK());
-    else
-      fn(SoftK());
+  static auto with_kernel(const Group<T>& g, Fn fn) {
+    if (g.scale.semiring == Semiring::kHard) return fn(HardK());
+    if (kLogSpace && g.scale.semiring == Semiring::kLogSpace)
+      return fn(LogSpaceK());
+    return fn(SoftK());
   }
   static void begin(const Group<T>& g, Edge<T> edge) {
     with_kernel(g, [&](auto k) { decltype(k)::begin(g, edge); });
@@ -59,10 +57,10 @@ struct BySemiring {
       decltype(k)::value(g, s, block, segment, in, out, si, so);
     });
   }
-  static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
-                      Edge<T> in, const T* si, T* mass) {
-    with_kernel(g, [&](auto k) {
-      decltype(k)::adjoint(g, s, block, segment, in, si, mass);
+  static ptrdiff_t adjoint(Group<T>& g, const Scratch<T>& s, int block,
+                           int segment, Edge<T> in, const T* si, T* mass) {
+    return with_kernel(g, [&](auto k) {
+      return decltype(k)::adjoint(g, s, block, segment, in, si, mass);
     });
   }
 };
@@ -80,10 +78,10 @@ struct ByLayout {
     g.across ? B::value(g, s, block, segment, in, out, si, so)
              : A::value(g, s, block, segment, in, out, si, so);
   }
-  static void adjoint(Group<T>& g, const Scratch<T>& s, int block, int segment,
-                      Edge<T> in, const T* si, T* mass) {
-    g.across ? B::adjoint(g, s, block, segment, in, si, mass)
-             : A::adjoint(g, s, block, segment, in, si, mass);
+  static ptrdiff_t adjoint(Group<T>& g, const Scratch<T>& s, int block,
+                           int segment, Edge<T> in, const T* si, T* mass) {
+    return g.across ? B::adjoint(g, s, block, segment, in, si, mass)
+                    : A::adjoint(g, s, block, segment, in, si, mass);
   }
   template <class G>
   static constexpr Geometry geometry() {

@@ -153,9 +153,11 @@ struct Sweeps {
   void (*value)(Group<T>&, const Scratch<T>&, int block, int segment,
                 Edge<T> in, Edge<T> out, const T* state_in, T* state_out);
   // Recompute one segment of a block, whose edge above and state before are
-  // given, and sweep it back. `mass` is the block's state on the way back.
-  void (*adjoint)(Group<T>&, const Scratch<T>&, int block, int segment,
-                  Edge<T> in, const T* state_in, T* mass);
+  // given, and sweep it back; but not the cells into which no mass comes that
+  // could show. `mass` is the block's state on the way back. Returns how many
+  // cells were swept back.
+  ptrdiff_t (*adjoint)(Group<T>&, const Scratch<T>&, int block, int segment,
+                       Edge<T> in, const T* state_in, T* mass);
 };
 
 struct Level {

@@ -212,7 +212,7 @@ struct Sweep : Strips<F, G> {
     }
   }
 
-  // The strips of a block in one segment, from the first to the last, with
+  // The strips of a block in a segment, from the first to the last, with
   // what each has on its left and above.
   class Block {
     const Group<T>& g_;
@@ -241,14 +241,15 @@ struct Sweep : Strips<F, G> {
     Span steps;  // of the strip in the segment
     Edge<T> upper;
 
-    Block(const Group<T>& g, const Scratch<T>& scratch, int block, int segment,
+    // Of a segment, the steps `at` and the strips that are wanted.
+    Block(const Group<T>& g, const Scratch<T>& scratch, Span strips, Span at,
           Edge<T> in, const T* state)
         : g_(g),
           scratch_(scratch),
-          strips_(strips_of(g, block)),
-          at_(segment_of(g, block, segment)),
+          strips_(strips),
+          at_(at),
           in_(in),
-          state_(segment ? state : nullptr),
+          state_(state),
           s_(g.scale),
           has_tangent_(g.direction != Direction::kNone) {}
 
@@ -314,7 +315,8 @@ struct Sweep : Strips<F, G> {
     const FlushSubnormals flush;
     const bool has_tangent = g.direction != Direction::kNone;
     const Span all = strips_of(g, block);
-    Block at(g, scratch, block, segment, in, state_in);
+    Block at(g, scratch, all, segment_of(g, block, segment), in,
+             segment ? state_in : nullptr);
     for (int strip = all.begin; strip < all.end; ++strip) {
       at.start(strip);
       const Edge<T> lower = strip + 1 < all.end ? scratch.edge : out;
