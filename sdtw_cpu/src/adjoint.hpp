@@ -48,7 +48,18 @@ struct Adjoint : Strips<F, G> {
           keep[r],
           G::down(hand[r], r + 1 < R ? hand[r + 1 < R ? r + 1 : 0] : below));
     }
+    // Take those for mantissas in [1, 2) to the ones that cells keep.
+    void unscale(const T* kept) {
+      for (int r = 0; r < R; ++r) {
+        keep[r] = F::unscale(keep[r], mantissa(kept, r));
+        if (r) diagonal[r] = F::unscale(diagonal[r], mantissa(kept, r - 1));
+      }
+    }
   };
+
+  static SDTW_INLINE V mantissa(const T* kept, int r) {
+    return F::load(kept + (r * kKept + 3) * L);
+  }
 
   // The messages at the end of a block: to the last cells of the pairs, and
   // none otherwise. A message times the mantissa of its cell is a mass.
@@ -69,10 +80,11 @@ struct Adjoint : Strips<F, G> {
 
   // Sweep messages back; the alignment takes the place of the weights in
   // scratch. With a tangent the messages are masses, and their tangents are
-  // swept too, into the place of the direction.
+  // swept too, into the place of the direction. `joined` says that a state
+  // was kept after the last step.
   template <bool kTangent>
   static SDTW_NOINLINE void back(Group<T>& g, int strip, int t0, int t1,
-                                 T* mass, T* mass_tangent,
+                                 bool joined, T* mass, T* mass_tangent,
                                  const Scratch<T>& scratch, const T* kept,
                                  const T* share_tangents) {
     constexpr bool kDerivatives = !kTangent && S::kBack == Keep::kDerivatives;
@@ -84,28 +96,32 @@ struct Adjoint : Strips<F, G> {
     T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
     kept += kKept * size;
     if (kTangent) share_tangents += kKept * size;
+    if (G::kAcross && kDerivatives && joined && t1 % G::kRenorm)
+      messages.unscale(kept - kKept * kTile);
     for (int t = t1 - 1; t >= t0; --t) {
       const ptrdiff_t in = (ptrdiff_t)(t - G::kLag) * G::kEntry;
       const ptrdiff_t out = (ptrdiff_t)t * G::kEntry;
       const bool renormed = (t + 1) % G::kRenorm == 0;
       tile -= kTile;
       kept -= kKept * kTile;
-      const V below = G::get(g.mass_edge + in);
+      V below = G::get(g.mass_edge + in);
       V below_tangent = below;
       if (kTangent) {
         below_tangent = G::get(g.mass_edge_tangent + in);
         tangent_tile -= kTile;
         share_tangents -= kKept * kTile;
       }
+      // Messages are for mantissas that were brought into range.
+      if (G::kAcross && kDerivatives && !renormed)
+        below = F::unscale(below, mantissa(kept, R - 1));
       SDTW_UNROLL
       for (int i = 0; i < R; ++i) {
         const int r = G::kAcross ? R - 1 - i : i;
         const T* p = kept + r * kKept * L;
         V b = messages.total(r, below), e = b;
         if (kDerivatives) {
-          const V m = F::load(p + 3 * L);
-          // Messages are for the mantissas that were brought into range.
-          if (renormed || (G::kAcross && r == R - 1)) b = F::unscale(b, m);
+          const V m = mantissa(kept, r);
+          if (renormed) b = F::unscale(b, m);
           e = F::mul(b, m);
         }
         F::store(tile + r * L, e);
@@ -213,12 +229,12 @@ struct Adjoint : Strips<F, G> {
   };
 
   // A message below this limit carries no mass that could show in a result:
-  // mantissas are below 2**20, so the masses that are left out are below
+  // mantissas are below 2**45, so the masses that are left out are below
   // 2**-45 (F32) or 2**-90 (F64) of the whole for each cell on the border of
   // what is skipped. Tangents have no such bound: they are left out if zero.
   static T negligible(const Group<T>& g) {
     if (g.direction != Direction::kNone) return 0;
-    return sizeof(T) == 4 ? (T)0x1p-65 : (T)0x1p-110;
+    return sizeof(T) == 4 ? (T)0x1p-90 : (T)0x1p-135;
   }
 
   // Recompute what the strips of a segment keep.
@@ -304,11 +320,12 @@ struct Adjoint : Strips<F, G> {
         if (!incoming.from_right(q) && !incoming.from_below(t0, t1)) {
           incoming.clear(q, t0, t1, g.steps[strip].begin);
         } else {
+          const bool joined = t1 == end;
           if (has_tangent)
-            back<true>(g, strip, t0, t1, own, own_tangent, scratch,
+            back<true>(g, strip, t0, t1, joined, own, own_tangent, scratch,
                        scratch.kept + kept, scratch.share_tangents + kept);
           else
-            back<false>(g, strip, t0, t1, own, nullptr, scratch,
+            back<false>(g, strip, t0, t1, joined, own, nullptr, scratch,
                         scratch.kept + kept, nullptr);
           gradients(g, strip, {t0, t1}, scratch);
           swept += (ptrdiff_t)(t1 - t0) * kTile;

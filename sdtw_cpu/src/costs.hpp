@@ -67,9 +67,7 @@ struct Squares {
   static SDTW_INLINE V add(V total, V a) { return F::fma(a, a, total); }
   // What rounding left out of c = term(a), if that matters in float32: it is
   // magnified by 1 / gamma.
-  static SDTW_INLINE V rest(V a, V c) {
-    return F::fused(a, a, F::sub(F::set1(0), c));
-  }
+  static SDTW_INLINE V rest(V a, V c) { return F::fused_sub(a, a, c); }
   // The term's derivative without the factor, and the slope's along v; whether
   // that is ever other than 0.
   static constexpr double kFactor = 2;
@@ -115,7 +113,7 @@ struct Hubers {
   }
   static SDTW_INLINE V rest(V a, V c) {
     const V s = slope(a), b = inner(a);
-    const V of_product = F::fused(s, b, F::sub(F::set1(0), c));
+    const V of_product = F::fused_sub(s, b, c);
     return F::fma(s, F::sub(F::sub(a, b), half(s)), of_product);
   }
   static constexpr double kFactor = 1;

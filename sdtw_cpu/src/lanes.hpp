@@ -1,8 +1,8 @@
 // How lanes lie in the table.
 //
 // Mantissas drift by at most 2**2.1 a cell, and are brought back to [1, 2)
-// every kRenorm steps; across, those of a strip's last row at every step. So
-// nothing adds up from strip to strip.
+// every kRenorm steps; across, also where they go to an edge or to a state.
+// So nothing adds up from strip to strip.
 #pragma once
 
 #include "simd/level.hpp"
@@ -58,7 +58,7 @@ struct Across {
   static constexpr int R = kRows;
   static constexpr int kLag = 0;
   static constexpr int kEntry = L;
-  static constexpr int kRenorm = 8;
+  static constexpr int kRenorm = 16;
   static constexpr int lag(int) { return 0; }
 
   static SDTW_INLINE V up(V, V previous) { return previous; }

@@ -122,7 +122,7 @@ struct Sweep : Strips<F, G> {
           cur[r] = s.template step<kKeep>(left, upper, corner,
                                           S::weight(f + r * L, n + r * L),
                                           kept + r * kKept * L);
-          if (renorm || r == R - 1) S::renorm(cur[r]);
+          if (renorm) S::renorm(cur[r]);
           corner = left;
           upper = cur[r];
         }
@@ -143,7 +143,9 @@ struct Sweep : Strips<F, G> {
         SDTW_UNROLL
         for (int r = 0; r < R; ++r) S::renorm(cur[r]);
       }
-      S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, cur[R - 1]);
+      Val last = cur[R - 1];
+      if (G::kAcross) S::renorm(last);
+      S::put(out, (ptrdiff_t)(t - G::kLag) * G::kEntry, last);
     }
     for (int r = 0; r < R; ++r) at.cur[r] = cur[r];
     for (int r = 0; r < kDiagonals; ++r) at.diagonal[r] = diagonal[r];
@@ -294,8 +296,9 @@ struct Sweep : Strips<F, G> {
       const bool ended = steps.end < at_.end;
       T* tangent = state + S::kPlanes * g_.state;
       for (int r = 0; r < R; ++r) {
-        S::store(state + cur_at(q, r), g_.state,
-                 ended ? s_.none() : values.cur[r]);
+        Val v = ended ? s_.none() : values.cur[r];
+        if (G::kAcross) S::renorm(v);
+        S::store(state + cur_at(q, r), g_.state, v);
         if (has_tangent_)
           F::store(tangent + cur_at(q, r),
                    ended ? F::set1(0) : tangents.cur[r]);

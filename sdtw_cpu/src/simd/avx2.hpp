@@ -26,6 +26,9 @@ struct Doubles {
     return _mm256_fnmadd_pd(a, b, c);
   }
   static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
+  static SDTW_INLINE V fused_sub(V a, V b, V c) {
+    return _mm256_fmsub_pd(a, b, c);
+  }
   static SDTW_INLINE V sqrt(V a) { return _mm256_sqrt_pd(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm256_min_pd(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_pd(a, b); }
@@ -94,6 +97,9 @@ struct F32 : IntExponents {
     return _mm256_fnmadd_ps(a, b, c);
   }
   static SDTW_INLINE V fused(V a, V b, V c) { return fma(a, b, c); }
+  static SDTW_INLINE V fused_sub(V a, V b, V c) {
+    return _mm256_fmsub_ps(a, b, c);
+  }
   static SDTW_INLINE V sqrt(V a) { return _mm256_sqrt_ps(a); }
   static SDTW_INLINE V min(V a, V b) { return _mm256_min_ps(a, b); }
   static SDTW_INLINE V max(V a, V b) { return _mm256_max_ps(a, b); }

@@ -89,6 +89,9 @@ struct F64 : DoubleExponents<Plain<double, 2>> {
 #endif
     });
   }
+  static SDTW_INLINE V fused_sub(V a, V b, V c) {
+    return fused(a, b, sub(set1(0), c));
+  }
   // An integral double plus 1.5 * 2**52 carries the integer in its low bits.
   static SDTW_INLINE X base(X e) { return sub(e, set1(0x1.8p52 + 1023)); }
   static SDTW_INLINE V power(X x, X base) {
@@ -179,6 +182,9 @@ struct F32 : Plain<float, 4>, IntExponents {
       return (float)((double)a.a[l] * b.a[l] + c.a[l]);
 #endif
     });
+  }
+  static SDTW_INLINE V fused_sub(V a, V b, V c) {
+    return fused(a, b, sub(set1(0), c));
   }
   static SDTW_INLINE X to_x(V a) {
     // Round to nearest, ties to even, for |a| < 2**22; larger ones are

@@ -23,6 +23,7 @@
 //                           roundings
 //   fused(a, b, c)          a * b + c with an exact product, for sums that
 //                           cancel
+//   fused_sub(a, b, c)      the same, a * b - c
 //   recip(a)                1 / a, to the last digit or two
 //   leq(a, b)               1 where a <= b, else 0
 //   pick(a, b, x, y)        x where a <= b, else y
