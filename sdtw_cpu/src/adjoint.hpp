@@ -22,7 +22,7 @@ struct Adjoint : Strips<F, G> {
   using typename Base::V;
   using Values = Sweep<F, G, S>;
   // Steps that are swept back at a time, or skipped.
-  static constexpr int kBackSteps = G::kAcross ? 16 : 64;
+  static constexpr int kBackSteps = G::kAcross ? Values::kSteps : 64;
 
   // The messages of a strip's last step: to the cells on the left, to those
   // above (along, where these come later) and to those on the diagonal.
@@ -153,6 +153,19 @@ struct Adjoint : Strips<F, G> {
     if (kTangent) tangents.store(mass_tangent);
   }
 
+  // The same for a tile whose cells share an exponent.
+  static void back_shared(Group<T>& g, int strip, int t0, int t1, T* mass,
+                          const Scratch<T>& scratch, T* kept) {
+    if constexpr (Tile<F, G>::kPossible) {
+      Messages messages;
+      messages.load(mass);
+      Tile<F, G>::back(g, t0, t1, messages, kept, scratch.fraction);
+      if (t0 == g.steps[strip].begin)
+        F::store(g.mass_edge + (ptrdiff_t)(t0 - 1) * L, messages.diagonal[0]);
+      messages.store(mass);
+    }
+  }
+
   // Add what a strip's alignment makes of the gradients.
   static void gradients(Group<T>& g, int strip, Span at,
                         const Scratch<T>& scratch) {
@@ -178,20 +191,21 @@ struct Adjoint : Strips<F, G> {
     });
   }
 
-  // Whether numbers have an absolute value above a limit.
+  // Whether the absolute values of numbers add up to more than a limit; NaN
+  // does.
   static bool above(const T* p, ptrdiff_t count, T limit) {
-    V greatest = F::set1(0);
+    V sums = F::set1(0);
     ptrdiff_t i = 0;
     for (; i + L <= count; i += L) {
       const V v = F::load(p + i);
-      greatest = F::max(greatest, F::max(v, F::sub(F::set1(0), v)));
+      sums = F::add(sums, F::max(F::sub(F::set1(0), v), v));
     }
     T all[L];
-    F::store(all, greatest);
-    bool any = false;
-    for (int l = 0; l < L; ++l) any |= all[l] > limit;
-    for (; i < count; ++i) any |= p[i] > limit || -p[i] > limit;
-    return any;
+    F::store(all, sums);
+    T sum = 0;
+    for (int l = 0; l < L; ++l) sum += all[l];
+    for (; i < count; ++i) sum += p[i] < 0 ? -p[i] : p[i];
+    return !(sum <= limit);
   }
 
   // Messages on the edge below a strip, and those on its right.
@@ -242,6 +256,7 @@ struct Adjoint : Strips<F, G> {
                         Span strips, Span at, Edge<T> in, const T* state) {
     const bool has_tangent = g.direction != Direction::kNone;
     typename Values::Block sweep(g, scratch, strips, at, in, state);
+    Tries tries;
     for (int strip = strips.begin; strip < strips.end; ++strip) {
       sweep.start(strip);
       const Span part = sweep.steps;
@@ -252,9 +267,15 @@ struct Adjoint : Strips<F, G> {
             kept_at(g, strip - strips.begin, t0 - part.begin);
         Weights<F, G, S>::weights(g, strip, t0, t1, scratch);
         if (!has_tangent) {
-          Values::template sweep<S::kBack>(g, strip, t0, t1, sweep.upper,
-                                           scratch.edge, sweep.values, scratch,
-                                           scratch.kept + kept);
+          bool& shared =
+              *shared_at(g, scratch, strip - strips.begin, t0 - part.begin);
+          shared = Values::template sweep_shared<S::kBack>(
+              g, strip, t0, t1, sweep.upper, scratch.edge, sweep.values, tries,
+              scratch, scratch.kept + kept);
+          if (!shared)
+            Values::template sweep<S::kBack>(g, strip, t0, t1, sweep.upper,
+                                             scratch.edge, sweep.values,
+                                             scratch, scratch.kept + kept);
           continue;
         }
         Directions<F, G>::directions(g, strip, t0, t1, scratch);
@@ -268,6 +289,10 @@ struct Adjoint : Strips<F, G> {
     }
   }
 
+  static bool* shared_at(const Group<T>& g, const Scratch<T>& scratch, int q,
+                         int step) {
+    return scratch.shared + (ptrdiff_t)q * g.width + step;
+  }
   // Where a strip's step has what its cells keep.
   static ptrdiff_t kept_at(const Group<T>& g, int q, int step) {
     return ((ptrdiff_t)q * g.width + step) * kKept * kTile;
@@ -314,14 +339,15 @@ struct Adjoint : Strips<F, G> {
       T* own_tangent =
           has_tangent ? mass_tangent + (ptrdiff_t)q * 3 * kTile : nullptr;
       for (int t1 = part.end; t1 > part.begin;) {
-        const int t0 =
-            t1 - kBackSteps > part.begin ? t1 - kBackSteps : part.begin;
+        const int t0 = t1 - 1 - (t1 - 1 - part.begin) % kBackSteps;
         const ptrdiff_t kept = kept_at(g, q, t0 - part.begin);
         if (!incoming.from_right(q) && !incoming.from_below(t0, t1)) {
           incoming.clear(q, t0, t1, g.steps[strip].begin);
         } else {
           const bool joined = t1 == end;
-          if (has_tangent)
+          if (!has_tangent && *shared_at(g, scratch, q, t0 - part.begin))
+            back_shared(g, strip, t0, t1, own, scratch, scratch.kept + kept);
+          else if (has_tangent)
             back<true>(g, strip, t0, t1, joined, own, own_tangent, scratch,
                        scratch.kept + kept, scratch.share_tangents + kept);
           else

@@ -135,6 +135,7 @@ struct Scratch {
   T* fraction;  // a strip's weights in a segment, later its alignment
   T* exponent;
   T* kept;       // what cells keep, for a segment and every strip of a block
+  bool* shared;  // of each tile, whether its cells share an exponent
   Edge<T> edge;  // between the strips of a block
   // For the tangent sweeps: a strip's direction in a segment, later its
   // alignment's tangent; and the tangents of the shares.

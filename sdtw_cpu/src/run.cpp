@@ -140,6 +140,7 @@ void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
   const size_t planes = in_.tangent() ? 3 : 2;
   if (!back) scratch.state.get(planes * g.state);
   if (!back) return;
+  s.shared = scratch.shared.get((size_t)g.block * g.width);
   if (is_root(g.cost)) s.factor = scratch.factor.get(segment);
   if (in_.tangent()) s.share_tangents = scratch.share_tangents.get(kept);
   scratch.mass.get((in_.tangent() ? 2 : 1) * group.strips.mass());

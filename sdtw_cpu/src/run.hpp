@@ -16,6 +16,7 @@ template <class T>
 struct ThreadScratch {
   Buffer<T> fraction, exponent, kept, edge, state, mass;
   Buffer<T> direction, share_tangents, factor;
+  Buffer<bool> shared;
   Scratch<T> pointers;
 };
 

@@ -1,7 +1,10 @@
 // The sweep of the values and that of their tangents.
 #pragma once
 
+#include <type_traits>
+
 #include "directions.hpp"
+#include "tile.hpp"
 #include "weights.hpp"
 
 namespace sdtw {
@@ -21,8 +24,8 @@ struct Sweep : Strips<F, G> {
   using typename Base::T;
   using typename Base::V;
   using Val = typename S::Val;
-  // Steps whose weights are made at a time.
-  static constexpr int kSteps = 32;
+  // Steps of a tile, whose weights are made at a time.
+  static constexpr int kSteps = G::kAcross ? 16 : 32;
   static constexpr int kDiagonals = G::kAcross ? 1 : R;
 
   // What the next step of a strip needs of those before: the cells on the left
@@ -149,6 +152,24 @@ struct Sweep : Strips<F, G> {
     }
     for (int r = 0; r < R; ++r) at.cur[r] = cur[r];
     for (int r = 0; r < kDiagonals; ++r) at.diagonal[r] = diagonal[r];
+  }
+
+  // The same for a tile whose cells share an exponent, if they can; true if
+  // so.
+  template <Keep kKeep>
+  static bool sweep_shared(const Group<T>& g, int strip, int t0, int t1,
+                           Edge<T> in, Edge<T> out, Values& at, Tries& tries,
+                           const Scratch<T>& scratch, T* kept) {
+    if constexpr (Tile<F, G>::kPossible && std::is_same_v<S, Soft<F, G>>) {
+      // Explicit costs may be below 0.
+      if (g.cost == CostKind::kExplicit || !tries.now()) return false;
+      const bool good = Tile<F, G>::template sweep<kKeep != Keep::kNothing>(
+          S(g.scale), t0, t1, above(g, strip).end, in, out, at.cur,
+          at.diagonal[0], scratch.fraction, scratch.exponent, kept);
+      tries.note(good);
+      return good;
+    }
+    return false;
   }
 
   // The tangents of the steps that the shares are of; and of the shares.
@@ -320,6 +341,7 @@ struct Sweep : Strips<F, G> {
     const Span all = strips_of(g, block);
     Block at(g, scratch, all, segment_of(g, block, segment), in,
              segment ? state_in : nullptr);
+    Tries tries;
     for (int strip = all.begin; strip < all.end; ++strip) {
       at.start(strip);
       const Edge<T> lower = strip + 1 < all.end ? scratch.edge : out;
@@ -327,8 +349,11 @@ struct Sweep : Strips<F, G> {
         const int t1 = t0 + kSteps < at.steps.end ? t0 + kSteps : at.steps.end;
         Weights<F, G, S>::weights(g, strip, t0, t1, scratch);
         if (!has_tangent) {
-          sweep<Keep::kNothing>(g, strip, t0, t1, at.upper, lower, at.values,
-                                scratch, nullptr);
+          if (!sweep_shared<Keep::kNothing>(g, strip, t0, t1, at.upper, lower,
+                                            at.values, tries, scratch,
+                                            nullptr))
+            sweep<Keep::kNothing>(g, strip, t0, t1, at.upper, lower, at.values,
+                                  scratch, nullptr);
           continue;
         }
         Directions<F, G>::directions(g, strip, t0, t1, scratch);
