@@ -42,10 +42,10 @@ struct Plain {
     return map([&](int l) { return a.a[l] * b.a[l]; });
   }
   static SDTW_INLINE V fma(V a, V b, V c) {
-    return map([&](int l) { return a.a[l] * b.a[l] + c.a[l]; });
+    return map([&](int l) { return sum(a.a[l], b.a[l], c.a[l]); });
   }
   static SDTW_INLINE V fnma(V a, V b, V c) {
-    return map([&](int l) { return c.a[l] - a.a[l] * b.a[l]; });
+    return map([&](int l) { return sum(-a.a[l], b.a[l], c.a[l]); });
   }
   static SDTW_INLINE V sqrt(V a) {
     return map([&](int l) { return (T)::sqrt((double)a.a[l]); });
@@ -75,6 +75,16 @@ struct Plain {
   }
   static SDTW_INLINE void store_first(T* p, V a) { *p = a.a[0]; }
   static SDTW_INLINE void store_last(T* p, V a) { *p = a.a[L - 1]; }
+
+ private:
+  // a * b + c; nothing else is contracted (setup.py).
+  static SDTW_INLINE T sum(T a, T b, T c) {
+#if defined(__FP_FAST_FMA) && defined(__FP_FAST_FMAF)
+    return sizeof(T) == 8 ? __builtin_fma(a, b, c) : __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+  }
 };
 
 struct F64 : DoubleExponents<Plain<double, 2>> {

@@ -69,6 +69,18 @@ class FlushSubnormals {
  public:
   FlushSubnormals() { _mm_setcsr(saved_ | 0x8040u); }
   ~FlushSubnormals() { _mm_setcsr(saved_); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+  uint64_t saved_;
+  static void set(uint64_t fpcr) {
+    asm volatile("msr fpcr, %0" : : "r"(fpcr) : "memory");
+  }
+
+ public:
+  FlushSubnormals() {
+    asm volatile("mrs %0, fpcr" : "=r"(saved_));
+    set(saved_ | 1u << 24);
+  }
+  ~FlushSubnormals() { set(saved_); }
 #else
  public:
   FlushSubnormals() {}
