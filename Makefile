@@ -31,11 +31,11 @@ CXX_SOURCES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 	sdtw_cpu/src/simd/*.hpp)
 NATIVE = $(wildcard sdtw_cpu/*.pyx) $(CXX_SOURCES)
 CXX_FILES = $(CXX_SOURCES) $(wildcard \
-	chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
+	tools/aarch64/*.cpp chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/cuda_on_cpu/*.hpp tests/tools_tests/*.cuh)
 
-.PHONY: help example test lint format pytest test-gpu docs bench matrix dist \
-	venv clean
+.PHONY: help example test lint format pytest test-gpu test-aarch64 docs \
+	bench matrix dist venv clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,7 @@ help:
 	@echo 'make test      linters, types and all tests'
 	@echo 'make pytest    the tests alone'
 	@echo 'make test-gpu  the tests that need CuPy and a GPU'
+	@echo 'make test-aarch64  the tests of kernels, cross-compiled, under QEMU'
 	@echo 'make lint      the linters and types alone'
 	@echo 'make format    format the sources'
 	@echo 'make docs      the documentation, in docs/_build/html'
@@ -65,6 +66,13 @@ pytest: $(INSTALLED)
 test-gpu: $(INSTALLED)
 	$(if $(CUPY),$(INSTALL) '$(CUPY)' '$(NUMPY)')
 	$(BIN)/python -m pytest -m gpu --require-gpu $(ARGS)
+
+# The kernels run in a process of their own; pytest runs here.
+test-aarch64: $(INSTALLED)
+	$(BIN)/python tools/aarch64/build.py build/aarch64
+	SDTW_KERNEL_SERVER='qemu-aarch64 build/aarch64/server' \
+		PYTHONPATH=tools/aarch64 $(BIN)/python -m pytest -n logical \
+		--dist worksteal -p remote_kernels $(ARGS) tests/sdtw_cpu_tests
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -8,9 +8,12 @@ import pytest
 
 import sdtw_cpu
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="no interval timers here"
-)
+pytestmark = [
+    pytest.mark.native,
+    pytest.mark.skipif(
+        not hasattr(signal, "setitimer"), reason="no interval timers here"
+    ),
+]
 
 
 class Stop(Exception):

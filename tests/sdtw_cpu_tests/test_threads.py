@@ -157,6 +157,7 @@ def test_adjoints_of_one_tape_from_many_threads(rng):
             assert_same(actual, expected)
 
 
+@pytest.mark.native
 def test_gil_is_released(rng):
     x, y = reference.walks(rng, 2, 5000, 1).reshape(2, 1, 5000, 1)
     ticks, stop = [0], threading.Event()
@@ -191,6 +192,7 @@ def work_in_child(connection, x, y):
     connection.close()
 
 
+@pytest.mark.native
 @needs_fork
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_fork_after_a_call(rng):
@@ -233,6 +235,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.native
 def test_multiprocess_iterator_after_a_call(tmp_path):
     script = tmp_path / "iterate.py"
     script.write_text(MULTIPROCESS_ITERATOR)
@@ -246,6 +249,7 @@ def test_multiprocess_iterator_after_a_call(tmp_path):
     assert done.stdout.strip() == "True", done.stderr
 
 
+@pytest.mark.native
 class TestEnvironment:
     SHOW = "import sdtw_cpu as s; print(s.get_num_threads(), s.isa())"
 
@@ -319,6 +323,7 @@ print(peak() - before)
 """
 
     @needs_linux
+    @pytest.mark.native
     @pytest.mark.parametrize(("tape", "limit"), [(False, 15), (True, 80)])
     def test_peak(self, tape, limit):
         """Megabytes for a pair whose cost matrix would take 488."""
@@ -342,6 +347,7 @@ print("done")
 """
 
     @needs_linux
+    @pytest.mark.native
     @pytest.mark.parametrize("room", [1, 20, 60])
     def test_no_room_for_threads(self, room):
         """An error or the right result, but no hang."""
