@@ -78,22 +78,23 @@ struct Soft {
                        const Weight& weight, T* kept) const {
     const X e = F::xmax(F::xmax(upper.e, diagonal.e), left.e);
     const X base = F::base(e);
-    const V l = F::power(left.e, base);
-    const V u = F::power(upper.e, base);
-    const V g = F::power(diagonal.e, base);
-    const V sum = F::fma(left.m, l, F::fma(upper.m, u, F::mul(diagonal.m, g)));
+    const V g = F::scale(diagonal.m, diagonal.e, base);
+    const V ug = F::add_scaled(upper.m, upper.e, base, g);
+    const V sum = F::add_scaled(left.m, left.e, base, ug);
     const V m = F::mul(sum, weight.f);
     if (kKeep == Keep::kDerivatives) {
-      F::store(kept, F::mul(l, weight.f));
-      F::store(kept + F::L, F::mul(u, weight.f));
-      F::store(kept + 2 * F::L, F::mul(g, weight.f));
+      F::store(kept, F::scale(weight.f, left.e, base));
+      F::store(kept + F::L, F::scale(weight.f, upper.e, base));
+      F::store(kept + 2 * F::L, F::scale(weight.f, diagonal.e, base));
       F::store(kept + 3 * F::L, m);
     }
     if (kKeep == Keep::kShares) {
       const auto inverse = invert(F(), sum);
-      F::store(kept, inverse.share(F::mul(left.m, l)));
-      F::store(kept + F::L, inverse.share(F::mul(upper.m, u)));
-      F::store(kept + 2 * F::L, inverse.share(F::mul(diagonal.m, g)));
+      const V l = F::scale(left.m, left.e, base);
+      const V u = F::scale(upper.m, upper.e, base);
+      F::store(kept, inverse.share(l));
+      F::store(kept + F::L, inverse.share(u));
+      F::store(kept + 2 * F::L, inverse.share(g));
     }
     return {m, F::xmax(F::xadd(e, weight.n), floor)};
   }

@@ -86,8 +86,7 @@ struct Tile : Strips<F, G> {
       diagonal = upper;
       SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
-        const V w =
-            F::mul(F::load(f + r * L), F::power(F::xload(n + r * L), one));
+        const V w = F::scale(F::load(f + r * L), F::xload(n + r * L), one);
         const V sum = F::add(v[r], F::add(upper, before));
         if (kKeep) {
           F::store(weight(kept, r), w);

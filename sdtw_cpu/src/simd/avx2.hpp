@@ -63,6 +63,12 @@ struct F64 : DoubleExponents<Doubles> {
     return _mm256_castsi256_pd(
         _mm256_slli_epi64(_mm256_castpd_si256(biased), 52));
   }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return mul(m, power(x, base));
+  }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return fma(m, power(x, base), v);
+  }
   static SDTW_INLINE V unscale(V v, V m) {
     const __m256i field = _mm256_set1_epi64x(0x7ffLL << 52);
     const __m256i k = _mm256_and_si256(_mm256_castpd_si256(m), field);
@@ -158,6 +164,12 @@ struct F32 : IntExponents {
     const X biased =
         _mm256_max_epi32(_mm256_sub_epi32(x, base), _mm256_setzero_si256());
     return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return mul(m, power(x, base));
+  }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return fma(m, power(x, base), v);
   }
   static SDTW_INLINE V unscale(V v, V m) {
     const X k = _mm256_and_si256(_mm256_castps_si256(m),

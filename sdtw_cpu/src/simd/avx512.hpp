@@ -60,11 +60,13 @@ struct Doubles {
 };
 
 struct F64 : DoubleExponents<Doubles> {
-  static SDTW_INLINE X base(X e) { return sub(e, set1(0x1.8p52 + 1023)); }
-  static SDTW_INLINE V power(X x, X base) {
-    const X biased = max(sub(x, base), set1(0x1.8p52));
-    return _mm512_castsi512_pd(
-        _mm512_slli_epi64(_mm512_castpd_si512(biased), 52));
+  static SDTW_INLINE X base(X e) { return e; }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return _mm512_scalef_pd(m, sub(x, base));
+  }
+  static SDTW_INLINE V power(X x, X base) { return scale(set1(1), x, base); }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return add(scale(m, x, base), v);
   }
   static SDTW_INLINE V unscale(V v, V m) {
     const __m512i field = _mm512_set1_epi64(0x7ffLL << 52);
@@ -152,6 +154,12 @@ struct F32 : IntExponents {
     const X biased =
         _mm512_max_epi32(_mm512_sub_epi32(x, base), _mm512_setzero_si512());
     return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+  }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return mul(m, power(x, base));
+  }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return fma(m, power(x, base), v);
   }
   static SDTW_INLINE V unscale(V v, V m) {
     const X k = _mm512_and_si512(_mm512_castps_si512(m),

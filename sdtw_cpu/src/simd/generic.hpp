@@ -110,6 +110,12 @@ struct F64 : DoubleExponents<Plain<double, 2>> {
       return from_bits((int64_t)((uint64_t)bits(biased.a[l]) << 52));
     });
   }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return mul(m, power(x, base));
+  }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return fma(m, power(x, base), v);
+  }
   static SDTW_INLINE V unscale(V v, V m) {
     return map([&](int l) {
       const int64_t k = bits(m.a[l]) & 0x7ffLL << 52;
@@ -217,6 +223,12 @@ struct F32 : Plain<float, 4>, IntExponents {
       const int32_t biased = x.a[l] - base.a[l];
       return (int32_t)((uint32_t)(biased > 0 ? biased : 0) << 23);
     }));
+  }
+  static SDTW_INLINE V scale(V m, X x, X base) {
+    return mul(m, power(x, base));
+  }
+  static SDTW_INLINE V add_scaled(V m, X x, X base, V v) {
+    return fma(m, power(x, base), v);
   }
   static SDTW_INLINE V unscale(V v, V m) {
     X k;

@@ -37,6 +37,8 @@
 //   base(e)                 what power() takes for e
 //   power(x, base(e))       2**(x - e) for x <= e, or 0 where that has no
 //                           normal number
+//   add_scaled(m, x, base(e), v)   m * power(x, base(e)) + v
+//   scale(m, x, base(e))    the same without v
 //   renorm(m, e)            move the exponent of a mantissa, which is positive
 //                           and no subnormal, into e
 //   unscale(v, m)           v / 2**k, where k is what renorm() adds to e
