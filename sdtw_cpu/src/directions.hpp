@@ -8,13 +8,18 @@ namespace SDTW_ISA {
 namespace {
 
 template <class F, class G>
-struct Directions : Strips<F, G> {
-  using Base = Strips<F, G>;
+struct Directions : Blocks<F, G> {
+  using Base = Blocks<F, G>;
+  using Base::column_at;
+  using Base::column_feature;
+  using Base::column_step;
+  using Base::for_each_block;
   using Base::for_each_row;
+  using Base::kNext;
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::strips;
+  using Base::row_at;
   using typename Base::T;
   using typename Base::V;
 
@@ -42,52 +47,49 @@ struct Directions : Strips<F, G> {
   // in padding; and, where costs are roots of sums, the factors of gradients:
   // the inverse costs. Either array may be null.
   template <class C>
-  static void series_directions(const Group<T>& g, int row, int t0, int t1,
+  static void series_directions(const Group<T>& g, int strip, int t0, int t1,
                                 T* direction, T* factor) {
     using N = typename C::template Term<F>;
     const bool series = g.direction == Direction::kSeries;
-    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
-    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
-    const ptrdiff_t first = (ptrdiff_t)row * G::kEntry;
+    const ptrdiff_t feature = column_feature(g);
     const V cut = F::set1((T)g.cut);
     const V minus_cut = F::sub(F::set1(0), cut);
-    const V zero = F::set1(0);
     const V limit = F::set1((T)g.limit);
     const V slope_factor = F::set1((T)C::kFactor);
-    for (int t = t0; t < t1; ++t) {
-      V sum[R], dot[R];
-      SDTW_UNROLL
-      for (int r = 0; r < R; ++r) sum[r] = dot[r] = zero;
-      for (int k = 0; k < g.d; ++k) {
+    for_each_block(t0, t1, [&](auto count, int r, int begin, int end) {
+      constexpr int kCount = decltype(count)::value;
+      for (int t = begin; t < end; ++t) {
+        ptrdiff_t x = row_at(g, strip, r), y = column_at(g, t, r);
+        V sum[kCount], dot[kCount];
+        for (int i = 0; i < kCount; ++i) sum[i] = dot[i] = F::set1(0);
+        for (int k = 0; k < g.d; ++k, x += kTile, y += feature) {
+          SDTW_UNROLL
+          for (int i = 0; i < kCount; ++i) {
+            V a = F::sub(F::load(g.x + x + i * L), F::load(g.y + y));
+            if (g.capped) a = F::max(F::min(a, cut), minus_cut);
+            sum[i] = N::add(sum[i], a);
+            if (!series) continue;
+            const V v = F::sub(F::load(g.dx + x + i * L), F::load(g.dy + y));
+            dot[i] = F::fma(N::slope(a), v, dot[i]);
+          }
+        }
         SDTW_UNROLL
-        for (int r = 0; r < R; ++r) {
-          V a = F::sub(F::load(g.x + k * xs + first + r * L),
-                       F::load(G::columns(g.y + k * ys, g.n, t, r)));
-          if (g.capped) a = F::max(F::min(a, cut), minus_cut);
-          sum[r] = N::add(sum[r], a);
-          if (!series) continue;
-          const V v = F::sub(F::load(g.dx + k * xs + first + r * L),
-                             F::load(G::columns(g.dy + k * ys, g.n, t, r)));
-          dot[r] = F::fma(N::slope(a), v, dot[r]);
+        for (int i = 0; i < kCount; ++i) {
+          const ptrdiff_t to = (ptrdiff_t)(t - t0) * kTile + r * L + i * kNext;
+          V c = sum[i];
+          V z = F::mul(dot[i], slope_factor);
+          if (C::kRoot) {
+            c = F::sqrt(c);
+            const V by_cost = inverse(c);
+            if (factor) F::store(factor + to, by_cost);
+            z = F::mul(z, by_cost);
+          }
+          if (!series) z = c;
+          if (g.capped) z = F::mul(z, F::leq(c, limit));
+          if (direction) F::store(direction + to, z);
         }
       }
-      SDTW_UNROLL
-      for (int r = 0; r < R; ++r) {
-        V c = sum[r];
-        V d = F::mul(dot[r], slope_factor);
-        if (C::kRoot) {
-          c = F::sqrt(c);
-          const V by_cost = inverse(c);
-          if (factor) F::store(factor + r * L, by_cost);
-          d = F::mul(d, by_cost);
-        }
-        if (!series) d = c;
-        if (g.capped) d = F::mul(d, F::leq(c, limit));
-        if (direction) F::store(direction + r * L, d);
-      }
-      if (direction) direction += kTile;
-      if (factor) factor += kTile;
-    }
+    });
   }
 
   // 1 / c, or 0 for 0.
@@ -102,7 +104,7 @@ struct Directions : Strips<F, G> {
     T* to = scratch.direction;
     if (g.direction != Direction::kExplicit)
       with_cost(g.cost, [&](auto cost) {
-        series_directions<decltype(cost)>(g, row, t0, t1, to, nullptr);
+        series_directions<decltype(cost)>(g, strip, t0, t1, to, nullptr);
       });
     else if (g.is_double)
       explicit_directions<double>(g, row, t0, t1, to);

@@ -9,13 +9,15 @@ namespace SDTW_ISA {
 namespace {
 
 template <class F, class G>
-struct Gradients : Strips<F, G> {
-  using Base = Strips<F, G>;
+struct Gradients : Blocks<F, G> {
+  using Base = Blocks<F, G>;
+  using Base::column_at;
+  using Base::column_feature;
   using Base::for_each_row;
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::strips;
+  using Base::row_at;
   using typename Base::T;
   using typename Base::V;
 
@@ -40,8 +42,8 @@ struct Gradients : Strips<F, G> {
     // The alignment's tangent has taken the direction's place. The direction
     // is made again in that of the exponents, which are no longer needed.
     T* z = has_tangent ? scratch.exponent : nullptr;
-    Directions<F, G>::template series_directions<C>(g, strip * G::kRows, t0,
-                                                    t1, z, scratch.factor);
+    Directions<F, G>::template series_directions<C>(g, strip, t0, t1, z,
+                                                    scratch.factor);
     for (ptrdiff_t i = 0; i < size; i += L) {
       const V factor = F::load(scratch.factor + i);
       const V mass = F::load(e + i);
@@ -55,76 +57,97 @@ struct Gradients : Strips<F, G> {
     }
   }
 
-  // Columns that have passed some rows of a strip at step t, but not all:
-  // their sums from gy to the rows' lanes, or back. Across there are none.
-  static void load_columns(const T* gy, int t, V* sums) {
-    T lanes[kTile] = {};
-    for (int r = 1; r <= G::kLag; ++r) lanes[r] = gy[t - r];
-    for (int r = 0; r < R; ++r) sums[r] = F::load(lanes + r * L);
-  }
-  static void store_columns(T* gy, int t, const V* sums) {
-    T lanes[kTile];
-    for (int r = 0; r < R; ++r) F::store(lanes + r * L, sums[r]);
-    for (int r = 1; r <= G::kLag; ++r) gy[t - r] = lanes[r];
-  }
-
-  // Add one segment's sums of a factor times the slope of x - y to gx and
-  // subtract them from gy; with kSeries another factor times the
-  // change of the slope along dx - dy as well. Along, the sums for a column
-  // travel with it from the strip's last row to its first.
-  template <class N, bool kX, bool kY, bool kSeries>
-  static SDTW_NOINLINE void gradients(Group<T>& g, int strip, int t0, int t1,
-                                      const Scratch<T>& scratch) {
-    const bool has_tangent = g.direction != Direction::kNone;
-    const int row = strip * G::kRows;
-    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
-    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
-    for (int k = 0; k < g.d; ++k) {
-      const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
-      T* gx = kX ? g.gx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
-      T* gy = kY ? g.gy + k * ys + (ptrdiff_t)G::kRows * G::kEntry : nullptr;
-      V xr[R], sx[R], sy[R];
+  // Add one segment's sums of a factor times the slope of x - y, for kFeatures
+  // features from the elements at x and y on, to gx and subtract them from gy;
+  // with kSeries another factor times the change of the slope along dx - dy as
+  // well. Along, the sums for a column travel with it from the strip's last
+  // row to its first.
+  template <class N, bool kX, bool kY, bool kSeries, int kFeatures>
+  static SDTW_INLINE void gradients(const Group<T>& g, ptrdiff_t x,
+                                    ptrdiff_t y, int t0, int t1,
+                                    const T* factor, const T* mass) {
+    const ptrdiff_t feature = column_feature(g);
+    // From the column of lane 0 to that of the last row.
+    constexpr int kLast = G::kAcross ? 0 : L - 1;
+    V elements[kFeatures][R], rows[kFeatures][R], columns[kFeatures][R];
+    SDTW_UNROLL
+    for (int k = 0; k < kFeatures; ++k) {
+      const T* gx = kX ? g.gx + x + k * kTile : nullptr;
+      const T* gy = kY ? g.gy + y + k * feature : nullptr;
+      SDTW_UNROLL
       for (int r = 0; r < R; ++r) {
-        xr[r] = F::load(x + r * L);
-        sx[r] = kX ? F::load(gx + r * L) : F::set1(0);
+        elements[k][r] = F::load(g.x + x + k * kTile + r * L);
+        if (kX) rows[k][r] = F::load(gx + r * L);
+        if (kY) columns[k][r] = F::load(gy + column_at(g, t1, r));
       }
-      if (kY) load_columns(gy, t1, sy);
-      const T* dx =
-          kSeries ? g.dx + k * xs + (ptrdiff_t)row * G::kEntry : nullptr;
-      const ptrdiff_t size = (ptrdiff_t)(t1 - t0) * kTile;
-      const T* tile =
-          (has_tangent ? scratch.direction : scratch.fraction) + size;
-      const T* mass = scratch.fraction + size;
-      for (int t = t1 - 1; t >= t0; --t) {
-        tile -= kTile;
-        mass -= kTile;
-        V below = F::set1(0);
-        if (kY) below = G::get(gy + (ptrdiff_t)(t - G::kLag) * G::kEntry);
+    }
+    for (int t = t1 - 1; t >= t0; --t) {
+      V e[R];
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r)
+        e[r] = F::load(factor + (ptrdiff_t)(t - t0) * kTile + r * L);
+      SDTW_UNROLL
+      for (int k = 0; k < kFeatures; ++k) {
+        const ptrdiff_t yk = y + k * feature;
+        T* gy = kY ? g.gy + yk : nullptr;
+        V* sums = columns[k];
+        const V below =
+            kY ? G::get(gy + column_at(g, t, R - 1) + kLast) : F::set1(0);
         SDTW_UNROLL
         for (int i = 0; i < R; ++i) {
           const int r = G::kAcross ? R - 1 - i : i;
-          const V a =
-              F::sub(xr[r], F::load(G::columns(g.y + k * ys, g.n, t, r)));
+          const ptrdiff_t yr = yk + column_at(g, t, r);
+          const V a = F::sub(elements[k][r], F::load(g.y + yr));
           const V slope = N::slope(a);
-          const V e = F::load(tile + r * L);
-          if (kX) sx[r] = F::fma(e, slope, sx[r]);
+          if (kX) rows[k][r] = F::fma(e[r], slope, rows[k][r]);
           if (kY)
-            sy[r] = F::fnma(
-                e, slope,
-                G::down(sy[r], r + 1 < R ? sy[r + 1 < R ? r + 1 : 0] : below));
+            sums[r] = F::fnma(
+                e[r], slope,
+                G::down(sums[r],
+                        r + 1 < R ? sums[r + 1 < R ? r + 1 : 0] : below));
           if (kSeries) {
-            const V v = N::bend(
-                a, F::sub(F::load(dx + r * L),
-                          F::load(G::columns(g.dy + k * ys, g.n, t, r))));
-            const V p = F::load(mass + r * L);
-            if (kX) sx[r] = F::fma(p, v, sx[r]);
-            if (kY) sy[r] = F::fnma(p, v, sy[r]);
+            const V dx = F::load(g.dx + x + k * kTile + r * L);
+            const V v = N::bend(a, F::sub(dx, F::load(g.dy + yr)));
+            const V p = F::load(mass + (ptrdiff_t)(t - t0) * kTile + r * L);
+            if (kX) rows[k][r] = F::fma(p, v, rows[k][r]);
+            if (kY) sums[r] = F::fnma(p, v, sums[r]);
           }
         }
-        if (kY) G::put_first(gy + (ptrdiff_t)t * G::kEntry, sy[0]);
+        if (kY) G::put_first(gy + column_at(g, t, 0), sums[0]);
       }
-      for (int r = 0; kX && r < R; ++r) F::store(gx + r * L, sx[r]);
-      if (kY) store_columns(gy, t0, sy);
+    }
+    SDTW_UNROLL
+    for (int k = 0; k < kFeatures; ++k) {
+      SDTW_UNROLL
+      for (int r = 0; r < R; ++r) {
+        if (kX) F::store(g.gx + x + k * kTile + r * L, rows[k][r]);
+        if (kY && !G::kAcross)
+          F::store(g.gy + y + k * feature + column_at(g, t0, r),
+                   columns[k][r]);
+      }
+    }
+  }
+
+  // The same for all features.
+  template <class N, bool kX, bool kY, bool kSeries>
+  static SDTW_NOINLINE void gradients(const Group<T>& g, int strip, int t0,
+                                      int t1, const Scratch<T>& scratch) {
+    const T* factor =
+        g.direction != Direction::kNone ? scratch.direction : scratch.fraction;
+    constexpr int kFeatures = R < 8 ? 8 / R : 1;
+    ptrdiff_t x = row_at(g, strip, 0), y = 0;
+    int k = 0;
+    for (; k + kFeatures <= g.d; k += kFeatures) {
+      gradients<N, kX, kY, kSeries, kFeatures>(g, x, y, t0, t1, factor,
+                                               scratch.fraction);
+      x += kFeatures * kTile;
+      y += kFeatures * column_feature(g);
+    }
+    for (; k < g.d; ++k) {
+      gradients<N, kX, kY, kSeries, 1>(g, x, y, t0, t1, factor,
+                                       scratch.fraction);
+      x += kTile;
+      y += column_feature(g);
     }
   }
 

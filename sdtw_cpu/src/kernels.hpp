@@ -114,15 +114,18 @@ struct Group {
   ptrdiff_t z_row, z_col;
   T mass[kMaxLanes], mass_tangent[kMaxLanes];
 
-  // Series, packed feature by feature. Along: x by row, y by column in
-  // reversed order; across: an entry is one number per lane. x has strips *
-  // rows entries, y and gy have n + 2 * rows (margins on both sides).
+  // Series. x has a strip after the other, each feature by feature, with an
+  // entry per row; an entry is one number, across one number per lane. y and
+  // gy point to their first columns and have margins of a strip's rows on both
+  // sides. Along they are kept feature by feature, by column in reversed
+  // order; across column by column, and feature by feature in each.
   const T* x;
   const T* y;
   const T* dx;  // the direction, packed as x and y
   const T* dy;
-  T* gx;  // out, or null: sum of E (x - y) over columns
-  T* gy;  // out, or null: sum of E (y - x) over rows, not reversed
+  T* gx;                        // out, or null: sum of E (x - y) over columns
+  T* gy;                        // out, or null: sum of E (y - x) over rows
+  ptrdiff_t y_step, y_feature;  // to the next column and feature of y
 
   Edge<T> top;   // above the first strip
   T* mass_edge;  // mass handed from a strip to the one above, by column

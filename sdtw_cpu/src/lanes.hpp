@@ -41,10 +41,6 @@ struct Along {
   static SDTW_INLINE void put_last(T* p, V v) { F::store_last(p, v); }
   static SDTW_INLINE void xput_last(T* p, X v) { F::xstore_last(p, v); }
   static SDTW_INLINE void put_first(T* p, V v) { F::store_first(p, v); }
-  // Where the columns of vector r at step t lie in y.
-  static SDTW_INLINE const T* columns(const T* y, int n, int t, int r) {
-    return y + (n - 1 + kRows - t + r * L);
-  }
 };
 
 template <class F>
@@ -69,9 +65,6 @@ struct Across {
   static SDTW_INLINE void put_last(T* p, V v) { F::store(p, v); }
   static SDTW_INLINE void xput_last(T* p, X v) { F::xstore(p, v); }
   static SDTW_INLINE void put_first(T* p, V v) { F::store(p, v); }
-  static SDTW_INLINE const T* columns(const T* y, int, int t, int) {
-    return y + (ptrdiff_t)(kRows + t) * L;
-  }
 };
 
 }  // namespace

@@ -37,20 +37,35 @@ void pack_band(const Input& in, PlannedGroup<T>& group,
   }
 }
 
-// Copy numbers and return the last of them.
-template <class T, class C>
-T copy(const char* from, ptrdiff_t stride, int count, T* to, ptrdiff_t step) {
-  T v = 0;
-  for (int i = 0; i < count; ++i, from += stride, to += step)
-    *to = v = (T) * (const C*)from;
-  return v;
-}
-
 // The value `distance` places before a series starts: equal for x and y at
 // equal distances, far from everything else.
 template <class T>
 T padding(double pad, int k, int distance) {
   return k ? T(0) : (T)(pad * (distance + 1));
+}
+
+// Copy the features of place i of a series with `count` elements, which starts
+// at place `first`; the last element is repeated after its end.
+template <class T, class C>
+void pack_features(const char* series, const ptrdiff_t* stride, int d, int i,
+                   int first, int count, double pad, T* to, ptrdiff_t step) {
+  if (i < first) {
+    for (int k = 0; k < d; ++k, to += step)
+      *to = padding<T>(pad, k, first - i);
+    return;
+  }
+  const char* from = series + std::min(i - first, count - 1) * stride[1];
+  for (int k = 0; k < d; ++k, from += stride[2], to += step)
+    *to = (T) * (const C*)from;
+}
+
+// Where the features of a row of the table are in x, and how far it is from
+// one to the next.
+template <class T>
+size_t row_at(const PlannedGroup<T>& group, int row) {
+  const Geometry& geo = group.strips.geometry;
+  return row / geo.rows * group.strips.tile() * group.g.d +
+         (size_t)(row % geo.rows) * geo.entry;
 }
 
 template <class T, class C>
@@ -59,17 +74,13 @@ void pack_x(const PlannedGroup<T>& group, const char* x,
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const int rows = group.strips.strips() * geo.rows;
-  for (int k = 0; k < g.d; ++k) {
+  for (int i = 0; i < rows; ++i) {
+    T* to = out + row_at(group, i);
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
-      const int row0 = g.row0[p];
-      const char* from = x + group.index[p] * stride[0] + k * stride[2];
-      T* to = out + (size_t)k * rows * geo.entry + l;
-      for (int i = 0; i < row0; ++i)
-        to[(size_t)i * geo.entry] = padding<T>(pad, k, row0 - i);
-      T* start = to + (size_t)row0 * geo.entry;
-      const T last = copy<T, C>(from, stride[1], g.m - row0, start, geo.entry);
-      for (int i = g.m; i < rows; ++i) to[(size_t)i * geo.entry] = last;
+      pack_features<T, C>(x + group.index[p] * stride[0], stride, g.d, i,
+                          g.row0[p], g.m - g.row0[p], pad, to + l,
+                          group.strips.tile());
     }
   }
 }
@@ -79,68 +90,69 @@ void pack_y(const PlannedGroup<T>& group, const char* y,
             const ptrdiff_t* stride, double pad, T* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
-  const int margin = geo.rows;
-  const int columns = g.n + 2 * margin;
-  // Along a pair's anti-diagonals the last column comes first.
-  const ptrdiff_t step = g.across ? geo.entry : -geo.entry;
-  const int first = g.across ? margin : g.n - 1 + margin;
-  for (int k = 0; k < g.d; ++k) {
+  for (int j = -geo.rows; j < g.n + geo.rows; ++j) {
+    T* to = out + j * g.y_step;
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;
       const int col0 = g.col0[p];
-      const char* from = y + group.index[p] * stride[0] + k * stride[2];
-      T* to = out + ((size_t)k * columns + first) * geo.entry + l;
-      const T before = col0 ? padding<T>(pad, k, col0) : (T) * (const C*)from;
-      for (int j = -margin; j < 0; ++j) to[j * step] = before;
-      for (int j = 0; j < col0; ++j)
-        to[j * step] = padding<T>(pad, k, col0 - j);
-      const T last =
-          copy<T, C>(from, stride[1], g.n - col0, to + col0 * step, step);
-      for (int j = g.n; j < g.n + margin; ++j) to[j * step] = last;
+      // Before the first column of the table are copies of it.
+      pack_features<T, C>(y + group.index[p] * stride[0], stride, g.d,
+                          std::max(j, 0), col0, g.n - col0, pad, to + l,
+                          g.y_feature);
     }
   }
 }
 
+// Multiply the gradient of a pair's element and copy it to the batch.
+template <class T, class C>
+void unpack_features(const T* from, ptrdiff_t step, int d, double factor,
+                     C* to) {
+  for (int k = 0; k < d; ++k, from += step) to[k] = (C)(factor * *from);
+}
+
 template <class T, class C>
 void unpack_x(const Input& in, const PlannedGroup<T>& group,
-              double cost_factor, void* out) {
+              double cost_factor, C* out) {
   const Group<T>& g = group.g;
-  const Geometry& geo = group.strips.geometry;
-  const size_t xs = (size_t)group.strips.strips() * geo.rows * geo.entry;
-  for (int l = 0; l < g.pairs; ++l) {
-    const double factor = cost_factor * g.grad[l];
-    C* to = (C*)out + group.index[l] * in.m * in.d;
-    const T* from = g.gx + (size_t)g.row0[l] * geo.entry + l;
-    for (int i = g.row0[l]; i < g.m; ++i, from += geo.entry)
-      for (int k = 0; k < g.d; ++k) *to++ = (C)(factor * from[k * xs]);
-  }
+  for (int i = 0; i < g.m; ++i)
+    for (int l = 0; l < g.pairs; ++l)
+      if (i >= g.row0[l])
+        unpack_features(g.gx + row_at(group, i) + l, group.strips.tile(), g.d,
+                        cost_factor * g.grad[l],
+                        out + (group.index[l] * in.m + i - g.row0[l]) * in.d);
 }
 
 template <class T, class C>
 void unpack_y(const Input& in, const PlannedGroup<T>& group,
-              double cost_factor, void* out) {
+              double cost_factor, C* out) {
   const Group<T>& g = group.g;
-  const Geometry& geo = group.strips.geometry;
-  const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry;
-  for (int l = 0; l < g.pairs; ++l) {
-    const double factor = cost_factor * g.grad[l];
-    C* to = (C*)out + group.index[l] * in.n * in.d;
-    const T* from = g.gy + (size_t)(g.col0[l] + geo.rows) * geo.entry + l;
-    for (int j = g.col0[l]; j < g.n; ++j, from += geo.entry)
-      for (int k = 0; k < g.d; ++k) *to++ = (C)(factor * from[k * ys]);
-  }
+  for (int j = 0; j < g.n; ++j)
+    for (int l = 0; l < g.pairs; ++l)
+      if (j >= g.col0[l])
+        unpack_features(g.gy + j * g.y_step + l, g.y_feature, g.d,
+                        cost_factor * g.grad[l],
+                        out + (group.index[l] * in.n + j - g.col0[l]) * in.d);
+}
+
+// Where the first column of the table is in y.
+template <class T>
+ptrdiff_t first_column(const PlannedGroup<T>& group) {
+  const Group<T>& g = group.g;
+  const int margin = group.strips.geometry.rows;
+  return g.across ? margin * g.y_step : g.n - 1 + margin;
 }
 
 template <class T, class C>
 void pack_series(const Input& in, PlannedGroup<T>& group,
                  GroupBuffers<T>& buffers, size_t xs, size_t ys) {
   Group<T>& g = group.g;
+  const ptrdiff_t first = first_column(group);
   T* x = buffers.x.get(xs);
   T* y = buffers.y.get(ys);
   g.x = x;
-  g.y = y;
+  g.y = y + first;
   pack_x<T, C>(group, in.x, in.x_stride, group.pad, x);
-  pack_y<T, C>(group, in.y, in.y_stride, group.pad, y);
+  pack_y<T, C>(group, in.y, in.y_stride, group.pad, y + first);
   if (g.scale.semiring == Semiring::kLogSpace) {
     limit_differences(x, xs);
     limit_differences(y, ys);
@@ -149,16 +161,16 @@ void pack_series(const Input& in, PlannedGroup<T>& group,
   T* dx = in.dx ? buffers.dx.get(xs) : buffers.dx.zeros(xs);
   T* dy = in.dy ? buffers.dy.get(ys) : buffers.dy.zeros(ys);
   g.dx = dx;
-  g.dy = dy;
+  g.dy = dy + first;
   if (in.dx) pack_x<T, C>(group, in.dx, in.dx_stride, 0, dx);
-  if (in.dy) pack_y<T, C>(group, in.dy, in.dy_stride, 0, dy);
+  if (in.dy) pack_y<T, C>(group, in.dy, in.dy_stride, 0, dy + first);
 }
 
 template <class T, class C>
 void unpack_as(const Input& in, const PlannedGroup<T>& group, double factor,
                void* gx, void* gy) {
-  if (gx) unpack_x<T, C>(in, group, factor, gx);
-  if (gy) unpack_y<T, C>(in, group, factor, gy);
+  if (gx) unpack_x(in, group, factor, (C*)gx);
+  if (gy) unpack_y(in, group, factor, (C*)gy);
 }
 
 }  // namespace
@@ -174,11 +186,14 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   if (!in.of_series()) return;
   const Geometry& geo = group.strips.geometry;
   const size_t xs = group.strips.strips() * group.strips.tile() * g.d;
-  const size_t ys = ((size_t)g.n + 2 * geo.rows) * geo.entry * g.d;
+  const size_t columns = (size_t)g.n + 2 * geo.rows;
+  const size_t ys = columns * geo.entry * g.d;
+  g.y_step = g.across ? (ptrdiff_t)geo.entry * g.d : -1;
+  g.y_feature = g.across ? geo.entry : columns;
   in.is_double ? pack_series<T, double>(in, group, buffers, xs, ys)
                : pack_series<T, float>(in, group, buffers, xs, ys);
   if (want_gx) g.gx = buffers.gx.zeros(xs);
-  if (want_gy) g.gy = buffers.gy.zeros(ys);
+  if (want_gy) g.gy = buffers.gy.zeros(ys) + first_column(group);
 }
 
 template <class T>

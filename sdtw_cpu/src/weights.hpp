@@ -1,10 +1,10 @@
 // The weights of a segment's cells, or their costs.
 #pragma once
 
+#include "blocks.hpp"
 #include "kernels.hpp"
 #include "semiring.hpp"
 #include "simd/weight.hpp"
-#include "strips.hpp"
 
 namespace sdtw {
 namespace SDTW_ISA {
@@ -31,13 +31,18 @@ SDTW_INLINE void put_weight(const Rate<F32>& rate, F32::V c, F32::V rest,
 }
 
 template <class F, class G, class S>
-struct Weights : Strips<F, G> {
-  using Base = Strips<F, G>;
+struct Weights : Blocks<F, G> {
+  using Base = Blocks<F, G>;
+  using Base::column_at;
+  using Base::column_feature;
+  using Base::column_step;
   using Base::columns;
+  using Base::for_each_block;
+  using Base::kNext;
   using Base::kTile;
   using Base::L;
   using Base::R;
-  using Base::strips;
+  using Base::row_at;
   using typename Base::T;
   using typename Base::V;
 
@@ -74,17 +79,16 @@ struct Weights : Strips<F, G> {
 
   // Weights of the costs of univariate series.
   template <class N>
-  static void univariate(const Group<T>& g, int row, int t0, int t1,
+  static void univariate(const Group<T>& g, int strip, int t0, int t1,
                          const Rate<F>& rate, T* f, T* n) {
     const V cut = F::set1((T)g.cut);
     const V minus_cut = F::sub(F::set1(0), cut);
     V x[R];
-    for (int r = 0; r < R; ++r)
-      x[r] = F::load(g.x + (ptrdiff_t)row * G::kEntry + r * L);
+    for (int r = 0; r < R; ++r) x[r] = F::load(g.x + row_at(g, strip, r));
     for (int t = t0; t < t1; ++t) {
       SDTW_UNROLL
       for (int r = 0; r < R; ++r, f += L, n += L) {
-        V a = F::sub(x[r], F::load(G::columns(g.y, g.n, t, r)));
+        V a = F::sub(x[r], F::load(g.y + column_at(g, t, r)));
         if (g.capped) a = F::max(F::min(a, cut), minus_cut);
         const V c = N::term(a);
         if (S::kCosts)
@@ -95,52 +99,61 @@ struct Weights : Strips<F, G> {
     }
   }
 
-  // The same with features, a few at a time so that the elements of x stay in
-  // registers while the columns pass.
-  template <class C>
-  static void multivariate(const Group<T>& g, int row, int t0, int t1,
-                           const Rate<F>& rate, T* f, T* n) {
+  // Costs of kCount vectors and kSteps steps: the elements at x and y, to
+  // `out`.
+  template <class C, int kCount, int kSteps>
+  static SDTW_INLINE void costs(const Group<T>& g, const T* x, const T* y,
+                                T* out) {
     using N = typename C::template Term<F>;
-    constexpr int kFeatures = R < 16 ? 16 / R : 1;
-    const V zero = F::set1(0);
-    const V forbidden = F::set1((T)g.scale.forbidden);
-    const ptrdiff_t xs = (ptrdiff_t)strips(g) * kTile;
-    const ptrdiff_t ys = (ptrdiff_t)(g.n + 2 * G::kRows) * G::kEntry;
-    for (int k = 0; k < g.d; k += kFeatures) {
-      const T* x = g.x + k * xs + (ptrdiff_t)row * G::kEntry;
-      const T* y = g.y + k * ys;
-      const int count = g.d - k < kFeatures ? g.d - k : kFeatures;
-      const bool last = k + count == g.d;
-      V xr[kFeatures][R];
-      for (int i = 0; i < kFeatures; ++i)
-        for (int r = 0; r < R; ++r)
-          xr[i][r] = F::load(x + (i < count ? i : 0) * xs + r * L);
-      T* c = f;
-      for (int t = t0; t < t1; ++t) {
+    const ptrdiff_t step = column_step(g), feature = column_feature(g);
+    V sum[kSteps][kCount];
+    SDTW_UNROLL
+    for (int s = 0; s < kSteps; ++s)
+      for (int i = 0; i < kCount; ++i) sum[s][i] = F::set1(0);
+    for (int k = 0; k < g.d; ++k, x += kTile, y += feature) {
+      V column[kSteps];
+      SDTW_UNROLL
+      for (int s = 0; s < kSteps; ++s) column[s] = F::load(y + s * step);
+      SDTW_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        const V row = F::load(x + i * L);
         SDTW_UNROLL
-        for (int r = 0; r < R; ++r, c += L) {
-          V sum = k ? F::load(c) : zero;
-          const T* yr = G::columns(y, g.n, t, r);
-          if (count == kFeatures) {
-            SDTW_UNROLL
-            for (int i = 0; i < kFeatures; ++i) {
-              const V a = F::sub(xr[i][r], F::load(yr + i * ys));
-              sum = N::add(sum, a);
-            }
-          } else {
-            for (int i = 0; i < count; ++i) {
-              const V a =
-                  F::sub(F::load(x + i * xs + r * L), F::load(yr + i * ys));
-              sum = N::add(sum, a);
-            }
-          }
-          if (C::kRoot && last) sum = F::sqrt(sum);
-          if (last && g.capped) sum = F::min(sum, forbidden);
-          F::store(c, sum);
-        }
+        for (int s = 0; s < kSteps; ++s)
+          sum[s][i] = N::add(sum[s][i], F::sub(row, column[s]));
       }
     }
+    const V forbidden = F::set1((T)g.scale.forbidden);
+    SDTW_UNROLL
+    for (int s = 0; s < kSteps; ++s) {
+      SDTW_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        V c = sum[s][i];
+        if (C::kRoot) c = F::sqrt(c);
+        if (g.capped) c = F::min(c, forbidden);
+        F::store(out + s * kTile + i * kNext, c);
+      }
+    }
+  }
+
+  // The same with features: the sums of several cells stay in registers while
+  // the features pass.
+  template <class C>
+  static void multivariate(const Group<T>& g, int strip, int t0, int t1,
+                           const Rate<F>& rate, T* f, T* n) {
+    for_each_block(t0, t1, [&](auto count, int r, int begin, int end) {
+      constexpr int kCount = decltype(count)::value;
+      constexpr int kSteps = kCount < 2 ? 4 : 8 / kCount;
+      const T* x = g.x + row_at(g, strip, r);
+      int t = begin;
+      for (; t + kSteps <= end; t += kSteps)
+        costs<C, kCount, kSteps>(g, x, g.y + column_at(g, t, r),
+                                 f + (ptrdiff_t)(t - t0) * kTile + r * L);
+      for (; t < end; ++t)
+        costs<C, kCount, 1>(g, x, g.y + column_at(g, t, r),
+                            f + (ptrdiff_t)(t - t0) * kTile + r * L);
+    });
     if (S::kCosts) return;
+    const V zero = F::set1(0);
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
       put_weight(rate, F::load(f), zero, g.capped, f, n);
   }
@@ -159,9 +172,9 @@ struct Weights : Strips<F, G> {
         using C = decltype(cost);
         using N = typename C::template Term<F>;
         if (!C::kRoot && g.d == 1)
-          univariate<N>(g, row, t0, t1, rate, f, n);
+          univariate<N>(g, strip, t0, t1, rate, f, n);
         else
-          multivariate<C>(g, row, t0, t1, rate, f, n);
+          multivariate<C>(g, strip, t0, t1, rate, f, n);
       });
       return;
     }

@@ -242,8 +242,12 @@ def test_float32_offset(isa, rng, dtype):
     assert not gx.any() and not gy.any()
 
 
-def test_equal_bits_every_time(isa, rng, dtype, gamma):
-    x, y = reference.walks(rng, 42, 90, 1, dtype=dtype).reshape(2, 21, 90, 1)
+@pytest.mark.parametrize("features", [1, 11])
+def test_equal_bits_every_time(isa, rng, dtype, gamma, features):
+    """However many threads there are, and so whatever layouts they use."""
+    x, y = reference.walks(rng, 42, 90, features, dtype=dtype).reshape(
+        2, 21, 90, features
+    )
     first = run(x, y, gamma)
     for threads in (1, 2, 3):
         sdtw_cpu.set_num_threads(threads)
