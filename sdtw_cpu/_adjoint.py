@@ -209,12 +209,12 @@ def _adjoint(
     y: bool,
 ) -> np.ndarray | Gradients:
     dtype = sweep.x.dtype
-    if not sweep.fused:
+    if sweep.y is None:
         alignment = np.zeros(sweep.x.shape, dtype)
         sweep.adjoint(grad, grad_tangent, None, None, alignment)
         return alignment
     gx = np.zeros(sweep.x.shape, dtype) if x else None
-    gy = np.zeros_like(sweep.y, order="C", subok=False) if y else None
+    gy = np.zeros(sweep.y.shape, dtype) if y else None
     if x or y:
         sweep.adjoint(grad, grad_tangent, gx, gy, None)
     return gx, gy

@@ -27,9 +27,3 @@ def as_limits(
     x_length = as_lengths("x_length", x_length, batch, m)
     y_length = as_lengths("y_length", y_length, batch, n)
     return x_length, y_length, as_band(band, (batch, m, n), x_length)
-
-
-def rounded(a: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return numbers in another type, those beyond its range as inf."""
-    with np.errstate(over="ignore"):
-        return a.astype(dtype, copy=False)

@@ -2,8 +2,11 @@
 # cython: embedsignature=True, freethreading_compatible=True
 # distutils: language=c++
 """Thin layer over the C++; arguments are checked by the callers."""
+from cpython.buffer cimport (
+    PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
+)
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
@@ -108,16 +111,20 @@ def set_own_threads(int n):
     c_set_own_threads(n)
 
 
-cdef inline void* address(a):
-    return NULL if a is None else <void*><uintptr_t>a.ctypes.data
+cdef void* address(a, ptrdiff_t* strides=NULL) except? NULL:
+    """Return where an array begins, and write the strides of its three axes.
 
-
-cdef const char* array(a, ptrdiff_t* strides):
+    It may be read only after this if the caller keeps the array.
+    """
+    cdef Py_buffer view
     if a is None:
         return NULL
-    for i in range(3):
-        strides[i] = a.strides[i]
-    return <const char*>address(a)
+    PyObject_GetBuffer(a, &view, PyBUF_STRIDED_RO)
+    if strides:
+        for i in range(3):
+            strides[i] = view.strides[i]
+    PyBuffer_Release(&view)
+    return view.buf
 
 
 cdef class Sweep:
@@ -151,23 +158,23 @@ cdef class Sweep:
         if self.fused:
             c.cost = cost_kind(cost.encode())
             c.n, c.d = y.shape[1], x.shape[2]
-            c.x = array(x, c.x_stride)
-            c.y = array(y, c.y_stride)
+            c.x = <const char*>address(x, c.x_stride)
+            c.y = <const char*>address(y, c.y_stride)
         else:
             c.cost = CostKind.kExplicit
             c.n, c.d = x.shape[2], 0
-            c.c = array(x, c.c_stride)
+            c.c = <const char*>address(x, c.c_stride)
         if direction is None:
             c.direction = Direction.kNone
         elif isinstance(direction, str):
             c.direction = Direction.kCost
         elif isinstance(direction, tuple):
             c.direction = Direction.kSeries
-            c.dx = array(direction[0], c.dx_stride)
-            c.dy = array(direction[1], c.dy_stride)
+            c.dx = <const char*>address(direction[0], c.dx_stride)
+            c.dy = <const char*>address(direction[1], c.dy_stride)
         else:
             c.direction = Direction.kExplicit
-            c.z = array(direction, c.z_stride)
+            c.z = <const char*>address(direction, c.z_stride)
         c.x_length = <const int64_t*>address(x_length)
         c.y_length = <const int64_t*>address(y_length)
         c.band = <const int32_t*>address(band)
@@ -177,25 +184,35 @@ cdef class Sweep:
         with nogil:
             self.batch.reset(new Batch(self.input, tape))
 
-    def value(self, double[::1] out, double[::1] tangent=None):
-        cdef double* second = NULL
-        if tangent is not None:
-            second = &tangent[0]
+    def value(self, out, tangent=None):
+        """Write the values ``(B,)``, in the arrays' type."""
+        cdef void* outputs[2]
+        cdef double* wide[2]
+        cdef vector[double] buffer
+        cdef int64_t batch = self.input.batch
+        outputs[0], outputs[1] = address(out), address(tangent)
+        wide[0], wide[1] = <double*>outputs[0], <double*>outputs[1]
         with nogil:
-            self.batch.get().value(&out[0], second)
+            if not self.input.is_double:
+                buffer.resize(2 * batch)
+                wide[0] = buffer.data()
+                wide[1] = wide[0] + batch if outputs[1] else NULL
+            self.batch.get().value(wide[0], wide[1])
+            if not self.input.is_double:
+                for i in range(2):
+                    if outputs[i]:
+                        for b in range(batch):
+                            (<float*>outputs[i])[b] = <float>wide[i][b]
 
-    def adjoint(
-        self, const double[::1] grad_value, const double[::1] grad_tangent,
-        gx, gy, e,
-    ):
+    def adjoint(self, grad_value, grad_tangent, gx, gy, e):
+        """Add the gradients to zeros; grads are contiguous float64."""
+        cdef double* first = <double*>address(grad_value)
+        cdef double* second = <double*>address(grad_tangent)
         cdef void* pgx = address(gx)
         cdef void* pgy = address(gy)
         cdef void* pe = address(e)
-        cdef const double* second = NULL
-        if grad_tangent is not None:
-            second = &grad_tangent[0]
         with nogil:
-            self.batch.get().adjoint(&grad_value[0], second, pgx, pgy, pe)
+            self.batch.get().adjoint(first, second, pgx, pgy, pe)
 
     @property
     def tape_bytes(self):

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from sdtw_cpu import _kernels
-from sdtw_cpu._arrays import as_limits, as_native, rounded
+from sdtw_cpu._arrays import as_limits, as_native
 from sdtw_cpu._tape import CostTape, SeriesTape, make_tape
 from sdtw_cpu.checks import (
     check_array,
@@ -222,7 +222,7 @@ def _tangent(
 ) -> Any:
     gamma = check_gamma(gamma)
     sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape, direction)
-    values, tangents = np.empty((2, x.shape[0]))
+    values, tangents = np.empty((2, x.shape[0]), x.dtype)
     sweep.value(values, tangents)
-    results = rounded(values, x.dtype), rounded(tangents, x.dtype)
+    results = values, tangents
     return (*results, make_tape(sweep)) if tape else results

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from sdtw_cpu import _kernels
-from sdtw_cpu._arrays import as_limits, as_native, rounded
+from sdtw_cpu._arrays import as_limits, as_native
 from sdtw_cpu._tape import CostTape, SeriesTape, make_tape
 from sdtw_cpu.checks import check_array, check_cost, check_gamma, check_series
 from sdtw_cpu.costs import CostName
@@ -184,7 +184,6 @@ def _value(
 ) -> Any:
     gamma = check_gamma(gamma)
     sweep = _kernels.Sweep(x, y, cost, gamma, *limits, tape)
-    out = np.empty(x.shape[0])
-    sweep.value(out)
-    values = rounded(out, x.dtype)
+    values = np.empty(x.shape[0], x.dtype)
+    sweep.value(values)
     return (values, make_tape(sweep)) if tape else values
