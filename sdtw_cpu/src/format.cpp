@@ -19,25 +19,43 @@ void extend(const C* __restrict v, int64_t d, C* __restrict low,
   }
 }
 
-// Least and largest value of each feature; true if one is not finite.
+// Least and largest value of each feature; true if one is not finite. Elements
+// of a few features that lie side by side are taken as one of more features.
 template <class C>
 bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
-            C* low, C* high, C* scratch, Watch& watch) {
-  C *nans = scratch, *element = scratch + d;
-  std::fill_n(low, d, std::numeric_limits<C>::infinity());
-  std::fill_n(high, d, -std::numeric_limits<C>::infinity());
-  std::fill_n(nans, d, C(0));
-  for (int i = 0; i < length; ++i, p += stride[1]) {
-    if (i % 4096 == 0) watch.check();
-    const C* v = (const C*)p;
-    if (stride[2] != sizeof(C)) {
+            C* low, C* high, std::vector<C>& scratch, Watch& watch) {
+  const bool adjacent = stride[2] == sizeof(C);
+  const int together = adjacent && stride[1] == d * stride[2]
+                           ? (int)std::min<int64_t>(length, 1 + 32 / d)
+                           : 1;
+  const int64_t width = together * d;
+  scratch.resize(4 * width);
+  C *lows = scratch.data(), *highs = lows + width, *nans = highs + width,
+    *element = nans + width;
+  std::fill_n(lows, width, std::numeric_limits<C>::infinity());
+  std::fill_n(highs, width, -std::numeric_limits<C>::infinity());
+  std::fill_n(nans, width, C(0));
+  for (int i = 0; i < length; i += together) {
+    if (i / together % 1024 == 0) watch.check();
+    // The last ones may be looked at twice.
+    const char* at = p + std::min(i, length - together) * stride[1];
+    const C* v = (const C*)at;
+    if (!adjacent) {
       for (int64_t k = 0; k < d; ++k)
-        element[k] = *(const C*)(p + k * stride[2]);
+        element[k] = *(const C*)(at + k * stride[2]);
       v = element;
     }
-    extend(v, d, low, high, nans);
+    extend(v, width, lows, highs, nans);
   }
-  return std::any_of(nans, nans + d, [](C v) { return v != 0; });
+  for (int64_t k = 0; k < d; ++k) {
+    low[k] = lows[k];
+    high[k] = highs[k];
+    for (int64_t i = k; i < width; i += d) {
+      low[k] = std::min(low[k], lows[i]);
+      high[k] = std::max(high[k], highs[i]);
+    }
+  }
+  return std::any_of(nans, nans + width, [](C v) { return v != 0; });
 }
 
 // Whether a band has a path.
@@ -57,9 +75,8 @@ void scan(const Input& in, Pair& p, Watch& watch) {
   if (in.of_series()) {
     const char* x = in.x + p.index * in.x_stride[0];
     const char* y = in.y + p.index * in.y_stride[0];
-    std::vector<C> bounds(6 * in.d);
+    std::vector<C> bounds(4 * in.d), scratch;
     C *xl = bounds.data(), *xh = xl + in.d, *yl = xh + in.d, *yh = yl + in.d;
-    C* scratch = yh + in.d;
     p.nan = extent(x, in.x_stride, p.m, in.d, xl, xh, scratch, watch);
     p.nan |= extent(y, in.y_stride, p.n, in.d, yl, yh, scratch, watch);
     for (int64_t k = 0; k < in.d; ++k) {

@@ -29,8 +29,10 @@ void pack_band(const Input& in, PlannedGroup<T>& group,
   g.band_end = band_end;
   for (int i = 0; i < group.strips.strips() * geo.rows; ++i) {
     const int lag = geo.lag_of(i);
+    Span at;
     for (int l = 0; l < geo.entry; ++l) {
-      const Span at = group.row(in, l < g.pairs ? l : 0, std::min(i, g.m - 1));
+      if (l == 0 || (l < g.pairs && !group.same_band(in, l)))
+        at = group.row(in, l, std::min(i, g.m - 1));
       *band_begin++ = at.begin + lag;
       *band_end++ = at.end + lag;
     }

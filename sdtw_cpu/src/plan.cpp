@@ -206,6 +206,7 @@ void FormatPlan<T>::set_steps(PlannedGroup<T>& group) const {
     if (!in.band) continue;
     at = {g.n, 0};
     for (int l = 0; l < g.pairs; ++l) {
+      if (l && group.same_band(in, l)) continue;
       at.begin = std::min(at.begin, group.row(in, l, i).begin);
       at.end =
           std::max(at.end, group.row(in, l, last).end + geometry.lag_of(last));

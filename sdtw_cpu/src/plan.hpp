@@ -28,6 +28,12 @@ struct PlannedGroup {
     return columns(in, index[l], g.row0[l], g.col0[l], g.n, i);
   }
 
+  // Whether a lane has the same band in the table as the one before it.
+  bool same_band(const Input& in, int l) const {
+    return in.band_stride == 0 && g.row0[l] == g.row0[l - 1] &&
+           g.col0[l] == g.col0[l - 1];
+  }
+
   // Whether threads can share it.
   bool can_split() const {
     return strips.count() > 1 && g.width < strips.longest();
