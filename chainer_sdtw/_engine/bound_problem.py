@@ -13,7 +13,7 @@ from chainer.backend import get_array_module
 import sdtw_cpu
 from chainer_sdtw._engine import costs, graph, nodes
 from chainer_sdtw._engine.problem import Problem
-from chainer_sdtw._engine.series import Pairs, on_host
+from chainer_sdtw._engine.series import Pairs, on_host, reduced
 from chainer_sdtw._engine.types import Cost, Counts, Mask, Variable
 from sdtw_cpu.checks import as_array
 
@@ -38,9 +38,9 @@ class BoundProblem:
         """
         return self.problem.cost is not None and self.scale == 1
 
-    def values(self) -> Variable:
-        """Soft-DTW of every pair."""
-        node = nodes.Value(self.problem, self._needs_tape())
+    def values(self, reduce: str = "no") -> Variable:
+        """Soft-DTW of every pair, or the mean or the sum of them."""
+        node = nodes.Value(self.problem, self._needs_tape(), reduce)
         return self._scaled(node.apply(self.inputs)[0])
 
     def tangents(self, direction: Any) -> tuple[Any, Any]:
@@ -48,9 +48,9 @@ class BoundProblem:
         value, tangent = self._tangent(direction)
         return self._scaled(value), tangent
 
-    def expected_costs(self) -> Variable:
-        """The expected cost of alignments."""
-        return self._scaled(self._tangent("cost")[1])
+    def expected_costs(self, reduce: str = "no") -> Variable:
+        """The expected cost of the alignments of every pair, or the same."""
+        return reduced(self._scaled(self._tangent("cost")[1]), reduce)
 
     def alignments(self) -> Variable:
         """The gradient with respect to the matrices of an explicit cost."""

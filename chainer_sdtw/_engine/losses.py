@@ -40,8 +40,8 @@ class LossKind:
 
     Args:
         name: The name of its public function.
-        value: Computes it of a problem; of a divergence the loss that it is
-            made of.
+        value: Computes it of a problem and reduces it; of a divergence the
+            loss that it is made of.
         divergence: The name of the divergence that belongs to it, its own
             name for a divergence; None if there is none.
         alias: Another name that ``loss=`` takes.
@@ -50,7 +50,7 @@ class LossKind:
     """
 
     name: str
-    value: Callable[[BoundProblem], Variable]
+    value: Callable[[BoundProblem, str], Variable]
     divergence: str | None = None
     alias: str | None = None
     gamma: float | None = None
@@ -168,13 +168,17 @@ class Loss(NamedTuple):
             return self
         return self._replace(kind=LOSSES[self.kind.divergence])
 
-    def between(self, pairs: Pairs) -> Variable:
-        """Return the loss ``(B,)`` of pairs, a divergence less no terms."""
-        return self.kind.value(self.problem(pairs))
+    def between(self, pairs: Pairs, reduce: str = "no") -> Variable:
+        """Return the loss ``(B,)`` of pairs, a divergence less no terms.
+
+        Or the mean or the sum of it.
+        """
+        return self.kind.value(self.problem(pairs), reduce)
 
     def self_terms(self, pairs: Pairs) -> Variable:
         """Return the same of the first series of each pair with itself."""
-        return self.kind.value(self.problem(pairs.of_x(), symmetric=True))
+        problem = self.problem(pairs.of_x(), symmetric=True)
+        return self.kind.value(problem, "no")
 
     def problem(
         self, pairs: Pairs, *, symmetric: bool = False
@@ -260,15 +264,15 @@ def compute(
     pairs = as_pairs(name, x, y, x_length, y_length)
     constants = _checked_y_term(y_term, pairs)
     loss = Loss(kind, gamma, cost, bandwidth, mask)
-    value = loss.between(pairs)
-    if kind.is_divergence:
-        value = less_half(value, loss.self_terms(pairs))
-        if constants is not None:
-            with chainer.using_device(value.device):
-                constants = value.xp.asarray(constants, value.dtype)
-                value = less_half(value, constants)
-        elif y_term is None:
-            value = less_half(value, loss.self_terms(pairs.of_y()))
+    if not kind.is_divergence:
+        return pairs.finished(loss.between(pairs, reduce))
+    value = less_half(loss.between(pairs), loss.self_terms(pairs))
+    if constants is not None:
+        with chainer.using_device(value.device):
+            constants = value.xp.asarray(constants, value.dtype)
+            value = less_half(value, constants)
+    elif y_term is None:
+        value = less_half(value, loss.self_terms(pairs.of_y()))
     return pairs.finished(value, reduce)
 
 

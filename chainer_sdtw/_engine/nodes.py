@@ -14,17 +14,23 @@ from chainer import FunctionNode
 from chainer import functions as F
 from chainer.backend import get_array_module
 
-from chainer_sdtw._engine import graph
+from chainer_sdtw._engine import graph, series
 from chainer_sdtw._engine.problem import Problem
 from chainer_sdtw._engine.types import Variable
 
 
 class Value(FunctionNode):
-    """One value per pair; its gradient is an adjoint sweep."""
+    """One value per pair, or their mean or sum.
 
-    def __init__(self, problem: Problem, keep_tape: bool) -> None:
+    The gradient is an adjoint sweep.
+    """
+
+    def __init__(
+        self, problem: Problem, keep_tape: bool, reduce: str = "no"
+    ) -> None:
         self.problem = problem
         self.keep_tape = keep_tape
+        self.reduce = reduce
         self.tape: Any = None
 
     @property
@@ -35,25 +41,31 @@ class Value(FunctionNode):
         self.retain_inputs(tuple(range(len(inputs))))
         swept = self.problem.value(inputs, self.keep_tape)
         value, self.tape = swept if self.keep_tape else (swept, None)
-        return (value,)
+        return (_reduced(value, self.reduce),)
 
     def backward(
         self, target_input_indexes: tuple, grad_outputs: tuple
     ) -> tuple:
-        node = Gradient(self.problem, target_input_indexes, self.tape)
+        node = Gradient(
+            self.problem, target_input_indexes, self.tape, self.reduce
+        )
         return node.apply((*self.get_retained_inputs(), *grad_outputs))
 
 
 class Gradient(FunctionNode):
     """The gradient of the values with respect to the problem's arrays.
 
-    Its inputs are the arrays and the gradient with respect to the values.
+    Its inputs are the arrays and the gradient with respect to the values, or
+    to what they were reduced to.
     """
 
-    def __init__(self, problem: Problem, indexes: tuple, tape: Any) -> None:
+    def __init__(
+        self, problem: Problem, indexes: tuple, tape: Any, reduce: str = "no"
+    ) -> None:
         self.problem = problem
         self.indexes = indexes
         self.tape = tape
+        self.reduce = reduce
 
     @property
     def label(self) -> str:
@@ -65,8 +77,9 @@ class Gradient(FunctionNode):
         tape = self.tape
         if tape is None:
             _, tape = self.problem.value(tuple(arrays), True)
+        grad = _spread(grad_value, len(arrays[0]), self.reduce)
         return self.problem.adjoint(
-            tuple(arrays), tape, grad_value, indexes=self.indexes
+            tuple(arrays), tape, grad, indexes=self.indexes
         )
 
     def backward(
@@ -74,7 +87,9 @@ class Gradient(FunctionNode):
     ) -> tuple:
         pairs = zip(self.indexes, grad_outputs)
         indexes, directions = zip(*(p for p in pairs if p[1] is not None))
-        node = HessianProduct(self.problem, indexes, target_input_indexes)
+        node = HessianProduct(
+            self.problem, indexes, target_input_indexes, self.reduce
+        )
         return node.apply((*self.get_retained_inputs(), *directions))
 
 
@@ -88,11 +103,12 @@ class HessianProduct(graph.Composed):
     """
 
     def __init__(
-        self, problem: Problem, indexes: tuple, targets: tuple
+        self, problem: Problem, indexes: tuple, targets: tuple, reduce: str
     ) -> None:
         self.problem = problem
         self.indexes = indexes
         self.targets = targets
+        self.reduce = reduce
 
     @property
     def label(self) -> str:
@@ -112,19 +128,21 @@ class HessianProduct(graph.Composed):
         outputs: tuple = ()
         if arrays_wanted:
             _, tangent, tape = problem.tangent(arrays, direction, True)
+            grad = _spread(grad_value, len(arrays[0]), self.reduce)
             outputs = problem.adjoint_tangent(
-                arrays, tape, grad_value, indexes=arrays_wanted
+                arrays, tape, grad, indexes=arrays_wanted
             )
         else:
             _, tangent = problem.tangent(arrays, direction, False)
         if len(arrays) in self.targets:
-            outputs += (tangent,)
+            outputs += (_gathered(tangent, self.reduce),)
         return outputs
 
     def expression(self, inputs: list) -> list:
         arrays, grad_value, directions = self._split(inputs)
         value, _ = self.problem.compose(arrays)
         value = F.cast(value, grad_value.dtype)
+        value = series.reduced(value, self.reduce)
         first = chainer.grad(
             [value],
             [arrays[i] for i in self.indexes],
@@ -243,6 +261,34 @@ class TangentGradient(graph.Composed):
     def _split(self, inputs: Any) -> tuple:
         n = self.problem.count
         return inputs[:n], inputs[n:]
+
+
+def _reduced(values: Any, reduce: str) -> Any:
+    """Return an array of values ``(B,)``, or the mean or the sum of it."""
+    if reduce == "no":
+        return values
+    xp = get_array_module(values)
+    return xp.asarray(values.mean() if reduce == "mean" else values.sum())
+
+
+def _spread(grad: Any, size: int, reduce: str) -> Any:
+    """Return the gradient ``(B,)`` that one of :func:`_reduced` means."""
+    if reduce == "no":
+        return grad
+    share = _share(size, reduce)
+    return grad * get_array_module(grad).full(size, share, grad.dtype)
+
+
+def _gathered(tangent: Any, reduce: str) -> Any:
+    """Return the product of a tangent ``(B,)`` with :func:`_spread`."""
+    if reduce == "no":
+        return tangent
+    share = tangent.dtype.type(_share(len(tangent), reduce))
+    return get_array_module(tangent).asarray(tangent.sum() * share)
+
+
+def _share(size: int, reduce: str) -> float:
+    return 1 / size if reduce == "mean" else 1.0
 
 
 def _is_cost(direction: Any) -> bool:

@@ -245,15 +245,19 @@ def check_reduce(reduce: Any) -> None:
         )
 
 
+def reduced(value: Variable, reduce: str) -> Variable:
+    """Return values ``(B,)``, or the mean or the sum of them."""
+    if reduce == "no":
+        return value
+    return F.mean(value) if reduce == "mean" else F.sum(value)
+
+
 def finished(
     value: Variable, reduce: str, batched: bool, dtype: np.dtype
 ) -> Variable:
     """Apply ``reduce``; the result for one pair has no batch axis."""
-    if reduce == "mean":
-        value = F.mean(value)
-    elif reduce == "sum":
-        value = F.sum(value)
-    elif not batched:
+    value = reduced(value, reduce)
+    if not batched and value.ndim > 0:
         value = F.squeeze(value, 0)
     return value if value.dtype == dtype else F.cast(value, dtype)
 

@@ -97,7 +97,8 @@ def soft_dtw_from_cost(
         x_length,
         y_length,
     )
-    return series.finished(bound.values(), reduce, batched, matrices.dtype)
+    value = bound.values(reduce)
+    return series.finished(value, "no", batched, matrices.dtype)
 
 
 class CostArguments(series.Arguments):

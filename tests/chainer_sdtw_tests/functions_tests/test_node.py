@@ -199,3 +199,28 @@ def test_labels(pair):
     (gx,) = gradients(F.sum(tangents), x)
     assert tangents.creator.label == "sharp_soft_dtw"
     assert gx.creator.label == "gradient of sharp_soft_dtw"
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_reduction_is_part_of_the_node(pair, reduce):
+    """Its derivatives of all orders are those of Chainer's functions."""
+    reductions = {"mean": F.mean, "sum": F.sum}
+
+    def own(x, y):
+        return soft_dtw(x, y, 0.5, reduce=reduce)
+
+    def composed(x, y):
+        return reductions[reduce](soft_dtw(x, y, 0.5, reduce="no"))
+
+    def derivatives(loss):
+        x, y = map(Variable, pair)
+        scale = Variable(np.array(0.7))
+        value = loss(x, y)
+        first = gradients(scale * value, x, y, scale)
+        second = gradients(F.sum(first[0] * first[0]), x, y, scale)
+        third = gradients(F.sum(second[0]) + second[2], x, y, scale)
+        return [v.array for v in (value, *first, *second, *third)]
+
+    assert own(*map(Variable, pair)).creator.label == "soft_dtw"
+    for actual, expected in zip(derivatives(own), derivatives(composed)):
+        np.testing.assert_array_equal(actual, expected)
