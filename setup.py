@@ -24,10 +24,6 @@ SHARED = sorted(
     if os.path.basename(path) != "kernels.cpp"
 )
 
-# Loops are written out here for any processor, and whether a product and a sum
-# are rounded once shall not depend on where the compiler finds them.
-GENERIC_FLAGS = ["-ffp-contract=off"]
-
 X86 = ("defined(__x86_64__) || defined(_M_X64)", "immintrin.h")
 
 # Beyond the baseline, from the lowest to the highest: the flags of gcc and
@@ -87,6 +83,9 @@ class BuildExt(build_ext):
                 "-O3",
                 "-fno-math-errno",
                 "-fno-trapping-math",
+                # Whether a product and a sum are rounded once shall not depend
+                # on where the compiler finds them.
+                "-ffp-contract=off",
                 "-fvisibility=hidden",
                 "-pthread",
             ]
@@ -97,7 +96,7 @@ class BuildExt(build_ext):
             ext.extra_link_args.append("-pthread")
         ext.extra_compile_args.extend(flags)
 
-        levels = {"generic": [] if msvc else GENERIC_FLAGS}
+        levels = {"generic": []}
         for name, (gnu, cl, *probe) in ISA_LEVELS.items():
             isa_flags = cl if msvc else gnu
             if self._knows(isa_flags, PROBE % tuple(probe)):

@@ -96,6 +96,7 @@ struct Adjoint : Strips<F, G> {
     T* tangent_tile = kTangent ? scratch.direction + size : nullptr;
     kept += kKept * size;
     if (kTangent) share_tangents += kKept * size;
+    const V negligible = F::set1((T)Format<T>::kMass);
     if (G::kAcross && kDerivatives && joined && t1 % G::kRenorm)
       messages.unscale(kept - kKept * kTile);
     for (int t = t1 - 1; t >= t0; --t) {
@@ -123,6 +124,7 @@ struct Adjoint : Strips<F, G> {
           const V m = mantissa(kept, r);
           if (renormed) b = F::unscale(b, m);
           e = F::mul(b, m);
+          b = F::above(e, negligible, b);
         }
         F::store(tile + r * L, e);
         if (kTangent) {
@@ -137,7 +139,8 @@ struct Adjoint : Strips<F, G> {
               F::fma(F::load(q + 2 * L), e, F::mul(F::load(p + 2 * L), et));
         }
         messages.keep[r] = F::mul(F::load(p), b);
-        messages.hand[r] = F::fma(F::load(p + L), b, messages.diagonal[r]);
+        messages.hand[r] =
+            F::add(F::mul(F::load(p + L), b), messages.diagonal[r]);
         messages.diagonal[r] = F::mul(F::load(p + 2 * L), b);
       }
       G::put_first(g.mass_edge + out, messages.hand[0]);
@@ -191,9 +194,8 @@ struct Adjoint : Strips<F, G> {
     });
   }
 
-  // Whether the absolute values of numbers add up to more than a limit; NaN
-  // does.
-  static bool above(const T* p, ptrdiff_t count, T limit) {
+  // Whether there are numbers other than 0.
+  static bool any(const T* p, ptrdiff_t count) {
     V sums = F::set1(0);
     ptrdiff_t i = 0;
     for (; i + L <= count; i += L) {
@@ -202,30 +204,28 @@ struct Adjoint : Strips<F, G> {
     }
     T all[L];
     F::store(all, sums);
-    T sum = 0;
-    for (int l = 0; l < L; ++l) sum += all[l];
-    for (; i < count; ++i) sum += p[i] < 0 ? -p[i] : p[i];
-    return !(sum <= limit);
+    bool any = false;
+    for (int l = 0; l < L; ++l) any |= all[l] != 0;
+    for (; i < count; ++i) any |= p[i] != 0;
+    return any;
   }
 
   // Messages on the edge below a strip, and those on its right.
   struct Incoming {
     const Group<T>& g;
     T *mass, *mass_tangent;  // of the block, the latter null without tangents
-    T limit;                 // messages up to it are none
 
     static ptrdiff_t at(int t) { return (ptrdiff_t)t * G::kEntry; }
 
     bool from_below(int t0, int t1) const {
       const ptrdiff_t first = at(t0 - G::kLag), count = at(t1 - t0);
-      return above(g.mass_edge + first, count, limit) ||
-             (mass_tangent &&
-              above(g.mass_edge_tangent + first, count, limit));
+      return any(g.mass_edge + first, count) ||
+             (mass_tangent && any(g.mass_edge_tangent + first, count));
     }
     bool from_right(int q) const {
       const ptrdiff_t first = (ptrdiff_t)q * 3 * kTile;
-      return above(mass + first, 3 * kTile, limit) ||
-             (mass_tangent && above(mass_tangent + first, 3 * kTile, limit));
+      return any(mass + first, 3 * kTile) ||
+             (mass_tangent && any(mass_tangent + first, 3 * kTile));
     }
     // Hand on from strip number q of the block that there is no mass at the
     // steps [t0, t1) and before; `begin` is the strip's first step.
@@ -241,15 +241,6 @@ struct Adjoint : Strips<F, G> {
       }
     }
   };
-
-  // A message below this limit carries no mass that could show in a result:
-  // mantissas are below 2**45, so the masses that are left out are below
-  // 2**-45 (F32) or 2**-90 (F64) of the whole for each cell on the border of
-  // what is skipped. Tangents have no such bound: they are left out if zero.
-  static T negligible(const Group<T>& g) {
-    if (g.direction != Direction::kNone) return 0;
-    return sizeof(T) == 4 ? (T)0x1p-90 : (T)0x1p-135;
-  }
 
   // Recompute what the strips of a segment keep.
   static void recompute(const Group<T>& g, const Scratch<T>& scratch,
@@ -308,7 +299,7 @@ struct Adjoint : Strips<F, G> {
     if (at.end == g.blocks[block].end) start(g, block, mass);
     T* mass_tangent =
         has_tangent ? mass + (ptrdiff_t)g.block * 3 * kTile : nullptr;
-    const Incoming incoming = {g, mass, mass_tangent, negligible(g)};
+    const Incoming incoming = {g, mass, mass_tangent};
 
     // What has no mass is neither recomputed nor swept back: the strips below
     // the last one with mass, and the columns after.

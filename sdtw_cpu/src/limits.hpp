@@ -9,22 +9,24 @@ namespace sdtw {
 // integral doubles hold more, but cells must stay under 2**51 (see weigh()
 // in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
 // from it is magnified by 1 / gamma, and above 2**13 would show in the
-// gradient. kFlattest is the largest gamma for which forbidden cells have a
-// cost. For a larger one the pair fits only if its costs are negligible beside
-// gamma.
+// gradient. A cell hands on no mass if its own, of 1 in all, is not above
+// kMass: the cells beyond can be skipped, and for each cell at most that much
+// is missing from the alignment. kFlattest is the largest gamma for which
+// forbidden cells have a cost. For a larger one the pair fits only if its
+// costs are negligible beside gamma.
 template <class T>
 struct Format;
 template <>
 struct Format<float> {
   static constexpr double kCost = 0x1p13, kSum = 0x1p26, kCell = 0x1p28,
                           kFloor = -0x1p29;
-  static constexpr double kHuge = 1e37, kFlattest = 1e25;
+  static constexpr double kHuge = 1e37, kFlattest = 1e25, kMass = 0x1p-50;
 };
 template <>
 struct Format<double> {
   static constexpr double kCost = 0x1p47, kSum = 0x1p47, kCell = 0x1p49,
                           kFloor = -0x1p50;
-  static constexpr double kHuge = 1e307, kFlattest = 1e290;
+  static constexpr double kHuge = 1e307, kFlattest = 1e290, kMass = 0x1p-100;
 };
 
 }  // namespace sdtw

@@ -33,22 +33,20 @@ struct Tile : Strips<F, G> {
   using X = typename F::X;
   static constexpr bool kPossible = G::kAcross && sizeof(T) == 8;
   static constexpr int kSteps = 16;  // at most
-  // In 20 steps numbers grow by at most 2**32. What underflows of messages is
-  // part of a mass below 2**(kTop + 32 - 1022).
+  // In 20 steps numbers grow by at most 2**32, so messages do not underflow
+  // where a mass is above 2**(kTop + 32 - 1022), which is below Format::kMass.
   static constexpr int kTop = 860, kLeast = -900;
 
   // What is kept in the places that cells with exponents of their own have:
-  // for each cell its weight and the sum of its predecessors; for each column
+  // for each cell its weight and its number; for each column
   // the factor that took the number above to the tile's exponent; and those of
   // the numbers on the left, in the first column.
   static T* weight(T* kept, int r) { return kept + r * kKept * L; }
-  static T* sum(T* kept, int r) { return weight(kept, r) + L; }
   static T* factor_above(T* kept) { return kept + 2 * L; }
   static T* factor_left(T* kept, int r) { return weight(kept, r) + 3 * L; }
   static T* factor_corner(T* kept) { return weight(kept, 1) + 2 * L; }
   static SDTW_INLINE V number(const T* kept, int r) {
-    const T* p = kept + r * kKept * L;
-    return F::mul(F::load(p), F::load(p + L));
+    return F::load(kept + (r * kKept + 1) * L);
   }
 
   // Sweep a tile from the edge above, of which columns from `limit` on are
@@ -88,12 +86,12 @@ struct Tile : Strips<F, G> {
       for (int r = 0; r < R; ++r) {
         const V w = F::scale(F::load(f + r * L), F::xload(n + r * L), one);
         const V sum = F::add(v[r], F::add(upper, before));
-        if (kKeep) {
-          F::store(weight(kept, r), w);
-          F::store(Tile::sum(kept, r), sum);
-        }
         before = v[r];
         upper = v[r] = F::mul(w, sum);
+        if (kKeep) {
+          F::store(weight(kept, r), w);
+          F::store(weight(kept, r) + L, upper);
+        }
       }
       bottom[t - t0] = upper;
       least = F::min(least, upper);
@@ -132,6 +130,7 @@ struct Tile : Strips<F, G> {
       keep[r] = F::unscale(keep[r], number(kept, r));
       if (r) diagonal[r] = F::unscale(diagonal[r], number(kept, r - 1));
     }
+    const V negligible = F::set1((T)Format<T>::kMass);
     V from_right = diagonal[0];  // for the number above, outside of the tile
     diagonal[0] = F::set1(0);
     for (int t = t1 - 1;; --t) {
@@ -140,8 +139,10 @@ struct Tile : Strips<F, G> {
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const V b = F::add(keep[r], hand);
-        const V q = F::mul(F::load(weight(kept, r)), b);
-        F::store(tile + r * L, F::mul(F::load(sum(kept, r)), q));
+        const V e = F::mul(b, number(kept, r));
+        F::store(tile + r * L, e);
+        const V q =
+            F::above(e, negligible, F::mul(F::load(weight(kept, r)), b));
         hand = F::add(q, diagonal[r]);
         keep[r] = diagonal[r] = q;
       }

@@ -38,6 +38,9 @@ struct Doubles {
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_LE_OQ));
   }
+  static SDTW_INLINE V above(V a, V b, V x) {
+    return _mm256_and_pd(x, _mm256_cmp_pd(a, b, _CMP_GT_OQ));
+  }
   static SDTW_INLINE V recip(V a) { return _mm256_div_pd(set1(1), a); }
   static SDTW_INLINE V shift_up(V v, V previous) {
     return _mm256_shuffle_pd(_mm256_permute2f128_pd(previous, v, 0x21), v, 5);
@@ -114,6 +117,9 @@ struct F32 : IntExponents {
   }
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LE_OQ));
+  }
+  static SDTW_INLINE V above(V a, V b, V x) {
+    return _mm256_and_ps(x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
   }
   static SDTW_INLINE V recip(V a) { return _mm256_div_ps(set1(1), a); }
   static SDTW_INLINE X xshift_up(X v, X previous) {

@@ -38,6 +38,9 @@ struct Doubles {
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return _mm512_mask_mov_pd(y, _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ), x);
   }
+  static SDTW_INLINE V above(V a, V b, V x) {
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, b, _CMP_GT_OQ), x);
+  }
   static SDTW_INLINE V recip(V a) {
     V r = _mm512_rcp14_pd(a);
     r = _mm512_fmadd_pd(_mm512_fnmadd_pd(a, r, set1(1)), r, r);
@@ -108,6 +111,9 @@ struct F32 : IntExponents {
   }
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), x);
+  }
+  static SDTW_INLINE V above(V a, V b, V x) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
   }
   static SDTW_INLINE V recip(V a) {
     const V r = _mm512_rcp14_ps(a);

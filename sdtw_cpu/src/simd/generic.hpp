@@ -62,6 +62,9 @@ struct Plain {
   static SDTW_INLINE V pick(V a, V b, V x, V y) {
     return map([&](int l) { return a.a[l] <= b.a[l] ? x.a[l] : y.a[l]; });
   }
+  static SDTW_INLINE V above(V a, V b, V x) {
+    return map([&](int l) { return a.a[l] > b.a[l] ? x.a[l] : T(0); });
+  }
   static SDTW_INLINE V recip(V a) {
     return map([&](int l) { return T(1) / a.a[l]; });
   }

@@ -27,6 +27,7 @@
 //   recip(a)                1 / a, to the last digit or two
 //   leq(a, b)               1 where a <= b, else 0
 //   pick(a, b, x, y)        x where a <= b, else y
+//   above(a, b, x)          x where a > b, else 0
 //   shift_up(v, previous)   lane l becomes v[l - 1], lane 0 previous[L - 1]
 //   shift_down(v, next)     lane l becomes v[l + 1], lane L - 1 next[0]
 //   store_first(p, v), store_last(p, v)   one lane, at p
