@@ -24,7 +24,6 @@ struct Batch::Impl {
   std::vector<Pair> capped, out_of_range;
   std::mutex busy;  // groups hold what a sweep is working on
   const Level& level = active();
-  const int nthreads = num_threads();
   const bool keep_tape;
   std::vector<std::unique_ptr<FormatPlan<float>>> f32;
   std::vector<std::unique_ptr<FormatPlan<double>>> f64;
@@ -73,21 +72,20 @@ struct Batch::Impl {
            const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
            Semiring semiring, bool cap) {
     if (pairs.empty()) return;
-    to.emplace_back(new FormatPlan<T>(in, sweeps, semiring, cap, keep_tape,
-                                      pairs, nthreads));
+    to.emplace_back(
+        new FormatPlan<T>(in, sweeps, semiring, cap, keep_tape, pairs));
   }
 
   // Sweep again what is out of range, by its values, and replace its results.
-  void sweep_in_log_space(double* out, double* tangent) {
+  void sweep_in_log_space(const SweepArrays& arrays) {
     std::vector<Pair> pairs = out_of_range;
     for (const Pair& p : capped)
-      if (!in_range(out[p.index], in.gamma)) pairs.push_back(p);
+      if (!in_range(arrays.value[p.index], in.gamma)) pairs.push_back(p);
     log_space.reset();
     if (pairs.empty()) return;
-    log_space.reset(new FormatPlan<double>(in, baseline().f64,
-                                           Semiring::kLogSpace, true,
-                                           keep_tape, pairs, nthreads));
-    value(*log_space, out, tangent);
+    log_space.reset(new FormatPlan<double>(
+        in, baseline().f64, Semiring::kLogSpace, true, keep_tape, pairs));
+    sweep(*log_space, false, arrays);
   }
 
   // As many threads as there is work for: starting one costs as much as
@@ -99,61 +97,21 @@ struct Batch::Impl {
   template <class Fn>
   static void parallel(int64_t count, double cells, Fn fn) {
     const int n = (int)std::min<int64_t>(threads_for(cells), count);
-    Watch watch;
+    const auto watch = std::make_shared<Watch>();
     std::atomic<int64_t> next{0};
     run_threads(watch, n, [&](int) {
       for (int64_t i; (i = next++) < count;) {
-        watch.check();
-        fn(watch, i);
+        watch->check();
+        fn(*watch, i);
       }
     });
   }
 
-  // fn(sweeper, group, threads) for every group: groups side by side, or all
-  // threads on one group after the other.
-  template <class T, class Fn>
-  static void for_each_group(FormatPlan<T>& plan, Fn fn) {
-    Watch watch;
-    const int n = threads_for(plan.work());
-    const int count = (int)plan.groups.size();
-    if (count < n && plan.groups[0]->can_split()) {
-      Sweeper<T> sweeper(plan, watch, n);
-      for (auto& group : plan.groups)
-        fn(sweeper, *group,
-           group->can_split() ? std::min(n, group->strips.count()) : 1);
-      return;
-    }
-    std::atomic<int> next{0};
-    run_threads(watch, std::min(n, count), [&](int) {
-      Sweeper<T> sweeper(plan, watch, 1);
-      for (int i; (i = next++) < count;) fn(sweeper, *plan.groups[i], 1);
-    });
-  }
-
   template <class T>
-  static void value(FormatPlan<T>& plan, double* out, double* tangent) {
-    for_each_group(plan,
-                   [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
-                     sweeper.value(group, n);
-                     for (int l = 0; l < group.g.pairs; ++l) {
-                       const int64_t b = group.index[l];
-                       const double v = out[b] = group.g.value[l];
-                       if (tangent)
-                         tangent[b] = std::isinf(v) ? 0 : group.g.tangent[l];
-                     }
-                   });
+  static void sweep(FormatPlan<T>& plan, bool back,
+                    const SweepArrays& arrays) {
+    Run<T>(plan, back, arrays).sweep(threads_for(plan.work()));
   }
-
-  template <class T>
-  static void adjoint(FormatPlan<T>& plan, const double* grad_value,
-                      const double* grad_tangent, void* gx, void* gy,
-                      void* e) {
-    for_each_group(
-        plan, [&](Sweeper<T>& sweeper, PlannedGroup<T>& group, int n) {
-          sweeper.adjoint(group, n, grad_value, grad_tangent, gx, gy, e);
-        });
-  }
-
   template <class C>
   void fill_nan(void* out, int64_t rows, int64_t columns,
                 const int64_t* row_count, const int64_t* column_count) {
@@ -189,9 +147,12 @@ void Batch::value(double* out, double* tangent) {
     out[b] = std::numeric_limits<double>::infinity();
     if (tangent) tangent[b] = 0;
   }
-  for (auto& f : impl_->f32) Impl::value(*f, out, tangent);
-  for (auto& f : impl_->f64) Impl::value(*f, out, tangent);
-  impl_->sweep_in_log_space(out, tangent);
+  SweepArrays arrays = {};
+  arrays.value = out;
+  arrays.tangent = tangent;
+  for (auto& f : impl_->f32) Impl::sweep(*f, false, arrays);
+  for (auto& f : impl_->f64) Impl::sweep(*f, false, arrays);
+  impl_->sweep_in_log_space(arrays);
 }
 
 void Batch::adjoint(const double* grad_value, const double* grad_tangent,
@@ -199,12 +160,11 @@ void Batch::adjoint(const double* grad_value, const double* grad_tangent,
   std::lock_guard<std::mutex> hold(impl_->busy);
   impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
                       : impl_->nan_gradients<float>(gx, gy, e);
-  for (auto& f : impl_->f32)
-    Impl::adjoint(*f, grad_value, grad_tangent, gx, gy, e);
-  for (auto& f : impl_->f64)
-    Impl::adjoint(*f, grad_value, grad_tangent, gx, gy, e);
-  if (impl_->log_space)
-    Impl::adjoint(*impl_->log_space, grad_value, grad_tangent, gx, gy, e);
+  const SweepArrays arrays = {nullptr, nullptr, grad_value, grad_tangent,
+                              gx,      gy,      e};
+  for (auto& f : impl_->f32) Impl::sweep(*f, true, arrays);
+  for (auto& f : impl_->f64) Impl::sweep(*f, true, arrays);
+  if (impl_->log_space) Impl::sweep(*impl_->log_space, true, arrays);
 }
 
 size_t Batch::tape_bytes() const {

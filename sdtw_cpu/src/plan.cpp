@@ -26,7 +26,7 @@ double unbanded_steps(const Geometry& geometry, int m, int n) {
 template <class T>
 FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
                           Semiring semiring, bool capped, bool tape,
-                          std::vector<Pair> pairs, int nthreads)
+                          std::vector<Pair> pairs)
     : in(input),
       sweeps(kernels),
       keep_tape(tape),
@@ -42,10 +42,6 @@ FormatPlan<T>::FormatPlan(const Input& input, const Sweeps<T>& kernels,
     for (size_t k = i; k < end; ++k)
       alone += steps(sweeps.along, pairs[k]) * sweeps.along.rows /
                sweeps.along.lanes;
-    // Pairs left alone spread over threads that would otherwise be idle.
-    const size_t count = (pairs.size() + lanes - 1) / lanes;
-    if (count < (size_t)nthreads)
-      alone *= (double)count / std::min<double>(nthreads, pairs.size());
     Planned group = across(&pairs[i], (int)(end - i));
     if (group && group->work < alone) {
       groups.push_back(std::move(group));

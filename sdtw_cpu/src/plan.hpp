@@ -33,11 +33,6 @@ struct PlannedGroup {
     return in.band_stride == 0 && g.row0[l] == g.row0[l - 1] &&
            g.col0[l] == g.col0[l - 1];
   }
-
-  // Whether threads can share it.
-  bool can_split() const {
-    return strips.count() > 1 && g.width < strips.longest();
-  }
 };
 
 template <class T>
@@ -45,7 +40,7 @@ class FormatPlan {
  public:
   // Split pairs into groups, across the batch where that takes fewer steps.
   FormatPlan(const Input& input, const Sweeps<T>& kernels, Semiring semiring,
-             bool capped, bool tape, std::vector<Pair> pairs, int nthreads);
+             bool capped, bool tape, std::vector<Pair> pairs);
 
   double work() const;  // cells
   size_t tape_bytes() const;

@@ -2,7 +2,6 @@
 #include "run.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 namespace sdtw {
@@ -18,22 +17,8 @@ Edge<T> edge_in(Buffer<T>& buffer, const PlannedGroup<T>& group) {
   return {p, p + size, p + 2 * size};
 }
 
-// How many segments of each block are done.
-class Progress {
-  std::vector<std::atomic<int>> done_;
-
- public:
-  explicit Progress(int count) : done_(count) {
-    for (auto& d : done_) d = 0;
-  }
-  void set(int i, int segments) {
-    done_[i].store(segments, std::memory_order_release);
-  }
-  void wait(Watch& watch, int i, int segments) const {
-    watch.wait(
-        [&] { return done_[i].load(std::memory_order_acquire) >= segments; });
-  }
-};
+// So many blocks of a group may be begun before the first of them is done.
+constexpr int kAhead = 64;
 
 // The two grads as masses that are at most 1 and the factor on what comes of
 // them, so that neither small nor large ones leave the range of T.
@@ -50,134 +35,180 @@ void set_masses(Group<T>& g, int l, double grad_value, double grad_tangent) {
 }  // namespace
 
 template <class T>
-void Sweeper<T>::value(PlannedGroup<T>& group, int nthreads) {
-  Group<T>& g = group.g;
-  const StripPlan& strips = group.strips;
-  begin(group, false, false);
-  if (plan_.keep_tape) group.tape.allocate();
-  Progress done(strips.count());
-  const auto sweep = [&](ThreadScratch<T>& scratch, int b) {
-    const Edge<T> above = edge_above(group, b);
-    const Edge<T> below = edge_below(group, scratch.pointers.edge, b);
-    const int count = strips.segments(b);
-    for (int q = 0; q < count; ++q) {
-      watch_.check();
-      if (b > 0 && nthreads > 1)
-        done.wait(watch_, b - 1, strips.segments_above(b, q));
-      const bool stored = plan_.keep_tape && q + 1 < count;
-      T* state = scratch.state.data();
-      plan_.sweeps.value(g, scratch.pointers, b, q, above, below,
-                         plan_.keep_tape && q ? group.tape.state(b, q) : state,
-                         stored ? group.tape.state(b, q + 1) : state);
-      done.set(b, q + 1);
-    }
-  };
-  in_order(group, nthreads, strips.count(), false, sweep);
+void Run<T>::sweep(int max_threads) {
+  left_ = plan_.groups.size();
+  size_t segments = 0;  // that can be swept at a time
+  for (auto& group : plan_.groups) segments += group->strips.at_a_time();
+  const int n = (int)std::min<size_t>(max_threads, segments);
+  active_ = std::vector<ActiveGroup<T>>(n);
+  scratch_ = std::vector<ThreadScratch<T>>(n);
+  run_threads(watch_, n, [&](int thread) { work(thread); });
 }
 
 template <class T>
-void Sweeper<T>::adjoint(PlannedGroup<T>& group, int nthreads,
-                         const double* grad_value, const double* grad_tangent,
-                         void* gx, void* gy, void* e) {
-  Group<T>& g = group.g;
+void Run<T>::work(int thread) {
+  ActiveGroup<T>& own = active_[thread];
+  ThreadScratch<T>& scratch = scratch_[thread];
+  for (size_t k; (k = next_++) < plan_.groups.size();) {
+    begin(own, *plan_.groups[k]);
+    for (int i; (i = own.progress.take()) >= 0;) sweep_block(own, i, scratch);
+  }
+  for (;;) {
+    ActiveGroup<T>* active = nullptr;
+    int i = 0;
+    watch_->wait([&] {
+      return left_ == 0 || watch_->stopped() || find(thread, active, i);
+    });
+    watch_->check();
+    if (!active) return;
+    sweep_block(*active, i, scratch);
+  }
+}
+
+// Take a block that can go on, of a thread's own group if there is one.
+template <class T>
+bool Run<T>::find(int thread, ActiveGroup<T>*& active, int& i) {
+  for (size_t k = 0; k < active_.size(); ++k) {
+    ActiveGroup<T>& at = active_[(thread + k) % active_.size()];
+    if ((i = at.progress.take()) < 0) continue;
+    active = &at;
+    return true;
+  }
+  return false;
+}
+
+// Sweep a block that was taken as far as it can go.
+template <class T>
+void Run<T>::sweep_block(ActiveGroup<T>& active, int i,
+                         ThreadScratch<T>& scratch) {
+  PlannedGroup<T>& group = *active.group;
+  Progress& progress = active.progress;
+  const int b = progress.block(i);
+  T* carried = active.carried.data() + i % active.ahead * active.carried_size;
+  prepare(group, scratch);
+  do {
+    watch_->check();
+    const int q = progress.segment(i);
+    if (back_)
+      plan_.sweeps.adjoint(group.g, scratch.pointers, b, q,
+                           edge_above(group, b),
+                           q ? group.tape.state(b, q) : nullptr, carried);
+    else
+      value(active, b, q, carried, scratch.pointers);
+    progress.advance(i);
+    if (watch_->waiting() && progress.open(i + 1)) watch_->wake_one();
+  } while (progress.ready(i));
+  if (progress.leave(i)) end(active);
+}
+
+template <class T>
+void Run<T>::value(ActiveGroup<T>& active, int b, int q, T* carried,
+                   const Scratch<T>& scratch) {
+  PlannedGroup<T>& group = *active.group;
+  const bool last = q + 1 == group.strips.segments(b);
+  plan_.sweeps.value(
+      group.g, scratch, b, q, edge_above(group, b),
+      edge_below(group, scratch.edge, b),
+      plan_.keep_tape && q ? group.tape.state(b, q) : carried,
+      plan_.keep_tape && !last ? group.tape.state(b, q + 1) : carried);
+}
+
+// Pack a group, make the edge above its first strip, and let threads sweep it.
+template <class T>
+void Run<T>::begin(ActiveGroup<T>& active, PlannedGroup<T>& group) {
   const StripPlan& strips = group.strips;
-  begin(group, gx != nullptr, gy != nullptr);
-  const Geometry& geo = strips.geometry;
+  active.group = &group;
+  pack(in_, group, active.buffers, arrays_.gx != nullptr,
+       arrays_.gy != nullptr);
+  group.g.top = edge_in(active.buffers.top, group);
+  plan_.sweeps.begin(group.g, group.g.top);
+  if (back_)
+    begin_adjoint(active);
+  else if (plan_.keep_tape)
+    group.tape.allocate();
+  active.carried_size = back_ ? (in_.tangent() ? 2 : 1) * strips.mass()
+                              : (in_.tangent() ? 3 : 2) * strips.state();
+  active.ahead = active_.size() > 1 ? std::min(strips.count(), kAhead) : 1;
+  active.carried.get(active.ahead * active.carried_size);
+  active.progress.start(strips, back_, active.ahead);
+}
+
+template <class T>
+void Run<T>::begin_adjoint(ActiveGroup<T>& active) {
+  PlannedGroup<T>& group = *active.group;
+  Group<T>& g = group.g;
+  const Geometry& geo = group.strips.geometry;
   const size_t margin = (size_t)geo.rows * geo.entry;
   const size_t edge_size = (size_t)g.n * geo.entry + 2 * margin;
   g.mass_edge =
-      buffers_.mass.zeros((in_.tangent() ? 2 : 1) * edge_size) + margin;
+      active.buffers.mass.zeros((in_.tangent() ? 2 : 1) * edge_size) + margin;
   g.mass_edge_tangent = g.mass_edge + edge_size;
   for (T& mass : g.mass) mass = 1;
   const ptrdiff_t size = in_.is_double ? 8 : 4;
   for (int l = 0; l < g.pairs; ++l) {
     const int64_t b = group.index[l];
-    g.grad[l] = std::isinf(g.value[l]) ? 0 : grad_value[b];
-    if (in_.tangent()) set_masses(g, l, grad_value[b], grad_tangent[b]);
-    g.e[l] = (char*)e + b * in_.m * in_.n * size;
+    g.grad[l] = std::isinf(g.value[l]) ? 0 : arrays_.grad_value[b];
+    if (in_.tangent())
+      set_masses(g, l, arrays_.grad_value[b], arrays_.grad_tangent[b]);
+    g.e[l] = (char*)arrays_.e + b * in_.m * in_.n * size;
   }
   g.e_row = in_.n * size;
   g.e_col = size;
-  const int blocks = strips.count();
-  Progress done(blocks);
-  const auto sweep = [&](ThreadScratch<T>& scratch, int b) {
-    const int count = strips.segments(b);
-    for (int q = count - 1; q >= 0; --q) {
-      watch_.check();
-      if (b + 1 < blocks && nthreads > 1)
-        done.wait(watch_, b + 1, strips.segments_below(b, q));
-      plan_.sweeps.adjoint(g, scratch.pointers, b, q, edge_above(group, b),
-                           q ? group.tape.state(b, q) : nullptr,
-                           scratch.mass.data());
-      done.set(b, count - q);
-    }
-  };
-  in_order(group, nthreads, blocks, true, sweep);
-  unpack(in_, group, gx, gy);
 }
 
-// Pack a group and make the edge above its first strip.
+// Give back what was computed of a group.
 template <class T>
-void Sweeper<T>::begin(PlannedGroup<T>& group, bool want_gx, bool want_gy) {
-  pack(in_, group, buffers_, want_gx, want_gy);
-  group.g.top = edge_in(buffers_.top, group);
-  plan_.sweeps.begin(group.g, group.g.top);
+void Run<T>::end(const ActiveGroup<T>& active) {
+  const PlannedGroup<T>& group = *active.group;
+  if (back_) unpack(in_, group, arrays_.gx, arrays_.gy);
+  for (int l = 0; !back_ && l < group.g.pairs; ++l) {
+    const int64_t b = group.index[l];
+    const double v = arrays_.value[b] = group.g.value[l];
+    if (arrays_.tangent)
+      arrays_.tangent[b] = std::isinf(v) ? 0 : group.g.tangent[l];
+  }
+  if (--left_ == 0) watch_->wake_all();
 }
 
+// Make scratch memory for the segments of a group.
 template <class T>
-void Sweeper<T>::prepare(const PlannedGroup<T>& group, bool back,
-                         ThreadScratch<T>& scratch) const {
+void Run<T>::prepare(const PlannedGroup<T>& group,
+                     ThreadScratch<T>& scratch) const {
+  if (scratch.group == &group) return;
+  scratch.group = &group;
   const Group<T>& g = group.g;
-  const size_t tile = group.strips.tile();
-  const size_t segment = g.width * tile;
+  const size_t segment = g.width * group.strips.tile();
   Scratch<T>& s = scratch.pointers;
   s.fraction = scratch.fraction.get(segment);
   s.exponent = scratch.exponent.get(segment);
   s.edge = edge_in(scratch.edge, group);
+  plan_.sweeps.begin(g, s.edge);
   if (in_.tangent()) s.direction = scratch.direction.get(segment);
   const size_t kept = (size_t)g.block * kKept * segment;
-  if (back || in_.tangent()) s.kept = scratch.kept.get(kept);
-  const size_t planes = in_.tangent() ? 3 : 2;
-  if (!back) scratch.state.get(planes * g.state);
-  if (!back) return;
+  if (back_ || in_.tangent()) s.kept = scratch.kept.get(kept);
+  if (!back_) return;
   s.shared = scratch.shared.get((size_t)g.block * g.width);
   if (is_root(g.cost)) s.factor = scratch.factor.get(segment);
   if (in_.tangent()) s.share_tangents = scratch.share_tangents.get(kept);
-  scratch.mass.get((in_.tangent() ? 2 : 1) * group.strips.mass());
 }
 
 // The edge that a block reads. Without a tape one edge serves all of them,
 // each overwriting what it has read.
 template <class T>
-Edge<T> Sweeper<T>::edge_above(const PlannedGroup<T>& group, int block) const {
+Edge<T> Run<T>::edge_above(const PlannedGroup<T>& group, int block) const {
   if (!plan_.keep_tape || block == 0) return group.g.top;
   return group.tape.slot(block - 1);
 }
 
 // The edge that a block writes; nothing reads that of the last one.
 template <class T>
-Edge<T> Sweeper<T>::edge_below(const PlannedGroup<T>& group, Edge<T> unread,
-                               int block) const {
+Edge<T> Run<T>::edge_below(const PlannedGroup<T>& group, Edge<T> unread,
+                           int block) const {
   if (!plan_.keep_tape) return group.g.top;
   return block < group.tape.slots() ? group.tape.slot(block) : unread;
 }
 
-// fn(scratch, i) for all blocks, from the first to the last or back: each goes
-// to the next thread that is free.
-template <class T>
-template <class Fn>
-void Sweeper<T>::in_order(const PlannedGroup<T>& group, int nthreads,
-                          int count, bool back, Fn fn) {
-  std::atomic<int> next{0};
-  run_threads(watch_, nthreads, [&](int w) {
-    prepare(group, back, scratch_[w]);
-    plan_.sweeps.begin(group.g, scratch_[w].pointers.edge);
-    for (int i; (i = next++) < count;)
-      fn(scratch_[w], back ? count - 1 - i : i);
-  });
-}
-
-template class Sweeper<float>;
-template class Sweeper<double>;
+template class Run<float>;
+template class Run<double>;
 
 }  // namespace sdtw

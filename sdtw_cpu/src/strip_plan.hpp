@@ -49,6 +49,12 @@ struct StripPlan {
   // Numbers of a block's state on the way back, as in Adjoint::Mass.
   size_t mass() const { return 3 * block * tile(); }
 
+  // Segments that can be swept at a time: one of each block, and each of them
+  // at other columns.
+  int at_a_time() const {
+    return std::min(count(), (longest() - 1) / width + 1);
+  }
+
   int segments(int b) const {
     return (blocks[b].end - blocks[b].begin - 1) / width + 1;
   }

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -23,96 +23,130 @@ void set_own_threads(int n);
 // nothing.
 void set_interrupted(bool (*fn)());
 
-// Ends a sweep early, in all its threads: when one of them failed, or when a
-// signal came, which the thread that called looks for now and then.
+// Where the threads of a sweep wait for each other. Also ends it early: when
+// one of them failed, or when a signal came, which the thread that called
+// looks for now and then.
 class Watch {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kInterval{100};
+  // What comes soon is worth no sleep. A thread that waits longer lets go of
+  // its core, which the one that it waits for may need.
+  static constexpr std::chrono::microseconds kSpin{5};
   const std::thread::id caller_ = std::this_thread::get_id();
   std::atomic<bool> stopped_{false};
+  std::atomic<int> waiting_{0};
+  std::atomic<int> inside_{0};  // threads besides the caller's; -1: closed
+  std::mutex lock_;
+  std::condition_variable changed_;
   Clock::time_point next_ = Clock::now() + kInterval;
   int calls_ = 0;
 
- public:
-  struct Stopped : std::exception {};
-
-  void stop() { stopped_ = true; }
-
-  // Called by all threads, far more often than once in kInterval.
-  void check() {
-    if (std::this_thread::get_id() == caller_ && ++calls_ % 16 == 0) look();
-    if (stopped_) throw Stopped();
-  }
+  bool by_caller() const { return std::this_thread::get_id() == caller_; }
 
   // Look for a signal if it is time.
   void look();
 
-  // Wait for something that other threads do, asked for again and again.
-  template <class Fn>
-  void wait(Fn done) {
-    for (int spin = 0; !done(); ++spin) {
-      check();
-      if (spin > 200) std::this_thread::yield();
+ public:
+  struct Stopped : std::exception {};
+
+  void stop() {
+    stopped_ = true;
+    wake_all();
+  }
+  bool stopped() const { return stopped_; }
+
+  // Called by threads that begin and end to take part; false if closed.
+  bool enter() {
+    int n = inside_;
+    while (n >= 0 && !inside_.compare_exchange_weak(n, n + 1)) {
     }
+    return n >= 0;
+  }
+  void leave() {
+    if (--inside_ == 0) wake_all();
+  }
+  // Wait for those that take part and let no others in.
+  void close() {
+    wait([&] {
+      int none = 0;
+      return inside_.compare_exchange_strong(none, -1);
+    });
   }
 
-  // The same for what takes longer; for the thread that called.
+  // Called by all threads, far more often than once in kInterval.
+  void check() {
+    if (by_caller() && ++calls_ % 16 == 0) look();
+    if (stopped_) throw Stopped();
+  }
+
+  // Wait until done(), which is asked now and whenever another thread says
+  // that something has changed.
   template <class Fn>
-  void sleep(std::unique_lock<std::mutex>& lock,
-             std::condition_variable& changed, Fn done) {
-    while (!changed.wait_for(lock, kInterval, done)) {
-      lock.unlock();
-      look();
-      lock.lock();
+  void wait(Fn done) {
+    for (const auto end = Clock::now() + kSpin; Clock::now() < end;)
+      if (done()) return;
+    std::unique_lock<std::mutex> hold(lock_);
+    ++waiting_;
+    while (!changed_.wait_for(hold, kInterval, done)) {
+      hold.unlock();
+      if (by_caller()) look();
+      hold.lock();
     }
+    --waiting_;
+  }
+
+  // Whether a thread sleeps. What it waits for must have changed before, by a
+  // write to an atomic.
+  bool waiting() const { return waiting_ > 0; }
+  void wake_one() {
+    {
+      std::lock_guard<std::mutex> hold(lock_);
+    }
+    changed_.notify_one();
+  }
+  void wake_all() {
+    {
+      std::lock_guard<std::mutex> hold(lock_);
+    }
+    changed_.notify_all();
   }
 };
 
 // Run fn(0) ... fn(count - 1) in a thread each, fewer if the system has no
 // more, and rethrow what the first of them threw: fn takes its work from a
-// counter. Threads live for this call only, so that a fork is always safe.
+// counter. Threads live for this call only, so that a fork is always safe. One
+// that the system starts when all is done, as the cores were busy, is not
+// waited for: it finds the watch closed and touches nothing else.
 template <class Fn>
-void run_threads(Watch& watch, int count, Fn fn) {
+void run_threads(const std::shared_ptr<Watch>& watch, int count, Fn fn) {
   if (count <= 1) {
     fn(0);
     return;
   }
   std::exception_ptr error;
-  std::mutex lock;
-  std::condition_variable ended;
-  int running = 0;  // besides this one
-  auto guarded = [&](int i) {
+  std::atomic<bool> failed{false};
+  const auto guarded = [&](int i) {
     try {
       fn(i);
     } catch (...) {
-      std::lock_guard<std::mutex> hold(lock);
-      if (!error) error = std::current_exception();
-      watch.stop();
+      if (!failed.exchange(true)) error = std::current_exception();
+      watch->stop();
     }
-    if (i == 0) return;
-    std::lock_guard<std::mutex> hold(lock);
-    --running;
-    ended.notify_one();
   };
-  std::vector<std::thread> pool;
-  pool.reserve(count - 1);
   try {
-    for (int i = 1; i < count; ++i) {
-      std::lock_guard<std::mutex> hold(lock);
-      pool.emplace_back(guarded, i);
-      ++running;
-    }
-  } catch (const std::system_error&) {
+    for (int i = 1; i < count; ++i)
+      std::thread([watch, &guarded, i] {
+        if (!watch->enter()) return;
+        guarded(i);
+        watch->leave();
+      }).detach();
+  } catch (const std::exception&) {
     // No more threads to be had: those that started do all the work.
   }
   guarded(0);
-  {
-    std::unique_lock<std::mutex> hold(lock);
-    watch.sleep(hold, ended, [&] { return running == 0; });
-  }
-  for (auto& t : pool) t.join();
+  watch->close();
   if (error) std::rethrow_exception(error);
-  watch.check();  // a signal may have come after the others' last
+  watch->check();  // a signal may have come after the others' last
 }
 
 }  // namespace sdtw

@@ -115,6 +115,32 @@ def test_groups_side_by_side(rng):
             assert reference.error(a, b) < 1e-12
 
 
+@pytest.mark.parametrize("bandwidth", [None, 90])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pairs_of_different_lengths(isa, rng, dtype, bandwidth):
+    """Threads that are done with their own pairs share those of others."""
+    x = reference.walks(rng, 5, 1300, 1, dtype=dtype)
+    y = reference.walks(rng, 5, 1200, 1, dtype=dtype)
+    lengths = {
+        "x_length": [1300, 40, 700, 1250, 1290],
+        "y_length": [1200, 50, 1100, 1199, 90],
+    }
+    band = None
+    if bandwidth:
+        band = sdtw_cpu.sakoe_chiba_band(1300, 1200, bandwidth, **lengths)
+    results = []
+    for threads in (1, 2, 3, 8):
+        sdtw_cpu.set_num_threads(threads)
+        values, tape = sdtw_cpu.value(
+            x, y, 0.1, band=band, tape=True, **lengths
+        )
+        without_tape = sdtw_cpu.value(x, y, 0.1, band=band, **lengths)
+        np.testing.assert_array_equal(without_tape, values)
+        results.append((values, *sdtw_cpu.adjoint(tape)))
+    for other in results[1:]:
+        assert_same(other, results[0])
+
+
 def test_threads_may_change_between_sweeps(rng):
     x, y = reference.walks(rng, 2, 600, 1).reshape(2, 1, 600, 1)
     expected = everything(x, y)
