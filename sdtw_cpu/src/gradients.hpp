@@ -93,11 +93,14 @@ struct Gradients : Blocks<F, G> {
         V* sums = columns[k];
         const V below =
             kY ? G::get(gy + column_at(g, t, R - 1) + kLast) : F::set1(0);
+        V column;
         SDTW_UNROLL
         for (int i = 0; i < R; ++i) {
           const int r = G::kAcross ? R - 1 - i : i;
           const ptrdiff_t yr = yk + column_at(g, t, r);
-          const V a = F::sub(elements[k][r], F::load(g.y + yr));
+          if (!G::kAcross || i == 0) column = F::load(g.y + yr);
+          keep(column);
+          const V a = F::sub(elements[k][r], column);
           const V slope = N::slope(a);
           if (kX) rows[k][r] = F::fma(e[r], slope, rows[k][r]);
           if (kY)

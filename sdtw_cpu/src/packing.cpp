@@ -92,7 +92,8 @@ void pack_y(const PlannedGroup<T>& group, const char* y,
             const ptrdiff_t* stride, double pad, T* out) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
-  for (int j = -geo.rows; j < g.n + geo.rows; ++j) {
+  const int before = g.across ? geo.rows : (int)g.y_feature - g.n - geo.rows;
+  for (int j = -before; j < g.n + geo.rows; ++j) {
     T* to = out + j * g.y_step;
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;
@@ -134,6 +135,14 @@ void unpack_y(const Input& in, const PlannedGroup<T>& group,
         unpack_features(g.gy + j * g.y_step + l, g.y_feature, g.d,
                         cost_factor * g.grad[l],
                         out + (group.index[l] * in.n + j - g.col0[l]) * in.d);
+}
+
+// Numbers in an odd count of cache lines, at least so many: what lies so far
+// apart is not all kept in the same few places of a cache.
+template <class T>
+size_t odd_lines(size_t count) {
+  constexpr size_t kLine = 64 / sizeof(T);
+  return ((count + kLine - 1) / kLine | 1) * kLine;
 }
 
 // Where the first column of the table is in y.
@@ -189,9 +198,9 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   const Geometry& geo = group.strips.geometry;
   const size_t xs = group.strips.strips() * group.strips.tile() * g.d;
   const size_t columns = (size_t)g.n + 2 * geo.rows;
-  const size_t ys = columns * geo.entry * g.d;
   g.y_step = g.across ? (ptrdiff_t)geo.entry * g.d : -1;
-  g.y_feature = g.across ? geo.entry : columns;
+  g.y_feature = g.across ? geo.entry : odd_lines<T>(columns);
+  const size_t ys = (g.across ? columns * geo.entry : g.y_feature) * g.d;
   in.is_double ? pack_series<T, double>(in, group, buffers, xs, ys)
                : pack_series<T, float>(in, group, buffers, xs, ys);
   if (want_gx) g.gx = buffers.gx.zeros(xs);

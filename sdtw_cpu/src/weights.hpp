@@ -99,21 +99,27 @@ struct Weights : Blocks<F, G> {
     }
   }
 
-  // Costs of kCount vectors and kSteps steps: the elements at x and y, to
-  // `out`.
+  // Costs of kCount vectors and kSteps steps, to `out`: the features [k, end)
+  // from the elements at x and y on, added to those before.
   template <class C, int kCount, int kSteps>
-  static SDTW_INLINE void costs(const Group<T>& g, const T* x, const T* y,
-                                T* out) {
+  static SDTW_INLINE void costs(const Group<T>& g, int k, int end, const T* x,
+                                const T* y, T* out) {
     using N = typename C::template Term<F>;
     const ptrdiff_t step = column_step(g), feature = column_feature(g);
     V sum[kSteps][kCount];
     SDTW_UNROLL
     for (int s = 0; s < kSteps; ++s)
-      for (int i = 0; i < kCount; ++i) sum[s][i] = F::set1(0);
-    for (int k = 0; k < g.d; ++k, x += kTile, y += feature) {
+      for (int i = 0; i < kCount; ++i)
+        sum[s][i] = k ? F::load(out + s * kTile + i * kNext) : F::set1(0);
+    x += k * kTile;
+    y += k * feature;
+    for (; k < end; ++k, x += kTile, y += feature) {
       V column[kSteps];
       SDTW_UNROLL
-      for (int s = 0; s < kSteps; ++s) column[s] = F::load(y + s * step);
+      for (int s = 0; s < kSteps; ++s) {
+        column[s] = F::load(y + s * step);
+        keep(column[s]);
+      }
       SDTW_UNROLL
       for (int i = 0; i < kCount; ++i) {
         const V row = F::load(x + i * L);
@@ -128,30 +134,34 @@ struct Weights : Blocks<F, G> {
       SDTW_UNROLL
       for (int i = 0; i < kCount; ++i) {
         V c = sum[s][i];
-        if (C::kRoot) c = F::sqrt(c);
-        if (g.capped) c = F::min(c, forbidden);
+        if (C::kRoot && end == g.d) c = F::sqrt(c);
+        if (g.capped && end == g.d) c = F::min(c, forbidden);
         F::store(out + s * kTile + i * kNext, c);
       }
     }
   }
 
   // The same with features: the sums of several cells stay in registers while
-  // the features pass.
+  // the features pass, so many at a time as the closest cache has places for.
   template <class C>
   static void multivariate(const Group<T>& g, int strip, int t0, int t1,
                            const Rate<F>& rate, T* f, T* n) {
-    for_each_block(t0, t1, [&](auto count, int r, int begin, int end) {
-      constexpr int kCount = decltype(count)::value;
-      constexpr int kSteps = kCount < 2 ? 4 : 8 / kCount;
-      const T* x = g.x + row_at(g, strip, r);
-      int t = begin;
-      for (; t + kSteps <= end; t += kSteps)
-        costs<C, kCount, kSteps>(g, x, g.y + column_at(g, t, r),
-                                 f + (ptrdiff_t)(t - t0) * kTile + r * L);
-      for (; t < end; ++t)
-        costs<C, kCount, 1>(g, x, g.y + column_at(g, t, r),
-                            f + (ptrdiff_t)(t - t0) * kTile + r * L);
-    });
+    constexpr int kFeatures = 64;
+    for (int k = 0; k < g.d; k += kFeatures) {
+      const int last = k + kFeatures < g.d ? k + kFeatures : g.d;
+      for_each_block(t0, t1, [&](auto count, int r, int begin, int end) {
+        constexpr int kCount = decltype(count)::value;
+        constexpr int kSteps = kCount < 2 ? 4 : 8 / kCount;
+        const T* x = g.x + row_at(g, strip, r);
+        int t = begin;
+        for (; t + kSteps <= end; t += kSteps)
+          costs<C, kCount, kSteps>(g, k, last, x, g.y + column_at(g, t, r),
+                                   f + (ptrdiff_t)(t - t0) * kTile + r * L);
+        for (; t < end; ++t)
+          costs<C, kCount, 1>(g, k, last, x, g.y + column_at(g, t, r),
+                              f + (ptrdiff_t)(t - t0) * kTile + r * L);
+      });
+    }
     if (S::kCosts) return;
     const V zero = F::set1(0);
     for (ptrdiff_t i = 0; i < (ptrdiff_t)(t1 - t0) * R; ++i, f += L, n += L)
