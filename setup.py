@@ -31,6 +31,13 @@ X86 = ("defined(__x86_64__) || defined(_M_X64)", "immintrin.h")
 # statement that needs it. The set's vectors are in sdtw_cpu/src/simd, and
 # whether a processor has it in sdtw_cpu/src/isa.cpp.
 ISA_LEVELS = {
+    "neon": (
+        [],
+        [],
+        "defined(__aarch64__)",
+        "arm_neon.h",
+        "float64x2_t v = vld1q_f64(x); vst1q_f64(x, vfmaq_f64(v, v, v));",
+    ),
     "avx2": (
         ["-mavx2", "-mfma"],
         ["/arch:AVX2"],

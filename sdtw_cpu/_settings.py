@@ -59,8 +59,8 @@ def isa() -> IsaName:
 def isa_levels() -> tuple[IsaName, ...]:
     """Return the instruction sets usable here, the fastest last.
 
-    ``'generic'`` always; on x86-64 also ``'avx2'`` and ``'avx512'`` if the
-    processor has them and the compiler knew them.
+    ``'generic'`` always; on aarch64 also ``'neon'``; on x86-64 also ``'avx2'``
+    and ``'avx512'`` if the processor has them and the compiler knew them.
     """
     return tuple(_kernels.isa_levels())
 

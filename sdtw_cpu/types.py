@@ -63,4 +63,4 @@ Direction = Union[
     Literal["cost"], HasArray, tuple[Optional[HasArray], Optional[HasArray]]
 ]
 #: The names of instruction sets.
-IsaName = Literal["generic", "avx2", "avx512"]
+IsaName = Literal["generic", "neon", "avx2", "avx512"]

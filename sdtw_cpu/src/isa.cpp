@@ -13,6 +13,11 @@ namespace sdtw {
 namespace generic {
 extern const Level kLevel;
 }
+#ifdef SDTW_HAVE_NEON
+namespace neon {
+extern const Level kLevel;
+}
+#endif
 #ifdef SDTW_HAVE_AVX2
 namespace avx2 {
 extern const Level kLevel;
@@ -57,6 +62,9 @@ bool has_avx512() {
 
 std::vector<const Level*> usable() {
   std::vector<const Level*> r = {&generic::kLevel};
+#ifdef SDTW_HAVE_NEON
+  r.push_back(&neon::kLevel);  // every aarch64 processor has it
+#endif
 #ifdef SDTW_HAVE_AVX2
   if (has_avx2()) r.push_back(&avx2::kLevel);
 #endif
