@@ -301,6 +301,14 @@ class TestInvariants:
         )
 
 
+@pytest.mark.parametrize("size", [1, 16])
+def test_subnormal_masses_are_zero(isa, rng, size, dtype):
+    scale = 3 if dtype == np.float32 else 30
+    cost = (scale * rng.random((size, 64, 64))).astype(dtype)
+    _, e = run_cost(cost, 1.0)
+    assert (e == 0).any() and (e[e > 0] >= np.finfo(dtype).tiny).all()
+
+
 def test_overflow_of_the_value_is_silent():
     x = np.full((1, 3, 1), 1e30, np.float32)
     with warnings.catch_warnings():
