@@ -195,7 +195,9 @@ def adjoint_tangent(
 
 def _as_grad(name: str, grad: Any, batch: int, default: float) -> np.ndarray:
     if grad is None:
-        return np.full(batch, default)
+        array = np.empty(batch)
+        array.fill(default)
+        return array
     array = np.array(as_array(name, grad), dtype=np.float64, order="C")
     check_grad_shape(array, batch, name)
     return array

@@ -87,14 +87,15 @@ def check_array(name: str, a: DeviceArray) -> None:
         TypeError: If the type is not float32 or float64.
         ValueError: If the shape is wrong or has a zero.
     """
-    if a.dtype.kind != "f" or a.dtype.itemsize not in (4, 8):
+    if a.dtype.char not in "fd":
         raise TypeError(f"{name} must be float32 or float64, got {a.dtype}")
-    if len(a.shape) != 3:
-        raise ValueError(f"{name} must have 3 dimensions, got shape {a.shape}")
-    if 0 in a.shape:
-        raise ValueError(f"{name} must not be empty, got shape {a.shape}")
-    if max(a.shape[1:]) > _MAX_LENGTH:
-        raise ValueError(f"{name} is too long: shape {a.shape}")
+    shape = a.shape
+    if len(shape) != 3:
+        raise ValueError(f"{name} must have 3 dimensions, got shape {shape}")
+    if 0 in shape:
+        raise ValueError(f"{name} must not be empty, got shape {shape}")
+    if max(shape[1:]) > _MAX_LENGTH:
+        raise ValueError(f"{name} is too long: shape {shape}")
 
 
 def check_series(x: DeviceArray, y: DeviceArray) -> None:
@@ -110,15 +111,16 @@ def check_series(x: DeviceArray, y: DeviceArray) -> None:
         raise TypeError(
             f"x and y must have the same dtype, got {x.dtype} and {y.dtype}"
         )
-    if x.shape[0] != y.shape[0]:
+    x_shape, y_shape = x.shape, y.shape
+    if x_shape[0] != y_shape[0]:
         raise ValueError(
             "x and y must have the same batch size, got shapes "
-            f"{x.shape} and {y.shape}"
+            f"{x_shape} and {y_shape}"
         )
-    if x.shape[2] != y.shape[2]:
+    if x_shape[2] != y_shape[2]:
         raise ValueError(
             "x and y must have the same number of features (last axis), got "
-            f"shapes {x.shape} and {y.shape}"
+            f"shapes {x_shape} and {y_shape}"
         )
 
 

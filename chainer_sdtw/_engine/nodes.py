@@ -49,7 +49,7 @@ class Value(FunctionNode):
         node = Gradient(
             self.problem, target_input_indexes, self.tape, self.reduce
         )
-        return node.apply((*self.get_retained_inputs(), *grad_outputs))
+        return _applied(node, (*self.get_retained_inputs(), *grad_outputs))
 
 
 class Gradient(FunctionNode):
@@ -201,7 +201,7 @@ class Tangent(FunctionNode):
         node = TangentGradient(
             self.problem, self.direction, target_input_indexes, self.tape
         )
-        return node.apply((*self.get_retained_inputs(), *grads))
+        return _applied(node, (*self.get_retained_inputs(), *grads))
 
 
 class TangentGradient(graph.Composed):
@@ -261,6 +261,16 @@ class TangentGradient(graph.Composed):
     def _split(self, inputs: Any) -> tuple:
         n = self.problem.count
         return inputs[:n], inputs[n:]
+
+
+def _applied(node: FunctionNode, inputs: tuple) -> tuple:
+    """Apply the node of a gradient, for its outputs alone without a graph.
+
+    For short series a node takes longer than its sweep.
+    """
+    if chainer.config.enable_backprop:
+        return node.apply(inputs)
+    return tuple(map(Variable, node.forward(tuple(v.array for v in inputs))))
 
 
 def _reduced(values: Any, reduce: str) -> Any:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -12,15 +13,22 @@ namespace sdtw {
 
 // Memory from earlier calls: taking it fresh from the system costs a page
 // fault for every 4 KiB, a tenth of the time of a batch of short series. The
-// lock is only ever tried, so that a child forked while it was held goes on
+// lock can only be tried, so that a child forked while it was held goes on
 // without the pool.
 class MemoryPool {
+  class TryLock {
+    std::atomic_flag held_ = ATOMIC_FLAG_INIT;
+
+   public:
+    bool try_lock() { return !held_.test_and_set(std::memory_order_acquire); }
+    void unlock() { held_.clear(std::memory_order_release); }
+  };
   static constexpr size_t kBlock = 8 << 20, kTotal = 32 << 20;
   struct Block {
     void* memory;
     size_t bytes;
   };
-  std::mutex lock_;
+  TryLock lock_;
   std::vector<Block> blocks_;
   size_t total_ = 0;
 
@@ -34,7 +42,7 @@ class MemoryPool {
 
   // Memory of at least `bytes`, which becomes the size that it has.
   void* acquire(size_t& bytes) {
-    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    std::unique_lock<TryLock> hold(lock_, std::try_to_lock);
     if (hold) {
       auto best = blocks_.end();
       for (auto i = blocks_.begin(); i != blocks_.end(); ++i)
@@ -55,7 +63,7 @@ class MemoryPool {
   }
 
   void release(void* memory, size_t bytes) {
-    std::unique_lock<std::mutex> hold(lock_, std::try_to_lock);
+    std::unique_lock<TryLock> hold(lock_, std::try_to_lock);
     if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
       blocks_.push_back({memory, bytes});
       total_ += bytes;
