@@ -23,6 +23,7 @@ from problems import Problem
 
 BATCH = Problem(32, 256, 256)
 PAIR = Problem(1, 2048, 2048)
+SHORT = Problem(1, 20, 20)
 GRID = (
     Problem(128, 64, 64),
     Problem(32, 256, 256),
@@ -38,6 +39,7 @@ SUITES = {
     "headline": "the batch and the long pair, against every peer",
     "grid": "the grid of problems, or those of --case, against every peer",
     "dtype": "float32 against float64",
+    "calls": "one short pair, whose time is that of the calls themselves",
     "threads": "one thread, two and so on up to --threads",
     "scaling": "time for each doubling of the length of one pair",
     "memory": "peak memory, each figure in a fresh process",
@@ -215,6 +217,16 @@ class Benchmark(harness.Benchmark):
             rows = self.compare(title, calls, "float64", base.cells)
             yield {"problem": base, "rows": rows}
 
+    def run_calls(self):
+        """Time one short pair without Chainer and through it."""
+        for dtype in ("float64", "float32"):
+            problem = dataclasses.replace(SHORT, dtype=dtype)
+            problem = self.with_data(problem)
+            calls = short_calls(self.sdtw_cpu, problem)
+            title = f"{problem}, value and both gradients"
+            rows = self.compare(title, calls, "sdtw_cpu", problem.cells)
+            yield {"problem": problem, "rows": rows}
+
     def run_threads(self):
         """Time one thread against two and more."""
         counts = [1]
@@ -310,6 +322,27 @@ class Benchmark(harness.Benchmark):
             "bytes/cell",
             "flags",
         )
+
+
+def short_calls(sdtw_cpu, problem):
+    """Return a call of each package, for the value and both gradients."""
+    import chainer_sdtw  # isort: skip  (makes Chainer work)
+    import chainer
+
+    x, y = problem.arrays()
+    variables = chainer.Variable(x), chainer.Variable(y)
+
+    def sweeps():
+        _, tape = sdtw_cpu.value(x, y, problem.gamma, tape=True)
+        return sdtw_cpu.adjoint(tape)
+
+    def loss():
+        for variable in variables:
+            variable.cleargrad()
+        chainer_sdtw.soft_dtw(*variables, problem.gamma).backward()
+        return tuple(variable.grad for variable in variables)
+
+    return {"sdtw_cpu": sweeps, "chainer_sdtw": loss}
 
 
 def probe_memory(name, problem, threads, both):

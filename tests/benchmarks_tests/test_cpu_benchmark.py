@@ -138,6 +138,19 @@ def test_grid_prints_a_table_and_writes_json(tmp_path):
         assert "median_s" not in failed
 
 
+def test_calls(tmp_path):
+    target = tmp_path / "result.json"
+    options = ("--suite", "calls", "--repeats", "1", "--json", str(target))
+    done = run(tmp_path, "--only", "chainer-sdtw, 1 thread", *options)
+    assert done.returncode == 0, done.stdout
+    results = json.loads(target.read_text())["suites"]["calls"]
+    dtypes = [result["problem"]["dtype"] for result in results]
+    assert dtypes == ["float64", "float32"]
+    for result in results:
+        assert list(result["rows"]) == ["sdtw_cpu", "chainer_sdtw"]
+        assert all(row["min_s"] > 0 for row in result["rows"].values())
+
+
 def test_threads_scaling_and_memory(tmp_path):
     target = tmp_path / "result.json"
     done = run(
