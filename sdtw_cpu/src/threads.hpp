@@ -31,7 +31,7 @@ class Watch {
   static constexpr std::chrono::milliseconds kInterval{100};
   // What comes soon is worth no sleep. A thread that waits longer lets go of
   // its core, which the one that it waits for may need.
-  static constexpr std::chrono::microseconds kSpin{5};
+  static constexpr std::chrono::microseconds kSpin{50};
   const std::thread::id caller_ = std::this_thread::get_id();
   std::atomic<bool> stopped_{false};
   std::atomic<int> waiting_{0};
