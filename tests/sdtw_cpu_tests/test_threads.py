@@ -141,6 +141,16 @@ def test_pairs_of_different_lengths(isa, rng, dtype, bandwidth):
         assert_same(other, results[0])
 
 
+def test_threads_that_begin_when_all_is_done(rng):
+    """More threads than cores, which a call does not wait for."""
+    x, y = reference.walks(rng, 128, 90, 1).reshape(2, 64, 90, 1)
+    sdtw_cpu.set_num_threads(1)
+    expected = everything(x, y)
+    sdtw_cpu.set_num_threads(16)
+    for _ in range(100):
+        assert_same(everything(x, y), expected)
+
+
 def test_threads_may_change_between_sweeps(rng):
     x, y = reference.walks(rng, 2, 600, 1).reshape(2, 1, 600, 1)
     expected = everything(x, y)
