@@ -20,6 +20,7 @@ class Sweep:
     band: np.ndarray | None
     fused: bool
     tape_bytes: int
+    swept_back: int
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ cdef extern from "batch.hpp" namespace "sdtw" nogil:
             const double*, const double*, void*, void*, void*
         ) except +
         size_t tape_bytes()
+        int64_t swept_back()
 
 cdef extern from "isa.hpp" nogil:
     vector[const char*] c_levels "sdtw::levels"()
@@ -217,3 +218,8 @@ cdef class Sweep:
     @property
     def tape_bytes(self):
         return self.batch.get().tape_bytes()
+
+    @property
+    def swept_back(self):
+        """Cells that the last adjoint swept back, with those of padding."""
+        return self.batch.get().swept_back()

@@ -25,6 +25,7 @@ struct Batch::Impl {
   std::mutex busy;  // groups hold what a sweep is working on
   const Level& level = active();
   const bool keep_tape;
+  std::atomic<int64_t> swept_back{0};
   std::vector<std::unique_ptr<FormatPlan<float>>> f32;
   std::vector<std::unique_ptr<FormatPlan<double>>> f64;
   // Pairs out of range; comes last, as it replaces results of the others.
@@ -112,6 +113,7 @@ struct Batch::Impl {
                     const SweepArrays& arrays) {
     Run<T>(plan, back, arrays).sweep(threads_for(plan.work()));
   }
+
   template <class C>
   void fill_nan(void* out, int64_t rows, int64_t columns,
                 const int64_t* row_count, const int64_t* column_count) {
@@ -160,12 +162,16 @@ void Batch::adjoint(const double* grad_value, const double* grad_tangent,
   std::lock_guard<std::mutex> hold(impl_->busy);
   impl_->in.is_double ? impl_->nan_gradients<double>(gx, gy, e)
                       : impl_->nan_gradients<float>(gx, gy, e);
-  const SweepArrays arrays = {nullptr, nullptr, grad_value, grad_tangent,
-                              gx,      gy,      e};
+  impl_->swept_back = 0;
+  const SweepArrays arrays = {
+      nullptr, nullptr, grad_value, grad_tangent,
+      gx,      gy,      e,          &impl_->swept_back};
   for (auto& f : impl_->f32) Impl::sweep(*f, true, arrays);
   for (auto& f : impl_->f64) Impl::sweep(*f, true, arrays);
   if (impl_->log_space) Impl::sweep(*impl_->log_space, true, arrays);
 }
+
+int64_t Batch::swept_back() const { return impl_->swept_back; }
 
 size_t Batch::tape_bytes() const {
   size_t n = 0;

@@ -24,6 +24,8 @@ class Batch {
   void adjoint(const double* grad_value, const double* grad_tangent, void* gx,
                void* gy, void* e);
   size_t tape_bytes() const;
+  // Cells that the last adjoint swept back, with those of padding.
+  int64_t swept_back() const;
 
  private:
   struct Impl;

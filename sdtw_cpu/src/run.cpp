@@ -90,9 +90,9 @@ void Run<T>::sweep_block(ActiveGroup<T>& active, int i,
     watch_->check();
     const int q = progress.segment(i);
     if (back_)
-      plan_.sweeps.adjoint(group.g, scratch.pointers, b, q,
-                           edge_above(group, b),
-                           q ? group.tape.state(b, q) : nullptr, carried);
+      *arrays_.swept += plan_.sweeps.adjoint(
+          group.g, scratch.pointers, b, q, edge_above(group, b),
+          q ? group.tape.state(b, q) : nullptr, carried);
     else
       value(active, b, q, carried, scratch.pointers);
     progress.advance(i);

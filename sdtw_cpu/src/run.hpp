@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct SweepArrays {
   double *value, *tangent;
   const double *grad_value, *grad_tangent;
   void *gx, *gy, *e;
+  std::atomic<int64_t>* swept;  // cells that were swept back
 };
 
 // Scratch memory of one thread, for a segment of the group that it was made

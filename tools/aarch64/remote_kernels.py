@@ -21,7 +21,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-LEVELS, MAKE, VALUE, ADJOINT, BYTES, DROP = range(6)
+LEVELS, MAKE, VALUE, ADJOINT, COUNTS, DROP = range(6)
 NO_DIRECTION, EXPLICIT, COST, SERIES = range(4)  # of costs.hpp
 
 _server = subprocess.Popen(
@@ -180,9 +180,16 @@ class Sweep:
                 a.ravel()[:] = np.frombuffer(result[: a.nbytes], a.dtype)
                 result = result[a.nbytes :]
 
+    def _counts(self):
+        return np.frombuffer(_ask(COUNTS, self._id), np.int64).tolist()
+
     @property
     def tape_bytes(self):
-        return int.from_bytes(_ask(BYTES, self._id), "little")
+        return self._counts()[0]
+
+    @property
+    def swept_back(self):
+        return self._counts()[1]
 
 
 def pytest_report_header(config):

@@ -20,7 +20,7 @@
 
 namespace {
 
-enum Request : int64_t { kLevels, kMake, kValue, kAdjoint, kBytes, kDrop };
+enum Request : int64_t { kLevels, kMake, kValue, kAdjoint, kCounts, kDrop };
 
 void read(void* p, size_t size) {
   if (std::fread(p, 1, size, stdin) != size) std::exit(0);  // no client
@@ -154,8 +154,9 @@ std::vector<char> answer(int64_t request) {
   Sweep& sweep = sweeps.at(id);
   if (request == kValue) return value(sweep);
   if (request == kAdjoint) return adjoint(sweep);
-  const size_t size = sweep.batch->tape_bytes();
-  return {(const char*)&size, (const char*)(&size + 1)};
+  const int64_t counts[] = {(int64_t)sweep.batch->tape_bytes(),
+                            sweep.batch->swept_back()};
+  return {(const char*)counts, (const char*)(counts + 2)};
 }
 
 void reply(const void* p, int64_t size) {
