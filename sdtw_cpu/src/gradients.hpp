@@ -78,7 +78,9 @@ struct Gradients : Blocks<F, G> {
       for (int r = 0; r < R; ++r) {
         elements[k][r] = F::load(g.x + x + k * kTile + r * L);
         if (kX) rows[k][r] = F::load(gx + r * L);
-        if (kY) columns[k][r] = F::load(gy + column_at(g, t1, r));
+        // Across, another thread may be at the column t1.
+        columns[k][r] =
+            kY && !G::kAcross ? F::load(gy + column_at(g, t1, r)) : F::set1(0);
       }
     }
     for (int t = t1 - 1; t >= t0; --t) {
