@@ -13,16 +13,6 @@ namespace {
 template <int N>
 using Count = std::integral_constant<int, N>;
 
-// Keep a vector in its register: gcc would rather load it again for each use.
-template <class V>
-SDTW_INLINE void keep(V& v) {
-#if defined(__GNUC__) && defined(__AVX2__)
-  asm("" : "+v"(v));
-#else
-  (void)v;
-#endif
-}
-
 // A block is some vectors r, r + 1, ... of a strip at some steps, of which
 // vector r + i is kSkew * i steps behind: so all of them have the same columns
 // at the same time, and what is read of them is shared.

@@ -101,7 +101,7 @@ struct Gradients : Blocks<F, G> {
           const int r = G::kAcross ? R - 1 - i : i;
           const ptrdiff_t yr = yk + column_at(g, t, r);
           if (!G::kAcross || i == 0) column = F::load(g.y + yr);
-          keep(column);
+          F::keep(column);
           const V a = F::sub(elements[k][r], column);
           const V slope = N::slope(a);
           if (kX) rows[k][r] = F::fma(e[r], slope, rows[k][r]);

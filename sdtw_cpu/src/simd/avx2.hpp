@@ -18,6 +18,13 @@ struct Doubles {
   static SDTW_INLINE V set1(T a) { return _mm256_set1_pd(a); }
   static SDTW_INLINE V load(const T* p) { return _mm256_loadu_pd(p); }
   static SDTW_INLINE void store(T* p, V a) { _mm256_storeu_pd(p, a); }
+  static SDTW_INLINE void keep(V& v) {
+#if defined(__GNUC__)
+    asm("" : "+v"(v));
+#else
+    (void)v;
+#endif
+  }
   static SDTW_INLINE V add(V a, V b) { return _mm256_add_pd(a, b); }
   static SDTW_INLINE V sub(V a, V b) { return _mm256_sub_pd(a, b); }
   static SDTW_INLINE V mul(V a, V b) { return _mm256_mul_pd(a, b); }
@@ -98,6 +105,13 @@ struct F32 : IntExponents {
   static SDTW_INLINE V set1(T a) { return _mm256_set1_ps(a); }
   static SDTW_INLINE V load(const T* p) { return _mm256_loadu_ps(p); }
   static SDTW_INLINE void store(T* p, V a) { _mm256_storeu_ps(p, a); }
+  static SDTW_INLINE void keep(V& v) {
+#if defined(__GNUC__)
+    asm("" : "+v"(v));
+#else
+    (void)v;
+#endif
+  }
   static SDTW_INLINE V add(V a, V b) { return _mm256_add_ps(a, b); }
   static SDTW_INLINE V sub(V a, V b) { return _mm256_sub_ps(a, b); }
   static SDTW_INLINE V mul(V a, V b) { return _mm256_mul_ps(a, b); }

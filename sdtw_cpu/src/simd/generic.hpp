@@ -32,6 +32,7 @@ struct Plain {
   static SDTW_INLINE void store(T* p, const V& a) {
     for (int l = 0; l < L; ++l) p[l] = a.a[l];
   }
+  static SDTW_INLINE void keep(V&) {}
   static SDTW_INLINE V add(V a, V b) {
     return map([&](int l) { return a.a[l] + b.a[l]; });
   }

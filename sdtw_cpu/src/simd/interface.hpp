@@ -18,6 +18,8 @@
 //   L           how many, at most kMaxLanes
 // and these static functions, all of them SDTW_INLINE:
 //   set1(a), load(p), store(p, v)
+//   keep(v)                 leave v in its register: gcc would rather load it
+//                           again for each use
 //   add(a, b), sub(a, b), mul(a, b), min(a, b), max(a, b), sqrt(a)
 //   fma(a, b, c)            a * b + c, fnma(a, b, c): c - a * b; one or two
 //                           roundings

@@ -18,6 +18,13 @@ struct Doubles {
   static SDTW_INLINE V set1(T a) { return vdupq_n_f64(a); }
   static SDTW_INLINE V load(const T* p) { return vld1q_f64(p); }
   static SDTW_INLINE void store(T* p, V a) { vst1q_f64(p, a); }
+  static SDTW_INLINE void keep(V& v) {
+#if defined(__GNUC__)
+    asm("" : "+w"(v));
+#else
+    (void)v;
+#endif
+  }
   static SDTW_INLINE V add(V a, V b) { return vaddq_f64(a, b); }
   static SDTW_INLINE V sub(V a, V b) { return vsubq_f64(a, b); }
   static SDTW_INLINE V mul(V a, V b) { return vmulq_f64(a, b); }
@@ -88,6 +95,13 @@ struct F32 : IntExponents {
   static SDTW_INLINE V set1(T a) { return vdupq_n_f32(a); }
   static SDTW_INLINE V load(const T* p) { return vld1q_f32(p); }
   static SDTW_INLINE void store(T* p, V a) { vst1q_f32(p, a); }
+  static SDTW_INLINE void keep(V& v) {
+#if defined(__GNUC__)
+    asm("" : "+w"(v));
+#else
+    (void)v;
+#endif
+  }
   static SDTW_INLINE V add(V a, V b) { return vaddq_f32(a, b); }
   static SDTW_INLINE V sub(V a, V b) { return vsubq_f32(a, b); }
   static SDTW_INLINE V mul(V a, V b) { return vmulq_f32(a, b); }
