@@ -118,7 +118,7 @@ struct Weights : Blocks<F, G> {
       SDTW_UNROLL
       for (int s = 0; s < kSteps; ++s) {
         column[s] = F::load(y + s * step);
-        keep(column[s]);
+        F::keep(column[s]);
       }
       SDTW_UNROLL
       for (int i = 0; i < kCount; ++i) {

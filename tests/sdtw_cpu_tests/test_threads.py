@@ -195,7 +195,7 @@ def test_adjoints_of_one_tape_from_many_threads(rng):
 
 @pytest.mark.native
 def test_gil_is_released(rng):
-    x, y = reference.walks(rng, 2, 5000, 1).reshape(2, 1, 5000, 1)
+    x, y = reference.walks(rng, 2, 12000, 1).reshape(2, 1, 12000, 1)
     ticks, stop = [0], threading.Event()
 
     def tick():

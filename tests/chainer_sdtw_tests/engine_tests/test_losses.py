@@ -165,7 +165,8 @@ def doubled(x, y, gamma=1.0, *, reduce="mean"):
 
 def test_a_new_loss_is_a_line_and_a_function(monkeypatch):
     line = losses.LossKind(
-        name="doubled", value=lambda problem: 2 * BoundProblem.values(problem)
+        name="doubled",
+        value=lambda problem, reduce: 2 * BoundProblem.values(problem, reduce),
     )
     monkeypatch.setattr(losses, "_FUNCTIONS", dict(losses._FUNCTIONS))
     monkeypatch.setitem(losses.LOSSES, "doubled", line)
