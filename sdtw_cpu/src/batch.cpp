@@ -90,9 +90,9 @@ struct Batch::Impl {
   }
 
   // As many threads as there is work for: starting one costs as much as
-  // sweeping some ten thousand cells.
+  // sweeping a hundred thousand cells, and on the way back many are skipped.
   static int threads_for(double cells) {
-    return (int)std::max(1.0, std::min<double>(num_threads(), cells / 30000));
+    return (int)std::max(1.0, std::min<double>(num_threads(), cells / 1e5));
   }
 
   template <class Fn>
@@ -111,7 +111,8 @@ struct Batch::Impl {
   template <class T>
   static void sweep(FormatPlan<T>& plan, bool back,
                     const SweepArrays& arrays) {
-    Run<T>(plan, back, arrays).sweep(threads_for(plan.work()));
+    Run<T>(plan, back, arrays)
+        .sweep(threads_for(back ? plan.work() / 2 : plan.work()));
   }
 
   template <class C>

@@ -78,7 +78,7 @@ class TestWavefront:
 
     def test_narrow_and_wide(self, rng, dtype, gamma):
         """The fewest segments and strips that are shared."""
-        for m, n in [(33, 162), (40, 4000), (4000, 165), (64, 1000)]:
+        for m, n in [(33, 9000), (40, 9000), (4000, 165), (64, 7000)]:
             x = reference.walks(rng, 1, m, 2, dtype=dtype)
             y = reference.walks(rng, 1, n, 2, dtype=dtype)
             sdtw_cpu.set_num_threads(1)
@@ -111,8 +111,7 @@ def test_groups_side_by_side(rng):
         )
         results.append((values, *sdtw_cpu.adjoint(tape)))
     for other in results[1:]:
-        for a, b in zip(other, results[0]):
-            assert reference.error(a, b) < 1e-12
+        assert_same(other, results[0])
 
 
 @pytest.mark.parametrize("bandwidth", [None, 90])
@@ -143,7 +142,7 @@ def test_pairs_of_different_lengths(isa, rng, dtype, bandwidth):
 
 def test_threads_that_begin_when_all_is_done(rng):
     """More threads than cores, which a call does not wait for."""
-    x, y = reference.walks(rng, 128, 90, 1).reshape(2, 64, 90, 1)
+    x, y = reference.walks(rng, 512, 90, 1).reshape(2, 256, 90, 1)
     sdtw_cpu.set_num_threads(1)
     expected = everything(x, y)
     sdtw_cpu.set_num_threads(16)
