@@ -153,10 +153,9 @@ typename FormatPlan<T>::Planned FormatPlan<T>::make(const Pair* pairs,
   set_steps(*group);
   g.steps = strips.steps.data();
   strips.set_block(across ? kAcrossRows / geometry.rows : 1);
-  const int longest = strips.longest();
-  const int wanted = across ? kAcrossSteps : kAlongSteps;
-  const int segments = std::max(1, (longest + wanted / 2) / wanted);
-  strips.width = (longest + segments - 1) / segments;
+  const int wanted = strips.block * (across ? kAcrossSteps : kAlongSteps);
+  const int segments = std::max(1, (strips.most() + wanted / 2) / wanted);
+  strips.width = (strips.longest() + segments - 1) / segments;
   g.width = strips.width;
   g.block = strips.block;
   g.state = (int)strips.state();

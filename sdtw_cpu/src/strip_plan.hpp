@@ -37,6 +37,19 @@ struct StripPlan {
     return longest;
   }
 
+  // Steps of all strips together, of the block that has most.
+  int most() const {
+    int most = 0;
+    for (int b = 0; b < count(); ++b) {
+      const int end = std::min((b + 1) * block, strips());
+      int sum = 0;
+      for (int s = b * block; s < end; ++s)
+        sum += steps[s].end - steps[s].begin;
+      most = std::max(most, sum);
+    }
+    return most;
+  }
+
   // Numbers of a strip that lie side by side: one for each row and lane.
   size_t tile() const { return (size_t)geometry.rows * geometry.entry; }
 
