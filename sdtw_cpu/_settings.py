@@ -80,7 +80,7 @@ def set_isa(name: IsaName) -> None:
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {name!r}")
-    if name not in isa_levels() or not _kernels.set_isa(name):
+    if name not in isa_levels() or not _kernels.set_isa(str(name)):
         raise ValueError(
             f"instruction set {name!r} is not usable here; "
             f"usable: {', '.join(isa_levels())}"

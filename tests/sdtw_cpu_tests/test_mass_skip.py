@@ -128,3 +128,29 @@ def test_batch_does_not_show(isa, rng, dtype):
     for b in (0, 7, 15):
         _, tape = sdtw_cpu.value_from_cost(cost[b : b + 1], 0.01, tape=True)
         np.testing.assert_array_equal(sdtw_cpu.adjoint(tape)[0], together[b])
+
+
+@pytest.mark.parametrize("gamma", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("d", [1, 9])
+def test_batch_does_not_show_in_gradients(isa, rng, dtype, d, gamma):
+    """Nor are its value and gradients, in padding or without."""
+    x, y = (reference.walks(rng, 17, m, d, dtype=dtype) for m in (100, 90))
+    lengths = rng.integers(1, 91, (2, 17))
+    lengths[:, :3] = (100,), (90,)
+
+    def run(pairs):
+        x_length, y_length = lengths[:, pairs]
+        values, tape = sdtw_cpu.value(
+            x[pairs],
+            y[pairs],
+            gamma,
+            x_length=x_length,
+            y_length=y_length,
+            tape=True,
+        )
+        return (values, *sdtw_cpu.adjoint(tape))
+
+    together = run(slice(None))
+    for b in (0, 7, 16):
+        for alone, one in zip(run(slice(b, b + 1)), together):
+            np.testing.assert_array_equal(alone[0], one[b])
