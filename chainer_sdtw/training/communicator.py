@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -21,6 +22,9 @@ CHAINERMN_NAMES = {
     "hierarchical": "non_cuda_aware",
     "pure_nccl": "pure_nccl",
 }
+# Seconds for mpiexec to pass on what a process prints before it aborts all:
+# what it has not passed on by then is lost.
+_FORWARDING = 0.5
 
 
 def create_communicator(name: CommunicatorName) -> Communicator:
@@ -122,5 +126,6 @@ def _abort(communicator: Communicator, reason: str, status: Any) -> None:
     rank, size = communicator.rank, communicator.size
     text = f"Process {rank} of {size} ends them all: {reason}"
     print(text, file=sys.stderr, flush=True)
+    time.sleep(_FORWARDING)
     communicator.mpi_comm.Abort(status)
     sys.exit(status)  # where Abort returns before the process is ended
