@@ -206,7 +206,7 @@ struct Adjoint : Strips<F, G> {
     F::store(all, sums);
     bool any = false;
     for (int l = 0; l < L; ++l) any |= all[l] != 0;
-    for (; i < count; ++i) any |= p[i] != 0;
+    for (; !G::kAcross && i < count; ++i) any |= p[i] != 0;
     return any;
   }
 
