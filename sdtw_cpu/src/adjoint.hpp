@@ -306,13 +306,13 @@ struct Adjoint : Strips<F, G> {
     const int end = at.end;
     int last = all.end - 1;
     while (last >= all.begin && !incoming.from_right(last - all.begin)) --last;
-    if (last < all.begin)
+    if (last < all.begin) {
       while (at.end > at.begin &&
              !incoming.from_below(G::kAcross ? at.end - 1 : at.begin, at.end))
         at.end = G::kAcross ? at.end - 1 : at.begin;
-    for (int strip = all.begin; strip < all.end; ++strip)
-      if (last < all.begin)
+      for (int strip = all.begin; strip < all.end; ++strip)
         incoming.clear(strip - all.begin, at.end, end, g.steps[strip].begin);
+    }
     if (at.begin == at.end) return 0;
     if (!incoming.from_below(at.begin, at.end)) {
       for (int strip = last + 1; strip < all.end; ++strip)

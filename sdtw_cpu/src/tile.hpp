@@ -38,9 +38,9 @@ struct Tile : Strips<F, G> {
   static constexpr int kTop = 860, kLeast = -900;
 
   // What is kept in the places that cells with exponents of their own have:
-  // for each cell its weight and its number; for each column
-  // the factor that took the number above to the tile's exponent; and those of
-  // the numbers on the left, in the first column.
+  // for each cell its weight and its number; for each column the factor that
+  // took the number above to the tile's exponent; and those of the numbers on
+  // the left, in the first column.
   static T* weight(T* kept, int r) { return kept + r * kKept * L; }
   static T* factor_above(T* kept) { return kept + 2 * L; }
   static T* factor_left(T* kept, int r) { return weight(kept, r) + 3 * L; }
