@@ -32,7 +32,8 @@ CXX_SOURCES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 NATIVE = $(wildcard sdtw_cpu/*.pyx) $(CXX_SOURCES)
 CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	tools/aarch64/*.cpp chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
-	tools/cuda_on_cpu/*.hpp tests/tools_tests/*.cuh)
+	tools/cuda_on_cpu/*.hpp tools/ptx_on_cpu/*.cpp \
+	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cuh)
 
 .PHONY: help example test lint format pytest test-gpu test-aarch64 docs \
 	bench matrix dist venv clean

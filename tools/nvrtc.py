@@ -135,12 +135,45 @@ class Library:
                 self._compile, source, architecture, options, name
             ).result()
 
+    def ptx(self, source, architecture, options=(), folder=None):
+        """Return the PTX for one architecture, with the lines of the source.
+
+        With a folder, texts are kept there.
+        """
+        if folder is not None:
+            key = hashlib.blake2b(digest_size=16)
+            for part in (self, source, architecture, *options):
+                key.update(f"{part}\0".encode())
+            path = pathlib.Path(folder) / f"{key.hexdigest()}.ptx"
+            if not path.exists():
+                part = path.with_suffix(f".{os.getpid()}")
+                part.write_text(
+                    self.ptx(source, architecture, options), encoding="utf-8"
+                )
+                part.replace(path)
+            return path.read_text(encoding="utf-8")
+        options = [
+            f"--gpu-architecture=compute_{architecture}",
+            "-lineinfo",
+            *options,
+        ]
+        with ThreadPoolExecutor(1) as pool:
+            text, _ = pool.submit(
+                self._program, source, options, "kernels.cu", "PTX"
+            ).result()
+        return text.rstrip(b"\0").decode()
+
     def _compile(self, source, architecture, options, name):
         options = [
             f"--gpu-architecture=sm_{architecture}",
             "--ptxas-options=-v",
             *options,
         ]
+        cubin, log = self._program(source, options, name, "CUBIN")
+        return Compiled(cubin, log, _report(log, architecture))
+
+    def _program(self, source, options, name, what):
+        """Compile, and return what is asked for and the log."""
         names = {option.lstrip("-").partition("=")[0] for option in options}
         options += [DEFAULTS[key] for key in DEFAULTS if key not in names]
         if self.version >= (12, 9):
@@ -167,10 +200,9 @@ class Library:
             log = log.rstrip(b"\0").decode(errors="replace").strip()
             if status:
                 raise CompileError(log or self._error(status))
-            cubin = self._read("CUBIN", program)
+            return self._read(what, program), log
         finally:
             self._call("nvrtcDestroyProgram", ctypes.byref(program))
-        return Compiled(cubin, log, _report(log, architecture))
 
     def _read(self, what, program):
         size = ctypes.c_size_t()

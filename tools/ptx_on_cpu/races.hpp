@@ -1,0 +1,96 @@
+// Which accesses race: what happens at every one.
+#pragma once
+
+#include "machine.hpp"
+
+namespace ptx_on_cpu {
+
+// Accesses of a lane to words that were accessed since `start`.
+class Accesses {
+ public:
+  Accesses(Warp& w, Scope scope, uint32_t start)
+      : w_(w),
+        k_(w.knowledge),
+        start_(start),
+        scope_(scope),
+        self_(with_scope(w.number, scope)) {}
+
+  void read(Word& word, int lane, uint64_t address) {
+    if (word.write_time >= start_ &&
+        !ordered(lane, word.writer, word.write_time)) {
+      check_write(word, lane, address, false);
+    }
+    Reads& r = word.reads;
+    if (r.time == k_.time && r.warp == self_) {
+      r.lanes |= 1u << lane;
+    } else if (r.time < start_ ||
+               (r.warp == self_ &&
+                (r.time < k_.synced || !(r.lanes & ~(1u << lane))))) {
+      if (r.time < start_) r.more = 0;
+      r = {k_.time, self_, 1u << lane, r.more};
+    } else {
+      add_reads(word, lane);
+    }
+  }
+
+  void write(Word& word, int lane, uint64_t address) {
+    if (word.write_time >= start_ &&
+        !ordered(lane, word.writer, word.write_time)) {
+      check_write(word, lane, address, true);
+    }
+    Reads& r = word.reads;
+    if (r.time >= start_) {
+      if (!r.more && (r.warp & kNumber) == w_.number &&
+          (r.time < k_.synced || !(r.lanes & ~(1u << lane)))) {
+        r = {};
+      } else {
+        check_reads(word, lane, address);
+      }
+    }
+    word.write_time = k_.time;
+    word.writer = with_scope(w_.number * kLanes + (uint32_t)lane, scope_);
+  }
+
+  // Whether what a thread did at a time came before what `lane` does now.
+  bool ordered(int lane, uint32_t thread, uint32_t time) const {
+    thread &= kNumber;
+    const uint32_t warp = thread / kLanes;
+    if (warp == w_.number) {
+      if (time < k_.synced) return true;
+      if (thread % kLanes == (uint32_t)lane && time != kPending) return true;
+    } else if (warp - w_.block->first_warp < w_.machine->warps_per_block &&
+               time < w_.block->barrier) {
+      return true;
+    }
+    return known(lane, thread, time);
+  }
+
+ private:
+  bool known(int lane, uint32_t thread, uint32_t time) const;
+  // Whether an access of this scope is no race with one of a thread.
+  bool both_strong(uint32_t stamped, uint32_t thread) const;
+  void check_write(const Word& word, int lane, uint64_t address, bool writes);
+  void check_reads(Word& word, int lane, uint64_t address);
+  void add_reads(Word& word, int lane);
+  [[noreturn]] void fail_race(int lane, uint64_t address, bool writes,
+                              uint32_t other, bool wrote, bool pending) const;
+
+  Warp& w_;
+  const Knowledge& k_;
+  const uint32_t start_;
+  const Scope scope_;
+  const uint32_t self_;
+};
+
+// --- What puts threads in order ---
+
+// The lanes of `mask` meet, all of those that exist or not.
+void meet(Warp& w, uint32_t mask);
+// All threads of a block meet.
+void meet_all(Block& b, Memory& memory);
+// What a lane knows, with what it did itself, for others.
+ClockPtr known_through(Warp& w, int lane);
+// A lane comes to know something.
+void learn(Warp& w, int lane, const ClockPtr& clock);
+
+}  // namespace ptx_on_cpu
