@@ -245,20 +245,20 @@ void compare(Warp& w, const Instruction& i, uint32_t lanes) {
 // --- Choosing ---
 
 // For both kinds of float32, and float64.
-#define PTX_ON_CPU_FLOAT(form, T, F)            \
-  (flush ? Choice{form<float, true, F>, "4444"} \
-         : Choice{form<T, false, F>, sources_of<T>()})
+#define PTX_ON_CPU_FLOAT(form, F, count)                          \
+  (flush ? Choice{form<float, true, F>, sources_of<float>(count)} \
+         : Choice{form<float, false, F>, sources_of<float>(count)})
 
 template <class F>
 Choice choose_binary(const Statement& s, Instruction&) {
   if (s.has("sat")) s.refuse("saturation is not known");
   const Type t = s.type();
   const bool flush = t == Type::kF32 && s.has("ftz");
-  if (t == Type::kF32) return PTX_ON_CPU_FLOAT(binary, float, F);
+  if (t == Type::kF32) return PTX_ON_CPU_FLOAT(binary, F, 2);
   if (t == Type::kF64) return {binary<double, false, F>, "88"};
   return for_unsigned(s, t, [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{binary<T, false, F>, sources_of<T>()};
+    return Choice{binary<T, false, F>, sources_of<T>(2)};
   });
 }
 
@@ -269,20 +269,20 @@ Choice choose_ordered(const Statement& s, Instruction& i) {
   if (is_float(t)) {
     if (s.has("NaN")) s.refuse("the NaN of both is not known");
     const bool flush = t == Type::kF32 && s.has("ftz");
-    if (t == Type::kF32) return PTX_ON_CPU_FLOAT(binary, float, F);
+    if (t == Type::kF32) return PTX_ON_CPU_FLOAT(binary, F, 2);
     return {binary<double, false, F>, "88"};
   }
   (void)i;
   return for_integer(s, t, [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{binary<T, false, F>, sources_of<T>()};
+    return Choice{binary<T, false, F>, sources_of<T>(2)};
   });
 }
 
 template <class F>
 Choice choose_float_unary(const Statement& s, Instruction&) {
   const bool flush = s.type() == Type::kF32 && s.has("ftz");
-  if (s.type() == Type::kF32) return PTX_ON_CPU_FLOAT(unary, float, F);
+  if (s.type() == Type::kF32) return PTX_ON_CPU_FLOAT(unary, F, 1);
   if (s.type() == Type::kF64) return {unary<double, false, F>, "8"};
   s.refuse("not for this type");
 }
@@ -292,7 +292,7 @@ Choice choose_sign(const Statement& s, Instruction& i) {
   if (is_float(s.type())) return choose_float_unary<F>(s, i);
   return for_integer(s, s.type(), [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{unary<T, false, F>, sources_of<T>()};
+    return Choice{unary<T, false, F>, sources_of<T>(1)};
   });
 }
 
@@ -316,7 +316,7 @@ Choice choose_fma(const Statement& s, Instruction&) {
   if (s.has("sat")) s.refuse("saturation is not known");
   const bool flush = s.type() == Type::kF32 && s.has("ftz");
   if (s.type() == Type::kF32) {
-    return PTX_ON_CPU_FLOAT(ternary, float, MultiplyAdd);
+    return PTX_ON_CPU_FLOAT(ternary, MultiplyAdd, 3);
   }
   if (s.type() == Type::kF64) {
     return {ternary<double, false, MultiplyAdd>, "888"};
@@ -356,9 +356,10 @@ Choice choose_compare(const Statement& s, Instruction& i) {
   const bool flush = s.type() == Type::kF32 && s.has("ftz");
   const auto choose = [&](auto tag) -> Choice {
     using T = typename decltype(tag)::type;
-    static constexpr const char* sources = sizeof(T) == 2   ? "22p"
-                                           : sizeof(T) == 4 ? "44p"
-                                                            : "88p";
+    const char* const sources = !i.variant       ? sources_of<T>(2)
+                                : sizeof(T) == 2 ? "22p"
+                                : sizeof(T) == 4 ? "44p"
+                                                 : "88p";
     const auto of = [&](auto relation) -> Choice {
       using F = decltype(relation);
       if constexpr (std::is_same_v<T, float>) {
@@ -423,7 +424,7 @@ Choose find_arithmetic(std::string_view name) {
       if (is_float(s.type())) {
         const bool flush = s.type() == Type::kF32 && s.has("ftz");
         if (s.type() == Type::kF32) {
-          return PTX_ON_CPU_FLOAT(binary, float, Divide);
+          return PTX_ON_CPU_FLOAT(binary, Divide, 2);
         }
         return {binary<double, false, Divide>, "88"};
       }

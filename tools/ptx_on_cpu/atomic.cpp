@@ -77,26 +77,14 @@ void atomic(Warp& w, const Instruction& i, uint32_t lanes) {
       const int l = (int)((k + turn) % kLanes);
       if (!(p.lanes >> l & 1)) continue;
       if (p.tracked) {
-        acquire(w, l, p.at[l], i.order, i.scope);
-        release(w, l, p.at[l], i.order, i.scope, true);
+        acquire(w, l, p.at(l), i.order, i.scope);
+        release(w, l, p.at(l), i.order, i.scope, true);
       }
       T old;
-      memcpy(&old, p.at[l], sizeof old);
+      memcpy(&old, p.at(l), sizeof old);
       const T now = F()(old, b[l], c[l]);
-      memcpy(p.at[l], &now, sizeof now);
+      memcpy(p.at(l), &now, sizeof now);
       if (to) to[l] = old;
-    }
-  });
-}
-
-template <class F>
-Choice atomic_of(const Statement& s) {
-  return for_any(s, s.type(), [&](auto tag) -> Choice {
-    using T = typename decltype(tag)::type;
-    if constexpr (sizeof(T) == 2) {
-      s.refuse("not for this type");
-    } else {
-      return {atomic<T, F>, sizeof(T) == 4 ? "a44" : "a88"};
     }
   });
 }
@@ -108,9 +96,19 @@ Choice atomic_of_integers(const Statement& s) {
     if constexpr (sizeof(T) == 2) {
       s.refuse("not for this type");
     } else {
-      return {atomic<T, F>, sizeof(T) == 4 ? "a44" : "a88"};
+      const bool three = std::is_same_v<F, AtomicCompare>;
+      const char* const sources = sizeof(T) == 4 ? three ? "a44" : "a4"
+                                  : three        ? "a88"
+                                                 : "a8";
+      return {atomic<T, F>, sources};
     }
   });
+}
+
+Choice atomic_sum(const Statement& s) {
+  if (s.type() == Type::kF32) return {atomic<float, AtomicAdd>, "a4"};
+  if (s.type() == Type::kF64) return {atomic<double, AtomicAdd>, "a8"};
+  return atomic_of_integers<AtomicAdd>(s);
 }
 
 Choice choose_atomic(const Statement& s, Instruction& i) {
@@ -118,7 +116,7 @@ Choice choose_atomic(const Statement& s, Instruction& i) {
   if (s.has("vec") || s.has("v2") || s.has("v4")) s.refuse("no vectors");
   read_order(s, i, true);
   i.kind = Kind::kPause;
-  if (s.has("add")) return atomic_of<AtomicAdd>(s);
+  if (s.has("add")) return atomic_sum(s);
   if (s.has("exch")) return atomic_of_integers<AtomicExchange>(s);
   if (s.has("cas")) return atomic_of_integers<AtomicCompare>(s);
   if (s.has("min")) return atomic_of_integers<AtomicMin>(s);
@@ -126,8 +124,8 @@ Choice choose_atomic(const Statement& s, Instruction& i) {
   if (s.has("and")) return atomic_of_integers<AtomicLogic<'&'>>(s);
   if (s.has("or")) return atomic_of_integers<AtomicLogic<'|'>>(s);
   if (s.has("xor")) return atomic_of_integers<AtomicLogic<'^'>>(s);
-  if (s.has("inc")) return {atomic<uint32_t, AtomicIncrement>, "a44"};
-  if (s.has("dec")) return {atomic<uint32_t, AtomicDecrement>, "a44"};
+  if (s.has("inc")) return {atomic<uint32_t, AtomicIncrement>, "a4"};
+  if (s.has("dec")) return {atomic<uint32_t, AtomicDecrement>, "a4"};
   s.refuse("an operation that is not known");
 }
 
@@ -164,10 +162,10 @@ void start_copy(Warp& w, const Instruction& i, uint32_t lanes) {
     if (p.tracked) note_writes(w, p, bytes, Scope::kWeak);
     for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
       const int l = first(rest);
-      memset(p.at[l], 0xff, bytes);
+      memset(p.at(l), 0xff, bytes);
       if (p.tracked) {
         for (uint32_t k = 0; k < bytes / 4; ++k) {
-          p.words[l][k].write_time = kPending;
+          (&p.word(l))[k].write_time = kPending;
         }
       }
       w.copies.push_back({(uint32_t)l, w.committed[(size_t)l], bytes,
@@ -178,37 +176,26 @@ void start_copy(Warp& w, const Instruction& i, uint32_t lanes) {
   });
 }
 
+// As a load and a store of the lane, here.
 void finish_copy(Warp& w, const Copy& c) {
-  // As a load and a store of the lane, here.
-  Instruction access = w.machine->kernel.code[(size_t)w.current];
-  const int lane = (int)c.lane;
-  uint64_t address[kLanes];
-  access.variant = 0;
-  access.offset = 0;
-  Warp& reader = w;
-  char* const registers = w.registers;
-  reader.registers = (char*)address;
-  access.from[0] = 0;
-  Places from, to;
+  const int l = (int)c.lane;
+  Places p;
   char value[16] = {};
   if (c.source_bytes) {
-    access.space = Space::kGlobal;
-    address[lane] = c.from;
-    find_places(w, access, 1u << lane, c.bytes, false, from);
-    if (from.tracked) note_reads(w, from, c.source_bytes, Scope::kWeak);
-    memcpy(value, from.at[lane], c.source_bytes);
+    p.address[l] = c.from;
+    find_places(w, Space::kGlobal, 1u << l, c.bytes, false, p);
+    if (p.tracked) note_reads(w, p, c.source_bytes, Scope::kWeak);
+    memcpy(value, p.at(l), c.source_bytes);
   }
-  access.space = Space::kShared;
-  address[lane] = c.to;
-  find_places(w, access, 1u << lane, c.bytes, true, to);
-  reader.registers = registers;
-  if (to.tracked) {
+  p.address[l] = c.to;
+  find_places(w, Space::kShared, 1u << l, c.bytes, true, p);
+  if (p.tracked) {
     for (uint32_t k = 0; k < c.bytes / 4; ++k) {
-      to.words[lane][k].write_time = 0;
+      (&p.word(l))[k].write_time = 0;
     }
-    note_writes(w, to, c.bytes, Scope::kWeak);
+    note_writes(w, p, c.bytes, Scope::kWeak);
   }
-  memcpy(to.at[lane], value, c.bytes);
+  memcpy(p.at(l), value, c.bytes);
 }
 
 // All but the last `allowed` groups of each lane.

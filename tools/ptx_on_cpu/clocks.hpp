@@ -34,6 +34,7 @@ struct Reads {
 // write that is in order with the later one is so with the earlier one.
 struct Word {
   uint32_t write_time = 0, writer = 0;
+  uint16_t written = 0, read = 0;  // which of its bytes, as bits
   Reads reads;
 };
 

@@ -106,9 +106,9 @@ Choice choose_conversion(const Statement& s, Instruction& i) {
       using To = typename decltype(to_tag)::type;
       using From = typename decltype(from_tag)::type;
       if constexpr (std::is_same_v<To, float> || std::is_same_v<From, float>) {
-        if (flush) return {convert<To, From, true>, sources_of<From>()};
+        if (flush) return {convert<To, From, true>, sources_of<From>(1)};
       }
-      return {convert<To, From, false>, sources_of<From>()};
+      return {convert<To, From, false>, sources_of<From>(1)};
     });
   });
 }

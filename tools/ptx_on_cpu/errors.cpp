@@ -57,15 +57,15 @@ void fail(const Warp& w, int lane, Error error, const char* format, ...) {
                          ")");
 }
 
-std::string place_of(const Warp& w, const Instruction*, uint64_t address,
-                     int bytes) {
+std::string place_of(const Warp& w, uint64_t address, int bytes) {
   const Machine& m = *w.machine;
   const auto index_in = [&](uint64_t low) {
     const int64_t offset = (int64_t)(address - low);
     return (long long)(offset >= 0 ? offset / bytes
                                    : -((-offset + bytes - 1) / bytes));
   };
-  if (address >> 60 == kSharedWindow >> 60) {
+  // Also a little below it.
+  if ((address + (1ull << 40)) >> 60 == kSharedWindow >> 60) {
     return format_of("shared memory [%lld] of %lld elements of %d bytes",
                      index_in(kSharedWindow),
                      (long long)w.block->shared.size() / bytes, bytes);
@@ -103,7 +103,8 @@ void Machine::explain_standstill() {
         if (g.state != State::kCollective) continue;
         for (int b = 0; b < w.count; ++b) {
           const Group& h = w.groups[(size_t)b];
-          if (!(h.lanes & g.mask) || h.state == State::kReady || a == b) {
+          if (!(h.lanes & g.mask) || h.state == State::kReady ||
+              (h.state == g.state && h.mask == g.mask)) {
             continue;
           }
           w.current = g.at;
@@ -136,7 +137,7 @@ void Machine::explain_standstill() {
   throw Fault(Error::kDeadlock, kernel.name + ": " +
                                     thread_of(l, looking.lane) +
                                     ": deadlock: awaits another value of " +
-                                    place_of(l, nullptr, looking.address, 4) +
+                                    place_of(l, looking.address, 4) +
                                     ", and nothing else happens (" +
                                     line_of(*this, looking.instruction) + ")");
 }

@@ -346,7 +346,7 @@ Choice choose_product(const Statement& s, Instruction&) {
   return for_integer(s, s.type(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     return half_of(s, [](auto half) {
-      return Choice{multiply<T, decltype(half)::value>, sources_of<T>()};
+      return Choice{multiply<T, decltype(half)::value>, sources_of<T>(2)};
     });
   });
 }
@@ -370,7 +370,7 @@ Choice choose_sum_of_product(const Statement& s, Instruction&) {
   return for_integer(s, s.type(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     return half_of(s, [](auto half) {
-      return Choice{multiply_add<T, decltype(half)::value>, sources_of<T>()};
+      return Choice{multiply_add<T, decltype(half)::value>, sources_of<T>(3)};
     });
   });
 }
@@ -379,7 +379,7 @@ template <bool kRemainder>
 Choice choose_divide(const Statement& s, Instruction&) {
   return for_integer(s, s.type(), [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{divide<T, kRemainder>, sources_of<T>()};
+    return Choice{divide<T, kRemainder>, sources_of<T>(2)};
   });
 }
 
@@ -390,7 +390,7 @@ Choice choose_logic(const Statement& s, Instruction&) {
   }
   return for_unsigned(s, s.type(), [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{logic<T, kOperation>, sources_of<T>()};
+    return Choice{logic<T, kOperation>, sources_of<T>(2)};
   });
 }
 
@@ -420,21 +420,21 @@ Choice choose_move(const Statement& s, Instruction& i) {
     const int bytes = bytes_of(s.type());
     if (bytes == 8 && i.count == 2) {
       return {packs ? pack<uint64_t, uint32_t> : unpack<uint64_t, uint32_t>,
-              packs ? "44" : "8"};
+              packs ? "4" : "8"};
     }
     if (bytes == 8 && i.count == 4) {
       return {packs ? pack<uint64_t, uint16_t> : unpack<uint64_t, uint16_t>,
-              packs ? "2222" : "8"};
+              packs ? "2" : "8"};
     }
     if (bytes == 4 && i.count == 2) {
       return {packs ? pack<uint32_t, uint16_t> : unpack<uint32_t, uint16_t>,
-              packs ? "22" : "4"};
+              packs ? "2" : "4"};
     }
     s.refuse("a vector of another size");
   }
   return for_unsigned(s, s.type(), [](auto tag) {
     using T = typename decltype(tag)::type;
-    return Choice{move<T>, sources_of<T>()};
+    return Choice{move<T>, sources_of<T>(1)};
   });
 }
 
@@ -460,7 +460,7 @@ const Operation operations[] = {
        if (s.type() == Type::kPredicate) return {predicate_not, "p"};
        return for_unsigned(s, s.type(), [](auto tag) {
          using T = typename decltype(tag)::type;
-         return Choice{complement<T>, sources_of<T>()};
+         return Choice{complement<T>, sources_of<T>(1)};
        });
      }},
     {"shl",
@@ -512,7 +512,7 @@ const Operation operations[] = {
      [](const Statement& s, Instruction&) {
        return for_unsigned(s, s.type(), [](auto tag) {
          using T = typename decltype(tag)::type;
-         return Choice{reverse_bits<T>, sources_of<T>()};
+         return Choice{reverse_bits<T>, sources_of<T>(1)};
        });
      }},
     {"mov", choose_move},

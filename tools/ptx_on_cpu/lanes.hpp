@@ -117,10 +117,10 @@ Choice for_any(const Statement& s, Type t, F choose) {
   return for_integer(s, t, choose);
 }
 
-// Sources of the size of T, for up to four operands.
+// That many sources of the size of T.
 template <class T>
-constexpr const char* sources_of() {
-  return sizeof(T) == 2 ? "2222" : sizeof(T) == 4 ? "4444" : "8888";
+constexpr const char* sources_of(int count) {
+  return (sizeof(T) == 2 ? "222" : sizeof(T) == 4 ? "444" : "888") + 3 - count;
 }
 
 // What a name chooses, by the statement and, where it has more to tell than

@@ -88,6 +88,7 @@ struct Warp {
   Knowledge knowledge;
   std::vector<char> local;
   std::vector<Poison> poison;
+  uint64_t poisoned;  // bits of the places of `poison`, as place_bit has them
   std::vector<Copy> copies;
   std::array<uint32_t, kLanes> committed;  // groups of copies
   std::vector<char> storage;
@@ -201,8 +202,7 @@ void forget_poison(Warp& w);
 [[noreturn]] __attribute__((format(printf, 4, 5))) void fail(
     const Warp& w, int lane, Error error, const char* format, ...);
 std::string line_of(const Machine& m, int at);
-std::string place_of(const Warp& w, const Instruction* i, uint64_t address,
-                     int bytes);
+std::string place_of(const Warp& w, uint64_t address, int bytes);
 
 inline int first(uint32_t lanes) { return __builtin_ctz(lanes); }
 

@@ -16,7 +16,7 @@ void load_values(Warp& w, const Instruction& i, const Places& p) {
     T* to = w.out<T>(i.to[k]);
     for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
       const int l = first(rest);
-      memcpy(to + l, p.at[l] + sizeof(T) * (size_t)k, sizeof(T));
+      memcpy(to + l, p.at(l) + sizeof(T) * (size_t)k, sizeof(T));
     }
   }
 }
@@ -27,7 +27,7 @@ void store_values(Warp& w, const Instruction& i, const Places& p) {
     const T* from = w.in<T>(i.to[k]);
     for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
       const int l = first(rest);
-      memcpy(p.at[l] + sizeof(T) * (size_t)k, from + l, sizeof(T));
+      memcpy(p.at(l) + sizeof(T) * (size_t)k, from + l, sizeof(T));
     }
   }
 }
@@ -40,7 +40,7 @@ void load_narrow(Warp& w, const Instruction& i, const Places& p) {
     for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
       const int l = first(rest);
       T v;
-      memcpy(&v, p.at[l] + sizeof(T) * (size_t)k, sizeof(T));
+      memcpy(&v, p.at(l) + sizeof(T) * (size_t)k, sizeof(T));
       to[l] = (Register)v;
     }
   }
@@ -53,7 +53,7 @@ void store_narrow(Warp& w, const Instruction& i, const Places& p) {
     for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
       const int l = first(rest);
       const T v = (T)from[l];
-      memcpy(p.at[l] + sizeof(T) * (size_t)k, &v, sizeof(T));
+      memcpy(p.at(l) + sizeof(T) * (size_t)k, &v, sizeof(T));
     }
   }
 }
@@ -66,7 +66,7 @@ using Values = void (*)(Warp&, const Instruction&, const Places&);
   fail(w, l, Error::kRace,
        "stale read possible: reads %s, which this launch has written, through "
        "the cache of read-only data",
-       place_of(w, nullptr, p.address[l], 4).c_str());
+       place_of(w, p.address[l], 4).c_str());
 }
 
 // Registers that were read from shared memory that the block has not written.
@@ -93,7 +93,7 @@ void load(Warp& w, const Instruction& i, uint32_t lanes) {
       if (i.variant & kReadOnly) {
         for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
           const int l = first(rest);
-          if (p.words[l]->write_time >= p.start) fail_read_only(w, p, l);
+          if (p.word(l).write_time >= p.start) fail_read_only(w, p, l);
         }
       }
     }
@@ -118,13 +118,12 @@ void load_strong(Warp& w, const Instruction& i, uint32_t lanes) {
   ++m.looks;
   for_places(w, i, lanes, kBytes * i.count, false, [&](Places& p) {
     const int looks = first(p.lanes);
-    m.looking = {&w, looks, w.current,
-                 p.address[looks] + (p.shared ? kSharedWindow : 0)};
+    m.looking = {&w, looks, w.current, p.full(looks)};
     if (p.tracked) {
       note_reads(w, p, kBytes * i.count, i.scope);
       for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
         const int l = first(rest);
-        acquire(w, l, p.at[l], i.order, i.scope);
+        acquire(w, l, p.at(l), i.order, i.scope);
       }
     }
     kValues(w, i, p);
@@ -139,7 +138,7 @@ void store_strong(Warp& w, const Instruction& i, uint32_t lanes) {
       note_writes(w, p, kBytes * i.count, i.scope);
       for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
         const int l = first(rest);
-        release(w, l, p.at[l], i.order, i.scope, false);
+        release(w, l, p.at(l), i.order, i.scope, false);
       }
     }
     kValues(w, i, p);

@@ -205,8 +205,8 @@ void Parser::instruction(std::string_view text, int line) {
         }
       }
     }
-    if (choice.sources && operand < s.operands.size()) {
-      s.refuse("more operands than are known");
+    if (choice.sources && (*letters || operand < s.operands.size())) {
+      s.refuse("another number of operands");
     }
     if (name == "setp") {
       if (i.offset) std::swap(i.from[0], i.from[1]);

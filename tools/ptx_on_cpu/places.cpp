@@ -6,87 +6,93 @@ namespace ptx_on_cpu {
 
 namespace {
 
-[[noreturn]] void fail_bounds(const Warp& w, const Instruction& i, int lane,
-                              uint64_t address, uint32_t bytes, bool writes) {
-  const std::string place = place_of(w, &i, address, (int)bytes);
+[[noreturn]] void fail_bounds(const Warp& w, int lane, uint64_t address,
+                              uint32_t bytes, bool writes) {
+  const std::string place = place_of(w, address, (int)bytes);
   fail(w, lane, Error::kOutOfBounds, "out of bounds: %s %s",
        writes ? "writes" : "reads", place.c_str());
 }
 
-void find_global(const Warp& w, const Instruction& i, uint32_t bytes,
-                 bool writes, Places& p) {
-  const Machine& m = *w.machine;
-  const Window* window = nullptr;
-  for (uint32_t rest = p.lanes; rest;) {
-    const int lane = first(rest);
-    const uint64_t slot = p.address[lane] >> kWindowBits;
-    if (slot == 0 || slot > m.windows.size()) {
-      fail_bounds(w, i, lane, p.address[lane], bytes, writes);
-    }
-    window = &m.windows[slot - 1];
-    // Of all lanes with the same window.
-    const uint64_t low = window->low, end = low + window->size;
-    uint32_t inside = 0;
-    for (int l = 0; l < kLanes; ++l) {
-      const uint64_t a = p.address[l];
-      inside |= (uint32_t)(a >= low && a + bytes <= end) << l;
-    }
-    inside &= rest;
-    if (!(inside >> lane & 1)) {
-      fail_bounds(w, i, lane, p.address[lane], bytes, writes);
-    }
-    const uintptr_t to_host = window->host - low;
-    Word* words = window->words;
-    const uint64_t first_word = low / 4 * 4;
-    for (int l = 0; l < kLanes; ++l) {
-      if (!(inside >> l & 1)) continue;
-      p.at[l] = (char*)(p.address[l] + to_host);
-      p.words[l] = words + ((p.address[l] - first_word) >> 2);
-    }
-    rest &= ~inside;
+// The lanes whose bytes are not within `size` from `low` on.
+uint32_t outside(const Places& p, uint64_t low, uint64_t size,
+                 uint32_t bytes) {
+  uint64_t farthest = 0;
+  for (int l = 0; l < kLanes; ++l) {
+    const uint64_t offset = p.lanes >> l & 1 ? p.address[l] - low : 0;
+    farthest = offset > farthest ? offset : farthest;
   }
+  if (farthest + bytes <= size && farthest <= size) return 0;
+  uint32_t lanes = 0;
+  for (int l = 0; l < kLanes; ++l) {
+    const uint64_t offset = p.address[l] - low;
+    lanes |= (uint32_t)(offset + bytes > size || offset > size) << l;
+  }
+  return lanes & p.lanes;
+}
+
+void find_global(const Warp& w, uint32_t bytes, bool writes, Places& p) {
+  const Machine& m = *w.machine;
+  const int lane = first(p.lanes);
+  const uint64_t slot = p.address[lane] >> kWindowBits;
+  if (slot == 0 || slot > m.windows.size()) {
+    fail_bounds(w, lane, p.address[lane], bytes, writes);
+  }
+  const Window& window = m.windows[slot - 1];
+  p.lanes &= ~outside(p, window.low, window.size, bytes);
+  if (!(p.lanes >> lane & 1)) {
+    fail_bounds(w, lane, p.address[lane], bytes, writes);
+  }
+  p.host = window.host - window.low;
+  p.words = window.words;
+  p.low = window.low / 4 * 4;
   p.tracked = m.options.races;
   p.start = m.memory.launch;
 }
 
-void find_shared(const Warp& w, const Instruction& i, uint32_t bytes,
-                 bool writes, Places& p) {
+void find_shared(const Warp& w, uint32_t bytes, bool writes, Places& p) {
   Block& b = *w.block;
-  const uint64_t size = b.shared.size();
-  uint32_t outside = 0;
-  for (int l = 0; l < kLanes; ++l) {
-    const uint64_t a = p.address[l];
-    outside |= (uint32_t)(a + bytes > size || a > size) << l;
-    p.at[l] = b.shared.data() + a;
-    p.words[l] = b.words.data() + (a >> 2);
+  const uint32_t beyond = outside(p, 0, b.shared.size(), bytes);
+  if (beyond) {
+    const int lane = first(beyond);
+    fail_bounds(w, lane, p.address[lane] + kSharedWindow, bytes, writes);
   }
-  outside &= p.lanes;
-  if (outside) {
-    const int lane = first(outside);
-    fail_bounds(w, i, lane, p.address[lane] + kSharedWindow, bytes, writes);
-  }
+  p.host = (uintptr_t)b.shared.data();
+  p.words = b.words.data();
+  p.low = 0;
   p.shared = true;
   p.tracked = w.machine->options.races;
   p.start = b.start;
 }
 
-void find_local(const Warp& w, const Instruction& i, uint32_t bytes,
-                bool writes, Places& p) {
+void find_local(const Warp& w, uint32_t bytes, bool writes, Places& p) {
   const uint64_t size = (uint64_t)w.machine->kernel.local_bytes;
-  for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
-    const int l = first(rest);
-    const uint64_t a = p.address[l];
-    if (a > size || a + bytes > size) {
-      fail_bounds(w, i, l, a + kLocalWindow, bytes, writes);
-    }
-    p.at[l] = (char*)w.local.data() + (size_t)l * size + a;
+  const uint32_t beyond = outside(p, 0, size, bytes);
+  if (beyond) {
+    const int lane = first(beyond);
+    fail_bounds(w, lane, p.address[lane] + kLocalWindow, bytes, writes);
   }
+  p.host = (uintptr_t)w.local.data();
+  p.stride = size;
+}
+
+void check_alignment(const Warp& w, const Places& p, uint64_t window,
+                     uint32_t bytes) {
+  uint64_t bits = 0;
+  for (int l = 0; l < kLanes; ++l) {
+    bits |= p.lanes >> l & 1 ? p.address[l] : 0;
+  }
+  if (!(bits & (bytes - 1))) return;
+  uint32_t rest = p.lanes;
+  while (!(p.address[first(rest)] & (bytes - 1))) rest &= rest - 1;
+  const int l = first(rest);
+  fail(w, l, Error::kMisaligned,
+       "misaligned: %s is not at a multiple of %u bytes",
+       place_of(w, p.address[l] + window, (int)bytes).c_str(), bytes);
 }
 
 }  // namespace
 
-void find_places(const Warp& w, const Instruction& i, uint32_t lanes,
-                 uint32_t bytes, bool writes, Places& p) {
+void compute_addresses(const Warp& w, const Instruction& i, Places& p) {
   if (i.variant & kNarrowAddress) {
     const uint32_t* a = w.in<uint32_t>(i.from[0]);
     for (int l = 0; l < kLanes; ++l) {
@@ -98,11 +104,16 @@ void find_places(const Warp& w, const Instruction& i, uint32_t lanes,
       p.address[l] = a[l] + (uint64_t)i.offset;
     }
   }
+}
+
+void find_places(const Warp& w, Space space, uint32_t lanes, uint32_t bytes,
+                 bool writes, Places& p) {
   p.lanes = lanes;
   p.shared = p.tracked = false;
-  Space space = i.space;
+  p.stride = 0;
   if (space == Space::kGeneric) {
-    const uint64_t window = p.address[first(lanes)] >> 60 << 60;
+    const int lane = first(lanes);
+    const uint64_t window = p.address[lane] >> 60 << 60;
     for (int l = 0; l < kLanes; ++l) {
       if (p.address[l] >> 60 << 60 != window) p.lanes &= ~(1u << l);
       p.address[l] -= window;
@@ -111,31 +122,20 @@ void find_places(const Warp& w, const Instruction& i, uint32_t lanes,
             : window == kLocalWindow ? Space::kLocal
                                      : Space::kGlobal;
     if (space == Space::kGlobal && window) {
-      fail_bounds(w, i, first(lanes), p.address[first(lanes)] + window, bytes,
-                  writes);
+      fail_bounds(w, lane, p.address[lane] + window, bytes, writes);
     }
   }
-  uint64_t odd = 0;
-  for (int l = 0; l < kLanes; ++l) {
-    odd |= p.lanes >> l & 1 ? p.address[l] : 0;
-  }
-  if (odd & (bytes - 1)) {
-    uint32_t rest = p.lanes;
-    while (!(p.address[first(rest)] & (bytes - 1))) rest &= rest - 1;
-    const int l = first(rest);
-    const uint64_t window = space == Space::kShared  ? kSharedWindow
-                            : space == Space::kLocal ? kLocalWindow
-                                                     : 0;
-    fail(w, l, Error::kMisaligned,
-         "misaligned: %s is not at a multiple of %u bytes",
-         place_of(w, &i, p.address[l] + window, (int)bytes).c_str(), bytes);
-  }
+  check_alignment(w, p,
+                  space == Space::kShared  ? kSharedWindow
+                  : space == Space::kLocal ? kLocalWindow
+                                           : 0,
+                  bytes);
   if (space == Space::kShared) {
-    find_shared(w, i, bytes, writes, p);
+    find_shared(w, bytes, writes, p);
   } else if (space == Space::kLocal) {
-    find_local(w, i, bytes, writes, p);
+    find_local(w, bytes, writes, p);
   } else {
-    find_global(w, i, bytes, writes, p);
+    find_global(w, bytes, writes, p);
   }
 }
 
@@ -143,16 +143,23 @@ void note_reads(Warp& w, Places& p, uint32_t bytes, Scope scope) {
   Accesses accesses(w, scope, p.start);
   const uint32_t words = (bytes + 3) / 4;
   memset(p.missing, 0, sizeof p.missing);
-  for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
+  for (uint32_t rest = p.lanes; rest;) {
+    // Lanes that follow each other often read the same.
     const int l = first(rest);
-    const uint64_t address = p.address[l] + (p.shared ? kSharedWindow : 0);
+    uint32_t lanes = 0;
+    for (int next = l; rest >> next & 1 && p.address[next] == p.address[l];) {
+      lanes |= 1u << next;
+      if (++next == kLanes) break;
+    }
+    rest &= ~lanes;
+    Word* const at = &p.word(l);
+    if (bytes < 4) accesses.set_bytes(p.address[l], bytes);
     for (uint32_t k = 0; k < words; ++k) {
-      Word& word = p.words[l][k];
-      if (p.shared && word.write_time < p.start) {
-        p.missing[k] |= 1u << l;
-        continue;
+      if (p.shared && at[k].write_time < p.start) {
+        p.missing[k] |= lanes;
+      } else {
+        accesses.read(at[k], lanes, p.full(l) + 4 * k);
       }
-      accesses.read(word, l, address + 4 * k);
     }
   }
 }
@@ -162,9 +169,10 @@ void note_writes(Warp& w, const Places& p, uint32_t bytes, Scope scope) {
   const uint32_t words = (bytes + 3) / 4;
   for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
     const int l = first(rest);
-    const uint64_t address = p.address[l] + (p.shared ? kSharedWindow : 0);
+    Word* const at = &p.word(l);
+    if (bytes < 4) accesses.set_bytes(p.address[l], bytes);
     for (uint32_t k = 0; k < words; ++k) {
-      accesses.write(p.words[l][k], l, address + 4 * k);
+      accesses.write(at[k], l, p.full(l) + 4 * k);
     }
   }
 }

@@ -6,35 +6,48 @@
 
 namespace ptx_on_cpu {
 
-// Of lanes whose addresses are in one kind of memory.
+// Of lanes that access one array, or shared memory, or their local memory.
 struct Places {
   uint32_t lanes;
   bool shared, tracked;  // whether `words` are there
   uint32_t start;        // since when accesses count
   uint64_t address[kLanes];
-  char* at[kLanes];
-  Word* words[kLanes];
+  uintptr_t host;       // of address 0
+  size_t stride;        // from lane to lane
+  Word* words;          // that of `low`
+  uint64_t low;         // a multiple of 4
   uint32_t missing[4];  // lanes that read what was not written, by word
+
+  char* at(int lane) const {
+    return (char*)(host + address[lane] + stride * (size_t)lane);
+  }
+  Word& word(int lane) const { return words[(address[lane] - low) / 4]; }
+  // As messages have it.
+  uint64_t full(int lane) const {
+    return address[lane] + (shared ? kSharedWindow : 0);
+  }
 };
 
 // Bits of Instruction::variant of all that has an address.
 enum AddressBits : uint8_t { kNarrowAddress = 1, kReadOnly = 2 };
 
+void compute_addresses(const Warp& w, const Instruction& i, Places& places);
+
 // Checks bounds and alignment of `bytes` at the address of each lane. Finds
-// the places of some lanes, those of Places::lanes; to be called again for
-// the rest.
-void find_places(const Warp& w, const Instruction& i, uint32_t lanes,
-                 uint32_t bytes, bool writes, Places& places);
+// the places of some lanes, those of Places::lanes.
+void find_places(const Warp& w, Space space, uint32_t lanes, uint32_t bytes,
+                 bool writes, Places& places);
 
 template <class F>
 void for_places(Warp& w, const Instruction& i, uint32_t lanes, uint32_t bytes,
                 bool writes, F f) {
   Places p;
-  while (lanes) {
-    find_places(w, i, lanes, bytes, writes, p);
+  do {
+    compute_addresses(w, i, p);
+    find_places(w, i.space, lanes, bytes, writes, p);
     f(p);
     lanes &= ~p.lanes;
-  }
+  } while (lanes);
 }
 
 // Checks for races, and marks what is accessed.

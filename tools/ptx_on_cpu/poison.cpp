@@ -65,19 +65,20 @@ void add_poison(Warp& w, At at, int number, int origin, uint32_t lanes) {
     }
   }
   w.poison.push_back({at, number, origin, lanes});
+  w.poisoned |= place_bit(at);
 }
 
 void pass_on_poison(Warp& w, int at, uint32_t lanes, uint32_t active) {
   const Kernel& kernel = w.machine->kernel;
   const Instruction& i = kernel.code[(size_t)at];
   if (i.tracked) {
-    const Tracked& tracked = kernel.tracked.at(at);
+    const Tracked& tracked = kernel.tracked[(size_t)i.tracked];
     for (const Tracked::Read& r : tracked.reads) {
       add_poison(w, r.at, r.number, -1, lanes & ~*w.in<uint32_t>(r.mask));
     }
     for (const At mask : tracked.writes) *w.out<uint32_t>(mask) |= active;
   }
-  if (w.poison.empty()) return;
+  if (!(i.touches & w.poisoned)) return;
   const Poison* guard = find(w, i.guard);
   if (lanes_of(guard) & lanes) {
     fail_undefined(w, *guard, guard->lanes & lanes);
@@ -130,6 +131,8 @@ void forget_poison(Warp& w) {
   w.poison.erase(std::remove_if(w.poison.begin(), w.poison.end(),
                                 [&](const Poison& p) { return !needed(p); }),
                  w.poison.end());
+  w.poisoned = 0;
+  for (const Poison& p : w.poison) w.poisoned |= place_bit(p.at);
 }
 
 }  // namespace ptx_on_cpu

@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include <array>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,6 +57,11 @@ constexpr uint8_t kAcquire = 1, kRelease = 2;
 using At = int32_t;
 constexpr At kNone = 0x7fffffff;
 
+// One of 64 bits for a place; others may have the same.
+inline uint64_t place_bit(At at) {
+  return 1ull << ((uint32_t)at / 64 * 0x9e3779b1u >> 26);
+}
+
 struct Instruction {
   Execute execute = nullptr;
   int64_t offset = 0;  // of an address; or the operation of a collective
@@ -75,7 +79,8 @@ struct Instruction {
   bool negated = false;  // a result, or a source
   bool stores = false;   // `to` is read
   Undefined undefined = Undefined::kPassesOn;
-  bool tracked = false;  // whether registers may not have been written
+  int32_t tracked = 0;   // number of what is tracked there, or 0
+  uint64_t touches = 0;  // bits of the places of all operands
 };
 
 // Where an instruction comes from, for messages.
@@ -121,7 +126,7 @@ struct Kernel {
   int local_bytes = 0;
   std::vector<Instruction> code;
   std::vector<Origin> origins;
-  std::map<int, Tracked> tracked;
+  std::vector<Tracked> tracked{1};
   std::vector<At> masks;  // of tracked registers, zero at the start
   std::vector<Special> specials;
   std::vector<std::string> register_names;

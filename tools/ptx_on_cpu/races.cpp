@@ -27,6 +27,7 @@ bool Accesses::both_strong(uint32_t stamped, uint32_t thread) const {
 
 void Accesses::check_write(const Word& word, int lane, uint64_t address,
                            bool writes) {
+  if (!(word.written & bytes_)) return;
   if (both_strong(word.writer, word.writer)) return;
   fail_race(lane, address, writes, word.writer & kNumber, true,
             word.write_time == kPending);
@@ -37,7 +38,7 @@ void Accesses::check_reads(Word& word, int lane, uint64_t address) {
   bool keep = false;
   for (const Reads* r = &word.reads;;) {
     const uint32_t warp = r->warp & kNumber;
-    if (!both_strong(r->warp, warp * kLanes)) {
+    if ((word.read & bytes_) && !both_strong(r->warp, warp * kLanes)) {
       for (uint32_t rest = r->lanes; rest; rest &= rest - 1) {
         const uint32_t reader = warp * kLanes + (uint32_t)first(rest);
         if (!ordered(lane, reader, r->time)) {
@@ -62,9 +63,8 @@ void Accesses::check_reads(Word& word, int lane, uint64_t address) {
 }
 
 // The record of this warp comes first, the others after it.
-void Accesses::add_reads(Word& word, int lane) {
+void Accesses::add_reads(Word& word, uint32_t lanes) {
   Memory& memory = w_.machine->memory;
-  const uint32_t bit = 1u << lane;
   uint32_t* link = &word.reads.more;
   while (*link) {
     Reads& r = memory.records[*link];
@@ -79,7 +79,8 @@ void Accesses::add_reads(Word& word, int lane) {
     if (own || before) {
       // It takes the place of the first.
       const Reads old = word.reads;
-      const Reads now = {k_.time, self_, own ? r.lanes | bit : bit, old.more};
+      const Reads now = {k_.time, self_, own ? r.lanes | lanes : lanes,
+                         old.more};
       r = {old.time, old.warp, old.lanes, r.more};
       word.reads = now;
       return;
@@ -94,15 +95,14 @@ void Accesses::add_reads(Word& word, int lane) {
     memory.records.push_back({});
   }
   memory.records[index] = word.reads;
-  word.reads = {k_.time, self_, bit, index};
+  word.reads = {k_.time, self_, lanes, index};
 }
 
 void Accesses::fail_race(int lane, uint64_t address, bool writes,
                          uint32_t other, bool wrote, bool pending) const {
   const uint32_t threads = w_.machine->warps_per_block * kLanes;
   const uint32_t block = other / threads;
-  std::string where =
-      place_of(w_, &w_.machine->kernel.code[(size_t)w_.current], address, 4);
+  const std::string where = place_of(w_, address, 4);
   if (pending) {
     fail(w_, lane, Error::kRace,
          "race: it %s %s, into which thread %u of block %u copies "

@@ -15,21 +15,27 @@ class Accesses {
         scope_(scope),
         self_(with_scope(w.number, scope)) {}
 
-  void read(Word& word, int lane, uint64_t address) {
+  // Which bytes of a word are accessed, as bits: some of it.
+  void set_bytes(uint64_t address, uint32_t bytes) {
+    bytes_ = (uint16_t)(((1u << bytes) - 1) << address % 4);
+  }
+
+  void read(Word& word, uint32_t lanes, uint64_t address) {
     if (word.write_time >= start_ &&
-        !ordered(lane, word.writer, word.write_time)) {
-      check_write(word, lane, address, false);
+        !ordered(first(lanes), word.writer, word.write_time)) {
+      check_write(word, first(lanes), address, false);
     }
+    if (lanes & (lanes - 1)) check_others(word, lanes, address);
     Reads& r = word.reads;
+    word.read = (uint16_t)(r.time < start_ ? bytes_ : word.read | bytes_);
     if (r.time == k_.time && r.warp == self_) {
-      r.lanes |= 1u << lane;
-    } else if (r.time < start_ ||
-               (r.warp == self_ &&
-                (r.time < k_.synced || !(r.lanes & ~(1u << lane))))) {
+      r.lanes |= lanes;
+    } else if (r.time < start_ || (r.warp == self_ && (r.time < k_.synced ||
+                                                       !(r.lanes & ~lanes)))) {
       if (r.time < start_) r.more = 0;
-      r = {k_.time, self_, 1u << lane, r.more};
+      r = {k_.time, self_, lanes, r.more};
     } else {
-      add_reads(word, lane);
+      add_reads(word, lanes);
     }
   }
 
@@ -47,8 +53,12 @@ class Accesses {
         check_reads(word, lane, address);
       }
     }
+    const uint32_t self =
+        with_scope(w_.number * kLanes + (uint32_t)lane, scope_);
+    const bool same = word.writer == self && word.write_time >= start_;
+    word.written = (uint16_t)(same ? word.written | bytes_ : bytes_);
     word.write_time = k_.time;
-    word.writer = with_scope(w_.number * kLanes + (uint32_t)lane, scope_);
+    word.writer = self;
   }
 
   // Whether what a thread did at a time came before what `lane` does now.
@@ -71,7 +81,22 @@ class Accesses {
   bool both_strong(uint32_t stamped, uint32_t thread) const;
   void check_write(const Word& word, int lane, uint64_t address, bool writes);
   void check_reads(Word& word, int lane, uint64_t address);
-  void add_reads(Word& word, int lane);
+  void add_reads(Word& word, uint32_t lanes);
+  // The same of the other lanes, if what is in order differs.
+  void check_others(const Word& word, uint32_t lanes, uint64_t address) {
+    const uint32_t warp = (word.writer & kNumber) / kLanes;
+    if (word.write_time < start_ ||
+        (warp == w_.number && word.write_time < k_.synced) ||
+        (warp - w_.block->first_warp < w_.machine->warps_per_block &&
+         word.write_time < w_.block->barrier)) {
+      return;
+    }
+    for (uint32_t rest = lanes & (lanes - 1); rest; rest &= rest - 1) {
+      if (!ordered(first(rest), word.writer, word.write_time)) {
+        check_write(word, first(rest), address, false);
+      }
+    }
+  }
   [[noreturn]] void fail_race(int lane, uint64_t address, bool writes,
                               uint32_t other, bool wrote, bool pending) const;
 
@@ -80,6 +105,7 @@ class Accesses {
   const uint32_t start_;
   const Scope scope_;
   const uint32_t self_;
+  uint16_t bytes_ = 15;
 };
 
 // --- What puts threads in order ---

@@ -213,6 +213,15 @@ void Parser::allocate() {
   find_live(blocks);
   find_assigned(blocks, kernel.specials);
 
+  const auto tracked_at = [&](int at) -> Tracked& {
+    int32_t& tracked = kernel.code[(size_t)at].tracked;
+    if (!tracked) {
+      tracked = (int32_t)kernel.tracked.size();
+      kernel.tracked.emplace_back();
+    }
+    return kernel.tracked[(size_t)tracked];
+  };
+
   // Reads that may come before a write.
   Bits doubtful(registers);
   for (const BasicBlock& b : blocks) {
@@ -222,7 +231,7 @@ void Parser::allocate() {
       for_reads(i, [&](At r) {
         if (assigned.has((size_t)r)) return;
         doubtful.add((size_t)r);
-        kernel.tracked[k].reads.push_back({0, r, r});
+        tracked_at(k).reads.push_back({0, r, r});
       });
       if (i.guard != kNone) continue;
       for_writes(i, [&](At r) { assigned.add((size_t)r); });
@@ -264,7 +273,7 @@ void Parser::allocate() {
     Instruction& i = kernel.code[(size_t)k];
     for_writes(i, [&](At r) {
       if (doubtful.has((size_t)r)) {
-        kernel.tracked[k].writes.push_back(masks[(size_t)r]);
+        tracked_at(k).writes.push_back(masks[(size_t)r]);
       }
     });
     kernel.results.push_back({i.to[0], i.to[1], i.to[2], i.to[3]});
@@ -273,11 +282,17 @@ void Parser::allocate() {
     replace(i.guard);
   }
   for (Special& s : kernel.specials) replace(s.at);
-  for (auto& [k, tracked] : kernel.tracked) {
-    kernel.code[(size_t)k].tracked = true;
+  for (Tracked& tracked : kernel.tracked) {
     for (Tracked::Read& read : tracked.reads) {
       read.mask = masks[(size_t)read.number];
       read.at = places[(size_t)read.number];
+    }
+  }
+  for (Instruction& i : kernel.code) {
+    const auto touch = [&](At at) { i.touches |= place_bit(at); };
+    for_reads(i, touch);
+    for (const At at : i.to) {
+      if (at != kNone && at >= 0) touch(at);
     }
   }
 }

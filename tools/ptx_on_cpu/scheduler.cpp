@@ -53,7 +53,9 @@ void run(Warp& w, size_t index, int steps) {
       const uint32_t p = *w.in<uint32_t>(i.guard);
       active &= i.negated_guard ? ~p : p;
     }
-    if (i.tracked || !w.poison.empty()) pass_on_poison(w, at, lanes, active);
+    if (i.tracked || (i.touches & w.poisoned)) {
+      pass_on_poison(w, at, lanes, active);
+    }
     if (i.kind == Kind::kPlain) {
       if (active) i.execute(w, i, active);
       ++at;
@@ -180,7 +182,7 @@ void Machine::start(Block& b, uint32_t id) {
                        (options.dynamic_bytes ? options.dynamic_bytes
                                               : (size_t)kernel.shared_bytes);
   b.shared.assign(bytes, (char)0xff);
-  b.words.assign((bytes + 3) / 4, {});
+  b.words.resize((bytes + 3) / 4);
   b.warps.resize(warps_per_block);
   for (uint32_t k = 0; k < warps_per_block; ++k) {
     Warp& w = b.warps[k];
@@ -202,6 +204,7 @@ void Machine::start(Block& b, uint32_t id) {
     w.local.assign((size_t)kernel.local_bytes * kLanes, (char)0xff);
     w.copies.clear();
     w.poison.clear();
+    w.poisoned = 0;
     w.committed.fill(0);
     w.ready = kNotReady;
     set_ready(w);
