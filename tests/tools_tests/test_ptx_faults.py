@@ -65,7 +65,9 @@ def test_uninitialized_shared_memory(ptx):
     kernel = ptx().get_function("uninitialized")
     kernel((1,), (32,), (zeros(32), np.int32(32)))
     for _ in range(3):
-        with pytest.raises(UninitializedError, match=r"thread 31.*not written"):
+        with pytest.raises(
+            UninitializedError, match=r"thread 31.*not written"
+        ):
             kernel((1,), (32,), (zeros(32), np.int32(31)))
 
 

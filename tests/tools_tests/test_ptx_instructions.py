@@ -224,7 +224,8 @@ VALUES = [0.0, -0.0, 1.5, -2.25, 1e-40, -1e-40, INF, -INF, NAN, 3.0]
 
 
 def flushed(a):
-    return np.where(np.abs(a) < np.finfo(a.dtype).tiny, a * 0, a)
+    small = np.abs(a) < np.finfo(a.dtype).tiny
+    return np.where(small, np.copysign(a.dtype.type(0), a), a)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

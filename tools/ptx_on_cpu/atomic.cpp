@@ -76,14 +76,15 @@ void atomic(Warp& w, const Instruction& i, uint32_t lanes) {
     for (uint32_t k = 0; k < kLanes; ++k) {
       const int l = (int)((k + turn) % kLanes);
       if (!(p.lanes >> l & 1)) continue;
-      if (p.tracked) {
-        acquire(w, l, p.at(l), i.order, i.scope);
-        release(w, l, p.at(l), i.order, i.scope, true);
-      }
       T old;
       memcpy(&old, p.at(l), sizeof old);
       const T now = F()(old, b[l], c[l]);
+      if (p.tracked) {
+        begin_store(w, p, l, sizeof(T));
+        observe(w, p, l, i, true);
+      }
       memcpy(p.at(l), &now, sizeof now);
+      if (p.tracked) end_store(w, p, l, sizeof(T), i, true);
       if (to) to[l] = old;
     }
   });
@@ -145,6 +146,10 @@ void fence(Warp& w, const Instruction&, uint32_t lanes) {
 }
 
 void nothing(Warp&, const Instruction&, uint32_t) {}
+
+void trap(Warp& w, const Instruction&, uint32_t lanes) {
+  fail(w, first(lanes), Error::kLaunch, "trap");
+}
 
 // --- Asynchronous copies ---
 
@@ -260,6 +265,8 @@ const Operation operations[] = {
      [](const Statement&, Instruction&) -> Choice {
        return {nothing, nullptr};
      }},
+    {"trap",
+     [](const Statement&, Instruction&) -> Choice { return {trap, ""}; }},
     {"nanosleep",
      [](const Statement&, Instruction& i) -> Choice {
        i.kind = Kind::kPause;

@@ -44,7 +44,7 @@ void Memory::begin_launch() {
   launch = ++now;
   records.resize(1);
   free = 0;
-  releases.clear();
+  histories.clear();
 }
 
 }  // namespace ptx_on_cpu

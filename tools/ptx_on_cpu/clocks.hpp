@@ -74,11 +74,21 @@ struct Knowledge {
   std::array<ClockPtr, kLanes> fenced, pending;
 };
 
-// What is known through the value of a location, by strong accesses.
-struct Release {
+// A strong store, and what is known to those who acquire its value.
+struct Store {
+  uint64_t value;
   ClockPtr clock;
   Scope scope;
-  uint32_t block;
+  uint32_t block, writer, time;  // writer: kNumber for what was there before
+};
+
+// The latest strong stores to a location. A load may see an older one.
+struct History {
+  uint32_t start;  // since when accesses count
+  uint64_t first;  // the number of stores before those that are kept
+  std::vector<Store> stores;
+  // The store that threads of a block have seen: they see none before it.
+  std::unordered_map<uint32_t, uint64_t> seen;
 };
 
 // Kept from launch to launch, so that it need not be cleared: what was before
@@ -88,7 +98,7 @@ struct Memory {
   std::vector<Word> words;        // of global memory
   std::vector<Reads> records{1};  // what `more` tells
   uint32_t free = 0;              // the first that is not used
-  std::unordered_map<uintptr_t, Release> releases;  // by location on the host
+  std::unordered_map<uintptr_t, History> histories;  // by place on the host
 
   void begin_launch();
 };

@@ -111,7 +111,7 @@ void store(Warp& w, const Instruction& i, uint32_t lanes) {
   });
 }
 
-// Ones that other threads may be waiting for, or waits for them.
+// Ones that other threads may be waiting for, or wait for them.
 template <Values kValues, uint32_t kBytes>
 void load_strong(Warp& w, const Instruction& i, uint32_t lanes) {
   Machine& m = *w.machine;
@@ -119,29 +119,33 @@ void load_strong(Warp& w, const Instruction& i, uint32_t lanes) {
   for_places(w, i, lanes, kBytes * i.count, false, [&](Places& p) {
     const int looks = first(p.lanes);
     m.looking = {&w, looks, w.current, p.full(looks)};
-    if (p.tracked) {
-      note_reads(w, p, kBytes * i.count, i.scope);
-      for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
-        const int l = first(rest);
-        acquire(w, l, p.at(l), i.order, i.scope);
-      }
-    }
     kValues(w, i, p);
+    if (!p.tracked) return;
+    note_reads(w, p, kBytes * i.count, i.scope);
+    // Of vectors and narrow numbers, the latest value is seen.
+    const bool whole = i.count == 1 && kBytes >= 4;
+    for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
+      const int l = first(rest);
+      const Store* seen = observe(w, p, l, i, !whole);
+      if (!seen || !whole) continue;
+      memcpy(w.out<char>(i.to[0]) + kBytes * (size_t)l, &seen->value, kBytes);
+    }
   });
 }
 
 template <Values kValues, uint32_t kBytes>
 void store_strong(Warp& w, const Instruction& i, uint32_t lanes) {
+  const uint32_t bytes = kBytes * i.count;
   w.machine->looks = 0;
-  for_places(w, i, lanes, kBytes * i.count, true, [&](Places& p) {
-    if (p.tracked) {
-      note_writes(w, p, kBytes * i.count, i.scope);
-      for (uint32_t rest = p.lanes; rest; rest &= rest - 1) {
-        const int l = first(rest);
-        release(w, l, p.at(l), i.order, i.scope, false);
-      }
+  for_places(w, i, lanes, bytes, true, [&](Places& p) {
+    for (uint32_t rest = p.tracked ? p.lanes : 0; rest; rest &= rest - 1) {
+      begin_store(w, p, first(rest), bytes);
     }
+    if (p.tracked) note_writes(w, p, bytes, i.scope);
     kValues(w, i, p);
+    for (uint32_t rest = p.tracked ? p.lanes : 0; rest; rest &= rest - 1) {
+      end_store(w, p, first(rest), bytes, i, false);
+    }
   });
 }
 

@@ -18,9 +18,9 @@ constexpr std::string_view kSpecials[] = {
     "%lanemask_lt", "%lanemask_le", "%lanemask_gt", "%lanemask_ge"};
 
 constexpr std::string_view kWithoutResult[] = {
-    "st",       "red",      "bar",       "barrier",        "membar",
-    "fence",    "prefetch", "prefetchu", "griddepcontrol", "cp",
-    "nanosleep"};
+    "st",        "red",      "bar",       "barrier",        "membar",
+    "fence",     "prefetch", "prefetchu", "griddepcontrol", "cp",
+    "nanosleep", "trap"};
 
 Undefined undefined_of(const Statement& s, Kind kind) {
   const std::string_view name = s.parts[0];
@@ -64,10 +64,9 @@ int Parser::find_register(std::string_view name) {
 At Parser::constant(uint64_t bits, int bytes) {
   if (bytes && bytes < 8) bits &= (1ull << 8 * bytes) - 1;
   if (!bytes) bits = bits ? kAll : 0;
-  size_t k = 0;
-  while (k < constants_.size() && constants_[k] != std::pair(bits, bytes)) ++k;
-  if (k == constants_.size()) constants_.emplace_back(bits, bytes);
-  return (At)(k | 0x80000000);
+  return constants_
+      .try_emplace({bits, bytes}, (At)(constants_.size() | 0x80000000))
+      .first->second;
 }
 
 int Parser::width(std::string_view operand) {
@@ -177,6 +176,7 @@ void Parser::instruction(std::string_view text, int line) {
     i.undefined = undefined_of(s, i.kind);
     size_t operand = 0;
     if (!among(kWithoutResult, name)) {
+      if (s.operands.empty()) s.refuse("another number of operands");
       destinations(s, s.operands[operand++], i);
     }
     int from = 0;

@@ -1,6 +1,7 @@
 // Reads PTX. What it does not know is an error that names it.
 #pragma once
 
+#include <map>
 #include <unordered_map>
 
 #include "lanes.hpp"
@@ -80,7 +81,7 @@ class Parser {
   Kernel* kernel_ = nullptr;
   std::vector<Scope> scopes_;
   std::vector<int> widths_;  // of registers: bytes of a lane
-  std::vector<std::pair<uint64_t, int>> constants_;
+  std::map<std::pair<uint64_t, int>, At> constants_;  // bits, bytes
   std::unordered_map<std::string, uint64_t> locals_;
   Origin origin_;
 };

@@ -177,38 +177,6 @@ void note_writes(Warp& w, const Places& p, uint32_t bytes, Scope scope) {
   }
 }
 
-void acquire(Warp& w, int lane, char* at, uint8_t order, Scope scope) {
-  auto& releases = w.machine->memory.releases;
-  const auto found = releases.find((uintptr_t)at);
-  if (found == releases.end()) return;
-  const Release& r = found->second;
-  const bool narrow = r.scope == Scope::kBlock || scope == Scope::kBlock;
-  if (narrow && r.block != w.block->id) return;
-  if (order & kAcquire) {
-    learn(w, lane, r.clock);
-  } else {
-    ClockPtr& pending = w.knowledge.pending[(size_t)lane];
-    pending = merged(pending, r.clock);
-  }
-}
-
-void release(Warp& w, int lane, char* at, uint8_t order, Scope scope,
-             bool modifies) {
-  ClockPtr clock = order & kRelease ? known_through(w, lane)
-                                    : w.knowledge.fenced[(size_t)lane];
-  auto& releases = w.machine->memory.releases;
-  // What an atomic operation modifies still tells of the release before it.
-  if (modifies) {
-    const auto found = releases.find((uintptr_t)at);
-    if (found != releases.end()) clock = merged(clock, found->second.clock);
-  }
-  if (clock) {
-    releases[(uintptr_t)at] = {clock, scope, w.block->id};
-  } else {
-    releases.erase((uintptr_t)at);
-  }
-}
-
 void read_order(const Statement& s, Instruction& i, bool strong) {
   const bool acquires = s.has("acquire") || s.has("acq_rel") || s.has("sc");
   const bool releases = s.has("release") || s.has("acq_rel") || s.has("sc");

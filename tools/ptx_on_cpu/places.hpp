@@ -54,10 +54,18 @@ void for_places(Warp& w, const Instruction& i, uint32_t lanes, uint32_t bytes,
 void note_reads(Warp& w, Places& p, uint32_t bytes, Scope scope);
 void note_writes(Warp& w, const Places& p, uint32_t bytes, Scope scope);
 
-// What a strong access of a lane does to the order of threads.
-void acquire(Warp& w, int lane, char* at, uint8_t order, Scope scope);
-void release(Warp& w, int lane, char* at, uint8_t order, Scope scope,
-             bool modifies);
+// --- Strong accesses (strong.cpp) ---
+
+// To be called before a store to a location of up to eight bytes.
+void begin_store(Warp& w, const Places& p, int lane, uint32_t bytes);
+// And after it: what others may learn from the value. What an atomic operation
+// `modifies` still tells of the release before it.
+void end_store(Warp& w, const Places& p, int lane, uint32_t bytes,
+               const Instruction& i, bool modifies);
+// What a load of the value tells. Returns the store that is seen, the latest
+// one if asked for, or null if there was none.
+const Store* observe(Warp& w, const Places& p, int lane, const Instruction& i,
+                     bool latest);
 
 // Scope and order that a statement names: of `relaxed` and the like.
 void read_order(const Statement& s, Instruction& i, bool strong);

@@ -28,6 +28,14 @@ class Bits {
     return changed;
   }
   uint64_t word(size_t k) const { return words_[k]; }
+  template <class F>
+  void for_each(F f) const {
+    for (size_t k = 0; k < words_.size(); ++k) {
+      for (uint64_t rest = words_[k]; rest; rest &= rest - 1) {
+        f(64 * k + (size_t)__builtin_ctzll(rest));
+      }
+    }
+  }
 
  private:
   std::vector<uint64_t> words_;
@@ -153,10 +161,9 @@ std::vector<Interval> intervals_of(const Kernel& kernel,
   for (size_t r = 0; r < registers; ++r) intervals[r].number = (int)r;
   for (const Special& s : kernel.specials) intervals[(size_t)s.at].include(0);
   for (const BasicBlock& b : blocks) {
-    for (size_t r = 0; r < registers; ++r) {
-      if (b.live_in.has(r)) intervals[r].include(2 * b.begin);
-      if (b.live_out.has(r)) intervals[r].include(2 * b.end - 1);
-    }
+    b.live_in.for_each([&](size_t r) { intervals[r].include(2 * b.begin); });
+    b.live_out.for_each(
+        [&](size_t r) { intervals[r].include(2 * b.end - 1); });
     for (int k = b.begin; k < b.end; ++k) {
       const Instruction& i = kernel.code[(size_t)k];
       for_reads(i, [&](At r) { intervals[(size_t)r].include(2 * k); });
@@ -253,10 +260,11 @@ void Parser::allocate() {
     kernel.register_bytes += 4;
     kernel.masks.push_back(masks[r]);
   }
-  std::vector<At> constants;
-  for (const auto& [bits, bytes] : constants_) {
+  std::vector<At> constants(constants_.size());
+  for (const auto& [value, number] : constants_) {
+    const auto& [bits, bytes] = value;
     auto& pool = kernel.constants;
-    constants.push_back((At)(pool.size() | 0x80000000));
+    constants[(size_t)(number & 0x7fffffff)] = (At)(pool.size() | 0x80000000);
     if (!bytes)
       pool.insert(pool.end(), (const char*)&bits, (const char*)&bits + 4);
     for (int l = 0; l < kLanes && bytes; ++l) {

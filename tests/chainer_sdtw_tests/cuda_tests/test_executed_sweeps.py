@@ -1,0 +1,60 @@
+"""The kernels as each NVRTC compiles them, executed beside sdtw_cpu."""
+
+import numpy as np
+import nvrtc
+import ptx_on_cpu
+import pytest
+from emulated import KINDS, check, swept
+from reference import make
+
+if ptx_on_cpu.unsupported() or not nvrtc.libraries():
+    pytest.skip("no compiler or no NVRTC", allow_module_level=True)
+
+from ptx_on_cpu.sweeps import PTXDevice
+
+COMPILERS = [
+    (library, arch)
+    for library in nvrtc.libraries()
+    for arch in (70, 90)
+    if arch in library.architectures()
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("library", "arch"), COMPILERS, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_compiler(kind, dtype, library, arch):
+    rng = np.random.default_rng([KINDS.index(kind), arch])
+    device = PTXDevice(library=library, arch=arch)
+    for i in range(6):
+        batch = int(rng.integers(1, 5))
+        m, n = (int(v) for v in rng.integers(1, 100, 2))
+        d = 1 if kind == "univariate" else int(rng.integers(2, 40))
+        gamma = float(rng.choice([0, 0.01, 0.1, 1, 10]))
+        lengths = (None, None)
+        if i % 2:
+            lengths = [rng.integers(1, k + 1, batch) for k in (m, n)]
+        check(
+            make(rng, kind, batch, m, n, d, dtype),
+            gamma,
+            lengths,
+            device=device,
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_approximate_functions_may_err(rng, kind):
+    """By as much as the hardware's may."""
+    d = 1 if kind == "univariate" else 5
+    device = PTXDevice(perturb=True)
+    check(make(rng, kind, 2, 70, 45, d, np.float32), 0.1, device=device)
+
+
+def test_the_order_of_threads_changes_no_bit(rng):
+    arrays = make(rng, "multivariate", 3, 100, 80, 5, np.float32)
+    first = swept(arrays, 0.1, device=PTXDevice(seed=0))
+    for seed, races in ((1, True), (2, False), (3, True)):
+        device = PTXDevice(seed=seed, races=races)
+        for a, b in zip(first, swept(arrays, 0.1, device=device)):
+            np.testing.assert_array_equal(a, b)
