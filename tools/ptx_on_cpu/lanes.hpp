@@ -134,7 +134,9 @@ struct Operation {
 
 // Null if there is no such operation.
 Choose find_arithmetic(std::string_view name);
+Choose find_comparison(std::string_view name);
 Choose find_integer(std::string_view name);
+Choose find_bits(std::string_view name);
 Choose find_conversion(std::string_view name);
 Choose find_memory(std::string_view name);
 Choose find_atomic(std::string_view name);

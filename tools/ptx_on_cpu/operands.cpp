@@ -146,8 +146,9 @@ void Parser::address(const Statement& s, std::string_view operand,
 
 Choice Parser::choose(const Statement& s, Instruction& i) {
   const std::string_view name = s.parts[0];
-  for (const auto find : {find_arithmetic, find_integer, find_conversion,
-                          find_memory, find_atomic, find_collective}) {
+  for (const auto find :
+       {find_arithmetic, find_comparison, find_integer, find_bits,
+        find_conversion, find_memory, find_atomic, find_collective}) {
     const Choose choose = find(name);
     if (choose) return choose(s, i);
   }
