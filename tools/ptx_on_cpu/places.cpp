@@ -143,13 +143,17 @@ void note_reads(Warp& w, Places& p, uint32_t bytes, Scope scope) {
   Accesses accesses(w, scope, p.start);
   const uint32_t words = (bytes + 3) / 4;
   memset(p.missing, 0, sizeof p.missing);
+  bool together = true;  // as long as several lanes read the same
   for (uint32_t rest = p.lanes; rest;) {
-    // Lanes that follow each other often read the same.
     const int l = first(rest);
-    uint32_t lanes = 0;
-    for (int next = l; rest >> next & 1 && p.address[next] == p.address[l];) {
-      lanes |= 1u << next;
-      if (++next == kLanes) break;
+    uint32_t lanes = 1u << l;
+    if (together) {
+      const uint64_t address = p.address[l];
+      for (int k = 0; k < kLanes; ++k) {
+        lanes |= (uint32_t)(p.address[k] == address) << k;
+      }
+      lanes &= rest;
+      together = lanes & (lanes - 1);
     }
     rest &= ~lanes;
     Word* const at = &p.word(l);

@@ -68,15 +68,8 @@ void Accesses::add_reads(Word& word, uint32_t lanes) {
   uint32_t* link = &word.reads.more;
   while (*link) {
     Reads& r = memory.records[*link];
-    const uint32_t warp = r.warp & kNumber;
     const bool own = r.warp == self_ && r.time == k_.time;
-    const bool before =
-        scope_of(r.warp) == scope_ &&
-        (warp == w_.number
-             ? r.time < k_.synced
-             : warp - w_.block->first_warp < w_.machine->warps_per_block &&
-                   r.time < w_.block->barrier);
-    if (own || before) {
+    if (own || gives_way(r)) {
       // It takes the place of the first.
       const Reads old = word.reads;
       const Reads now = {k_.time, self_, own ? r.lanes | lanes : lanes,

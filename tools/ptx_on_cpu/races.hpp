@@ -30,8 +30,8 @@ class Accesses {
     word.read = (uint16_t)(r.time < start_ ? bytes_ : word.read | bytes_);
     if (r.time == k_.time && r.warp == self_) {
       r.lanes |= lanes;
-    } else if (r.time < start_ || (r.warp == self_ && (r.time < k_.synced ||
-                                                       !(r.lanes & ~lanes)))) {
+    } else if (r.time < start_ || gives_way(r) ||
+               (r.warp == self_ && !(r.lanes & ~lanes))) {
       if (r.time < start_) r.more = 0;
       r = {k_.time, self_, lanes, r.more};
     } else {
@@ -46,8 +46,8 @@ class Accesses {
     }
     Reads& r = word.reads;
     if (r.time >= start_) {
-      if (!r.more && (r.warp & kNumber) == w_.number &&
-          (r.time < k_.synced || !(r.lanes & ~(1u << lane)))) {
+      if (!r.more && (came_before(r) || ((r.warp & kNumber) == w_.number &&
+                                         !(r.lanes & ~(1u << lane))))) {
         r = {};
       } else {
         check_reads(word, lane, address);
@@ -76,6 +76,19 @@ class Accesses {
   }
 
  private:
+  // Whether all lanes of a block's warp have met those of this one since.
+  bool came_before(const Reads& r) const {
+    const uint32_t warp = r.warp & kNumber;
+    return warp == w_.number
+               ? r.time < k_.synced
+               : warp - w_.block->first_warp < w_.machine->warps_per_block &&
+                     r.time < w_.block->barrier;
+  }
+  // Whether a read of this warp can take its place: no write races with it
+  // that does not race with this one.
+  bool gives_way(const Reads& r) const {
+    return came_before(r) && scope_of(r.warp) >= scope_;
+  }
   bool known(int lane, uint32_t thread, uint32_t time) const;
   // Whether an access of this scope is no race with one of a thread.
   bool both_strong(uint32_t stamped, uint32_t thread) const;
