@@ -223,7 +223,8 @@ def pairwise_soft_dtw(
             )
         matrix = _result(x, x if y is None else y, out)
         x, y = _apart(x, matrix), None if y is None else _apart(y, matrix)
-        matrix[...] = np.nan
+        with chainer.using_device(backend.get_device_from_array(matrix)):
+            matrix[...] = np.nan
         fill(matrix, x, y, options, max_bytes=max_bytes, bar=bar)
     return matrix
 
