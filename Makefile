@@ -2,7 +2,7 @@
 #   PYTHON=python3   the interpreter to make the environment from
 #   VENV=.venv       where to make it
 #   NUMPY=numpy      which NumPy to install, for example NUMPY='numpy<2'
-#   CUPY=            a CuPy to install for test-gpu, for example cupy-cuda13x
+#   CUPY=            a CuPy to install for test-gpu, for example 'cupy-cuda13x[ctk]'
 #   ARGS=            more arguments for pytest, the example or the benchmark
 
 PYTHON ?= python3
@@ -32,7 +32,7 @@ CXX_SOURCES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
 NATIVE = $(wildcard sdtw_cpu/*.pyx) $(CXX_SOURCES)
 CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	tools/aarch64/*.cpp chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
-	tools/cuda_on_cpu/*.hpp tools/ptx_on_cpu/*.cpp \
+	tools/ptx_on_cpu/*.cpp \
 	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cu tests/tools_tests/*.cuh)
 
 .PHONY: help example test lint format pytest test-gpu test-aarch64 docs \

@@ -9,7 +9,8 @@ a call holds beyond its inputs and what it returns. A ratio is a peer's time
 over ours in the same run.
 
 With ``--dry-run`` everything runs on tiny problems without a GPU, to see that
-it runs: the kernels of this library emulated, the peers on the CPU.
+it runs: the compiled kernels of this library executed on the CPU, where the
+peers run too.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import dataclasses
 import sys
 from pathlib import Path
 
+import gpu_kernels
 import gpu_peers
 import harness
 import numpy as np
 import peers
 from gpu_accuracy import run_accuracy
-from gpu_machine import GPU, Emulator, NoGPUError
+from gpu_machine import GPU, Executor, NoGPUError
 from gpu_measure import Measuring
-from gpu_roofline import run_roofline
 from harness import OURS, worst_of
 from options import add_number, integers, seed
 from problems import Problem
@@ -34,7 +35,8 @@ from tables import format_time
 
 SUITES = {
     "grid": "the grid that sdtw-cuda-torch publishes, against every peer",
-    "roofline": "time against what bytes and operations take at least",
+    "kernels": "each kernel, and the call against what it takes at least",
+    "queue": "calls one after the other, by the host's clock",
     "dtype": "float64 against float32",
     "cost": "explicit cost matrices against series",
     "accuracy": "float32 against float64, this library and its peers",
@@ -66,7 +68,6 @@ GRID = (
 )
 LONG = (make_cell(512, 128, 1), make_cell(1, 16384, 8), make_cell(4, 65536, 1))
 DTYPE = (make_cell(32, 512, 1), make_cell(32, 512, 64), make_cell(1, 2048, 1))
-ROOFLINE = (*GRID, make_cell(512, 128, 1), make_cell(1, 4096, 1))
 COST = make_cell(32, 512, 1)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -124,7 +125,7 @@ class Benchmark(Measuring):
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="tiny problems on emulated kernels, without a GPU",
+            help="tiny problems, with kernels executed on the CPU",
         )
 
     def compare_cells(self, suite, cells):
@@ -212,8 +213,8 @@ class Benchmark(Measuring):
         x, y = problem.arrays(self.options.seed)
 
         def from_cost(dtype):
-            cost = ((x[:, :, None] - y[:, None]) ** 2).sum(axis=-1)
-            return self.ours.prepare_cost(cost.astype(dtype), problem.gamma)
+            cost = gpu_kernels.matrices(x, y).astype(dtype)
+            return self.ours.prepare_cost(cost, problem.gamma)
 
         rows = {}
         for name, prepare in (
@@ -262,10 +263,13 @@ class Benchmark(Measuring):
                 "growth",
             )
 
-    def run_roofline(self):
-        """Hold times against floors from measured rates."""
-        cells = ROOFLINE[:2] if self.machine.dry else ROOFLINE
-        yield from run_roofline(self, cells)
+    def run_kernels(self):
+        """Time each kernel."""
+        return gpu_kernels.run_kernels(self)
+
+    def run_queue(self):
+        """Time calls that are queued."""
+        return gpu_kernels.run_queue(self)
 
     def run_accuracy(self):
         """Hold float32 against float64 on the same float32 inputs."""
@@ -290,7 +294,7 @@ def main(arguments=None):
     """Run the benchmark; return the exit status or a message."""
 
     def make(options, console):
-        machine = (Emulator if options.dry_run else GPU)(options.peers)
+        machine = (Executor if options.dry_run else GPU)(options.peers)
         return Benchmark(options, console, machine)
 
     try:
@@ -298,7 +302,7 @@ def main(arguments=None):
     except NoGPUError as error:
         print(
             f"No GPU to run on: {error}\nThis needs CuPy and a CUDA device; "
-            "--dry-run does without, where a C++ compiler is.",
+            "--dry-run does without, where a C++ compiler and NVRTC are.",
             file=sys.stderr,
         )
         return NO_GPU

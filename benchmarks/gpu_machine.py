@@ -1,4 +1,4 @@
-"""Where the kernels run: a GPU, or an emulator of one on the CPU."""
+"""Where the kernels run: a GPU, or an executor of them on the CPU."""
 
 from __future__ import annotations
 
@@ -20,45 +20,19 @@ class NoGPUError(Exception):
     """There is no device to run on."""
 
 
-RATES = r"""
-extern "C" __global__ void fma_rate(float* out, int rounds, float a, float b)
-{
-  float r[16];
-#pragma unroll
-  for (int k = 0; k < 16; ++k) r[k] = threadIdx.x + k;
-  for (int i = 0; i < rounds; ++i) {
-#pragma unroll
-    for (int j = 0; j < 8; ++j) {
-#pragma unroll
-      for (int k = 0; k < 16; ++k) r[k] = fmaf(r[k], a, b);
-    }
-  }
-  float sum = 0;
-#pragma unroll
-  for (int k = 0; k < 16; ++k) sum += r[k];
-  out[blockIdx.x * blockDim.x + threadIdx.x] = sum;
-}
-
-extern "C" __global__ void int_rate(unsigned* out, int rounds, unsigned a,
-                                    unsigned b)
-{
-  unsigned r[16];
-#pragma unroll
-  for (int k = 0; k < 16; ++k) r[k] = threadIdx.x + k;
-  for (int i = 0; i < rounds; ++i) {
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-#pragma unroll
-      for (int k = 0; k < 16; ++k) r[k] = (r[k] + a) ^ b;
-    }
-  }
-  unsigned sum = 0;
-#pragma unroll
-  for (int k = 0; k < 16; ++k) sum += r[k];
-  out[blockIdx.x * blockDim.x + threadIdx.x] = sum;
+BUSY = r"""
+extern "C" __global__ void busy(long long nanoseconds) {
+  long long start, now;
+  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(start));
+  do {
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
+  } while (now - start < nanoseconds);
 }
 """
-PER_ROUND = 128  # instructions of a thread in either kernel
+OCCUPIED = 10_000_000
+"""Nanoseconds that the device is kept occupied while a call is queued."""
+SQUARE = 4096
+"""Rows of the matrices whose product tells the rate of FMAs."""
 
 
 class GPU:
@@ -69,6 +43,7 @@ class GPU:
 
     def __init__(self, peers=None):
         self.peers = peers
+        self._busy = None
         try:
             self.cupy = importlib.import_module("cupy")
             count = self.cupy.cuda.runtime.getDeviceCount()
@@ -138,29 +113,23 @@ class GPU:
             },
         }
 
+    def occupy(self):
+        """Keep the device from what is queued next, for a moment."""
+        if self._busy is None:
+            self._busy = self.cupy.RawKernel(BUSY, "busy")
+        self._busy((1,), (1,), (np.int64(OCCUPIED),))
+
     def rates(self):
-        """Measure bytes, FMAs and integer operations per second."""
-        cupy = self.cupy
-        result = {"copy_bytes_per_s": self._copy_rate(1 << 30)}
+        """Measure bytes and float32 FMAs per second."""
+        copied = self._copy_rate(1 << 30)
         self.free()
-        module = cupy.RawModule(code=RATES)
-        blocks = 8 * self.describe()["multiprocessors"]
-        out = cupy.zeros(blocks * 256, np.float32)
-        rounds = 2048
-        for key, name, kind in (
-            ("fma_per_s", "fma_rate", np.float32),
-            ("int32_per_s", "int_rate", np.uint32),
-        ):
-            kernel = module.get_function(name)
-            numbers = (1, 3) if kind is np.uint32 else (0.999, 0.5)
-            arguments = (out, np.int32(rounds), *map(kind, numbers))
-
-            def run(kernel=kernel, arguments=arguments):
-                kernel((blocks,), (256,), arguments)
-
-            done = blocks * 256 * rounds * PER_ROUND
-            result[key] = done / self._median(run)
-        return result
+        random = np.random.default_rng(0)
+        a = self.array(random.standard_normal((SQUARE, SQUARE), np.float32))
+        product = self._median(lambda: a @ a)
+        return {
+            "copy_bytes_per_s": copied,
+            "fma_per_s": SQUARE**3 / product,
+        }
 
     def _copy_rate(self, size):
         source = self.cupy.arange(size // 8)
@@ -206,8 +175,8 @@ def _make_memory_hook(cupy):
     return Hook()
 
 
-class Emulator:
-    """The kernels emulated on the CPU, on tiny problems."""
+class Executor:
+    """The compiled kernels executed on the CPU, on tiny problems."""
 
     dry = True
 
@@ -217,15 +186,14 @@ class Emulator:
         if folder not in sys.path:
             sys.path.append(folder)
         try:
-            emulator = importlib.import_module("cuda_on_cpu")
-            reason = emulator.unsupported()
+            reason = importlib.import_module("ptx_on_cpu").unsupported()
             if reason:
-                raise NoGPUError(f"the emulator of kernels {reason}")
+                raise NoGPUError(f"the executor of kernels {reason}")
             gpu_peers.import_sweeps()
-            sweeps = importlib.import_module("cuda_on_cpu.sweeps")
-        except ImportError as error:
-            raise NoGPUError(f"no emulator of kernels: {error}") from None
-        self.device = sweeps.CPUDevice()
+            sweeps = importlib.import_module("ptx_on_cpu.sweeps")
+            self.device = sweeps.PTXDevice(races=False)
+        except (ImportError, RuntimeError) as error:
+            raise NoGPUError(f"no executor of kernels: {error}") from None
 
     def problem(self, problem):
         return dataclasses.replace(
@@ -251,6 +219,9 @@ class Emulator:
     def between(self, start, end):
         return max(end - start, 1e-9)
 
+    def occupy(self):
+        """There is nothing to occupy."""
+
     def free(self):
         """There is no pool."""
 
@@ -264,7 +235,7 @@ class Emulator:
         return peak
 
     def describe(self):
-        return {"name": "kernels emulated on the CPU", "smi": None}
+        return {"name": "kernels executed on the CPU", "smi": None}
 
     def rates(self):
         source, target = np.ones(1 << 16), np.empty(1 << 16)
@@ -277,7 +248,6 @@ class Emulator:
         return {
             "copy_bytes_per_s": 2 * source.nbytes / copied,
             "fma_per_s": source.size / multiplied,
-            "int32_per_s": source.size / multiplied,
         }
 
 

@@ -15,6 +15,7 @@ import contextlib
 import gc
 import importlib
 import importlib.util
+import signal
 import sys
 import types
 
@@ -22,6 +23,31 @@ import numpy as np
 import peers
 from harness import OURS
 from machine import version
+
+LOAD_SECONDS = 60
+"""What it may take to import a peer and to compile its kernels."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raise a TimeoutError in a block that takes longer.
+
+    Only in the main thread, and where the system has such alarms.
+    """
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number, frame):
+        raise TimeoutError(f"took longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Contestant(abc.ABC):
@@ -119,47 +145,39 @@ class Ours(Contestant):
         self.module.adjoint(tape)
         self.machine.synchronize()
 
-    def value(self, *arrays, gamma):
+    def value(self, *arrays, gamma, device=None):
         """Return value and tape of series, or of cost matrices."""
-        device = self.machine.device
+        device = device or self.machine.device
         if len(arrays) == 1:
             sweep = self.module.value_from_cost
         else:
             sweep = self.module.value
         return sweep(*arrays, gamma, tape=True, device=device)
 
-    def prepare(self, x, y, gamma):
+    def prepare(self, x, y, gamma, device=None):
+        """As for any contestant, on another device than the machine's."""
         x, y = self.machine.array(x), self.machine.array(y)
         self.compile(x.dtype, x.shape[2])
 
         def call():
-            value, tape = self.value(x, y, gamma=gamma)
+            value, tape = self.value(x, y, gamma=gamma, device=device)
             return (value, *self.module.adjoint(tape))
 
         return call
 
-    def prepare_cost(self, cost, gamma):
+    def prepare_cost(self, cost, gamma, device=None):
         """As ``prepare``, for cost matrices; there is one gradient."""
         cost = self.machine.array(cost)
         self.compile(cost.dtype)
 
         def call():
-            value, tape = self.value(cost, gamma=gamma)
+            value, tape = self.value(cost, gamma=gamma, device=device)
             return value, self.module.adjoint(tape)
 
         return call
 
     def peak(self, call):
         return self.machine.peak(call)
-
-    def tape_bytes(self, tape):
-        """Return the bytes that are kept for the adjoint sweep."""
-        return int(tape.nbytes)
-
-    def slabs(self, tape):
-        """Return in how many parts a tape is kept at most."""
-        plan = getattr(tape, "_plan", None)
-        return max((p.slabs for p in plan.passes), default=1) if plan else 1
 
 
 class OursInChainer(Contestant):
@@ -200,15 +218,16 @@ class TorchPeer(Contestant):
             path = str((folder / self.folder).resolve())
             if path not in sys.path:
                 sys.path.insert(0, path)
-        self.torch = importlib.import_module("torch")
-        if self.machine.dry:
-            self.device = "cpu"
-        elif self.torch.cuda.is_available():
-            self.device = "cuda"
-        else:
-            raise ImportError("torch sees no GPU")
-        self.import_loss()
-        self.warm_up()
+        with time_limit(LOAD_SECONDS):
+            self.torch = importlib.import_module("torch")
+            if self.machine.dry:
+                self.device = "cpu"
+            elif self.torch.cuda.is_available():
+                self.device = "cuda"
+            else:
+                raise ImportError("torch sees no GPU")
+            self.import_loss()
+            self.warm_up()
 
     @abc.abstractmethod
     def import_loss(self):

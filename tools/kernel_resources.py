@@ -18,19 +18,16 @@ from chainer_sdtw.cuda._variants import EXPLICIT, Variant
 KINDS = {
     "univariate": ("sqeuclidean", True),
     "with features": ("sqeuclidean",),
+    "Euclidean": ("euclidean",),
     "explicit": (EXPLICIT,),
     "explicit with tangents": (EXPLICIT, False, True),
-    "Manhattan, univariate": ("manhattan", True),
-    "Euclidean": ("euclidean",),
-    "Manhattan": ("manhattan",),
-    "Huber, univariate": ("huber", True),
-    "Huber": ("huber",),
 }
 
 
 def make_table(architecture: int, folder: Path | None = None) -> str:
     """Return the table in Markdown; reports are kept in the folder."""
-    lines = ["| | value | adjoint |", "| --- | --- | --- |"]
+    columns = ["", "value", "adjoint", "cells", "gradients"]
+    lines = [columns, ["---"] * len(columns)]
     library = nvrtc.libraries()[-1]
     for number in ("float", "double"):
         for kind, options in KINDS.items():
@@ -40,16 +37,19 @@ def make_table(architecture: int, folder: Path | None = None) -> str:
                 Variant(number, number, *options).options,
                 folder,
             )
-            value, adjoint = (
-                report.kernels[f"soft_dtw_{name}"]
-                for name in ("value", "adjoint")
-            )
-            lines.append(
-                f"| {kind}, {number} "
-                f"| {value.registers}, {value.shared} "
-                f"| {adjoint.registers}, {adjoint.shared} |"
-            )
-    return "\n".join(lines)
+            names = ["value", "adjoint"]
+            if options[1:] != (True,):  # of univariate series there are none
+                names.append("cells")
+                explicit = options[0] == EXPLICIT
+                names.append("cost_gradient" if explicit else "gradients")
+            row = [f"{kind}, {number}"]
+            for name in names:
+                used = report.kernels[f"soft_dtw_{name}"]
+                row.append(f"{used.registers}, {used.shared}")
+            lines.append(row + ["-"] * (len(columns) - len(row)))
+    return "\n".join(
+        f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines
+    )
 
 
 if __name__ == "__main__":

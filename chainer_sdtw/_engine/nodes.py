@@ -285,8 +285,8 @@ def _spread(grad: Any, size: int, reduce: str) -> Any:
     """Return the gradient ``(B,)`` that one of :func:`_reduced` means."""
     if reduce == "no":
         return grad
-    share = _share(size, reduce)
-    return grad * get_array_module(grad).full(size, share, grad.dtype)
+    each = get_array_module(grad).broadcast_to(grad, (size,))
+    return each * _share(size, reduce)
 
 
 def _gathered(tangent: Any, reduce: str) -> Any:

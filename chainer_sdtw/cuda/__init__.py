@@ -4,6 +4,7 @@
 """
 
 from chainer_sdtw.cuda._launch import Tape
+from chainer_sdtw.cuda._memory import memory_limit, set_memory_limit
 from chainer_sdtw.cuda._sweeps import adjoint, value, value_from_cost
 from chainer_sdtw.cuda._tangents import (
     adjoint_tangent,
@@ -15,6 +16,8 @@ __all__ = [
     "Tape",
     "adjoint",
     "adjoint_tangent",
+    "memory_limit",
+    "set_memory_limit",
     "tangent",
     "tangent_from_cost",
     "value",

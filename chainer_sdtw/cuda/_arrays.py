@@ -80,12 +80,10 @@ def _lengths(
     return xp.asarray(checked, dtype=np.int32), checked
 
 
-def as_grad(
-    xp: Any, name: str, grad: Any, like: Any, default: float
-) -> GpuArray:
+def as_grad(xp: Any, name: str, grad: Any, like: Any) -> Any:
     """Return an incoming gradient, a number for each pair of ``like``."""
     if grad is None:
-        return xp.full(len(like), default, like.dtype)
+        return None
     if hasattr(grad, "shape"):
         checks.check_kind(name, grad, "iufb", "real numbers")
     else:

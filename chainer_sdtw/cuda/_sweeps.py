@@ -11,13 +11,8 @@ from chainer_sdtw.cuda._arrays import (
     check_same_device,
     current,
 )
-from chainer_sdtw.cuda._launch import (
-    DeviceBatch,
-    SweepTape,
-    Tape,
-    sweep_back,
-    sweep_values,
-)
+from chainer_sdtw.cuda._batch import DeviceBatch
+from chainer_sdtw.cuda._launch import SweepTape, Tape, sweep_values
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._variants import EXPLICIT
 from sdtw_cpu import checks
@@ -42,7 +37,10 @@ def value(
     """Compute soft-DTW between series.
 
     As :func:`sdtw_cpu.value`, for arrays of CuPy, on the device that they are
-    on and in the current stream, without waiting for the device.
+    on and in the current stream, without waiting for the device. Some seven
+    kernels are launched, whatever the length of the series, if memory
+    suffices; those that compute in float64 what float32 cannot hold return at
+    once if there is nothing to compute.
 
     Args:
         x: ``(B, m, d)`` float32 or float64; copied if not C-contiguous.
@@ -57,9 +55,12 @@ def value(
         band: The columns that each row may use: ``(B, m, 2)`` integers on the
             host, or ``(1, m, 2)`` for all pairs, as for
             :func:`sdtw_cpu.value`. Time and tape are those of the band.
-        tape: Whether to keep what :func:`adjoint` needs: about ``3/4 B m n``
-            bytes in float32 and twice that in float64 up to 128 MiB, beyond
-            that at most 768 MiB and an edge of ``n`` entries per slab.
+        tape: Whether to keep what :func:`adjoint` needs. Together with what
+            the sweeps work with meanwhile, this takes about ``2 B m n`` bytes
+            for univariate series and ``10 B m n`` for others; without a tape,
+            a quarter of the former and nine tenths of the latter. Where that
+            is more than may be taken, see :func:`set_memory_limit`, more is
+            launched and computed again.
         device: Where to run instead of on a GPU, for tests.
 
     Returns:
@@ -139,7 +140,7 @@ def adjoint(
     """Compute the gradient of the values that made a tape.
 
     As :func:`sdtw_cpu.adjoint`. Two calls with the same arguments give the
-    same bits.
+    same bits. The first for a tape gives back the memory of its cells.
 
     Args:
         tape: From :func:`value` or :func:`value_from_cost`.
@@ -163,16 +164,15 @@ def adjoint(
     """
     checks.check_tape(tape, Tape, tangent=False)
     assert isinstance(tape, SweepTape)
-    batch = tape._batch
-    xp = batch.device.xp
+    batch = tape.batch
     with current(batch.x):
-        grad = as_grad(xp, "grad", grad, batch.x, 1)
+        grad = as_grad(batch.device.xp, "grad", grad, batch.x)
         if batch.y is None:
-            e = xp.zeros(batch.x.shape, batch.x.dtype)
-            sweep_back(tape, grad, e, None)
+            e = tape.new_gradient(batch.x)
+            tape.sweep_back(grad, e, None)
             return e
-        gx = xp.zeros(batch.x.shape, batch.x.dtype) if x else None
-        gy = xp.zeros(batch.y.shape, batch.y.dtype) if y else None
+        gx = tape.new_gradient(batch.x) if x else None
+        gy = tape.new_gradient(batch.y) if y else None
         if x or y:
-            sweep_back(tape, grad, gx, gy)
+            tape.sweep_back(grad, gx, gy)
         return gx, gy

@@ -22,13 +22,9 @@ from chainer_sdtw.cuda._arrays import (
     current,
     masked,
 )
-from chainer_sdtw.cuda._launch import (
-    DeviceBatch,
-    SweepTape,
-    Tape,
-    sweep_back,
-    sweep_values,
-)
+from chainer_sdtw.cuda._batch import DeviceBatch
+from chainer_sdtw.cuda._launch import SweepTape, Tape, sweep_values
+from chainer_sdtw.cuda._memory import limit_for
 from chainer_sdtw.cuda._modules import Device, cupy_device
 from chainer_sdtw.cuda._sweeps import Gradients
 from chainer_sdtw.cuda._variants import EXPLICIT
@@ -42,10 +38,9 @@ Direction = Union[
     tuple[Optional[GpuArray], Optional[GpuArray]],
 ]
 
-# Bytes for the cost matrices of series and all that is made of them: as many
-# pairs at a time as fit in, but one at least.
-PORTION_BYTES = 512 << 20
-_CELL_BYTES = 96  # of a pair, about
+# Bytes of each cell of a pair for the cost matrices of series and all that is
+# made of them, about.
+_CELL_BYTES = 96
 
 
 def tangent(
@@ -64,8 +59,9 @@ def tangent(
     """Compute soft-DTW between series and its derivative along a direction.
 
     As :func:`sdtw_cpu.tangent`, for arrays of CuPy. Unlike the sweeps without
-    tangents, these form cost matrices: of as many pairs at a time as 512 MiB
-    have room for, of one pair at least.
+    tangents, these form cost matrices, for which they need about 96 bytes a
+    cell: of as many pairs at a time as :func:`set_memory_limit` leaves room
+    for, of one pair at least.
 
     Args:
         x: ``(B, m, d)`` float32 or float64.
@@ -196,15 +192,14 @@ def adjoint_tangent(
         device, like = tape.device, tape.x
     else:
         assert isinstance(tape, SweepTape)
-        device, like = tape._batch.device, tape._batch.x
+        device, like = tape.batch.device, tape.batch.x
     with current(like):
-        xp = device.xp
-        grad = as_grad(xp, "grad", grad, like, 1)
-        grad_tangent = as_grad(xp, "grad_tangent", grad_tangent, like, 0)
+        grad = as_grad(device.xp, "grad", grad, like)
+        grad_tangent = as_grad(device.xp, "grad_tangent", grad_tangent, like)
         if isinstance(tape, SeriesTape):
             return tape.sweep_back(grad, grad_tangent, x, y)
-        change = xp.zeros(like.shape, like.dtype)
-        sweep_back(tape, grad, change, None, grad_tangent)
+        change = tape.new_gradient(like)
+        tape.sweep_back(grad, change, None, grad_tangent)
         return change
 
 
@@ -254,23 +249,24 @@ class SeriesTape(Tape):
         gy = xp.zeros(self.y.shape, self.dtype) if y else None
         if self.direction is None:
             # The cost's own gradient changes by itself.
-            grad_tangent = grad_tangent + grad
+            grad_tangent = (0 if grad_tangent is None else grad_tangent) + (
+                xp.ones(len(self.x), self.x.dtype) if grad is None else grad
+            )
         kind = COSTS[self.cost]
         moves = isinstance(self.direction, tuple)
         needs_alignment = moves and (kind.by_cost or kind.curved)
         for part in self._portions() if x or y else ():
             batch = self._batch(part)
-            change = xp.zeros(batch.x.shape, batch.x.dtype)
+            tape = sweep_values(batch, True)[-1]
+            change = tape.new_gradient(batch.x)
             alignment: Any = None
             if needs_alignment:
-                alignment = xp.zeros_like(change)
-            tape = sweep_values(batch, True)[-1]
-            sweep_back(
-                tape,
-                grad[part],
+                alignment = tape.new_gradient(batch.x)
+            tape.sweep_back(
+                None if grad is None else grad[part],
                 change,
                 None,
-                grad_tangent[part],
+                None if grad_tangent is None else grad_tangent[part],
                 alignment,
             )
             del tape
@@ -297,8 +293,9 @@ class SeriesTape(Tape):
 
     def _portions(self) -> Iterator[slice]:
         size, m, _ = self.x.shape
-        cells = m * self.y.shape[1]
-        pairs = max(1, PORTION_BYTES // (_CELL_BYTES * cells))
+        pair = _CELL_BYTES * m * self.y.shape[1]
+        limit = limit_for(self.device, size * pair)
+        pairs = size if limit is None else max(1, limit // pair)
         for first in range(0, size, pairs):
             yield slice(first, min(size, first + pairs))
 

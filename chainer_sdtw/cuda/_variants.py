@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 from chainer_sdtw.cuda import _plan
+from chainer_sdtw.cuda._arguments import ARGUMENTS
 
 EXPLICIT = "explicit"
 """The cost of sweeps that are given cost matrices."""
@@ -40,21 +41,24 @@ class Variant:
             "COST": self.cost.capitalize(),  # a struct in costs.cuh
             "UNIVARIATE": int(self.univariate),
             "DUAL": int(self.dual),
-            "HELPERS": self._helpers,
+            "CELL_BYTES": self.cell_bytes,
             **_CONSTANTS,
         }
         return tuple(f"-DSDTW_{key}={value}" for key, value in names.items())
 
     @property
-    def threads(self) -> int:
-        """Threads of a block that sweeps: a warp and those that help it."""
-        return _plan.ROWS * (1 + self._helpers)
+    def cell_bytes(self) -> int:
+        """Bytes of a cell in global memory, as told in ``cells.cuh``.
 
-    @property
-    def _helpers(self) -> int:
+        The same for both modules of a type of arrays, which share the memory;
+        0 for univariate series, of which there are no cells.
+        """
         if self.univariate:
             return 0
-        return 2 if self.cost == EXPLICIT or self.type == "double" else 3
+        if self.dual:
+            return 16
+        factor = self.array_type == "float" and self.cost == "euclidean"
+        return 12 if factor else 8
 
 
 _CONSTANTS = {
@@ -62,6 +66,13 @@ _CONSTANTS = {
     "STEPS": _plan.STEPS,
     "GROUP": _plan.GROUP,
     "SURVEY_THREADS": _plan.SURVEY_THREADS,
+    "CELL_SEGMENTS": _plan.CELL_SEGMENTS,
+    "CELL_THREADS": _plan.CELL_THREADS,
+    "GRADIENT_THREADS": _plan.GRADIENT_THREADS,
+    "GRADIENT_FEATURES": _plan.GRADIENT_FEATURES,
+    "GRADIENT_STRIPS": _plan.GRADIENT_STRIPS,
+    "COST_GRADIENT_TILES": _plan.COST_GRADIENT_TILES,
+    "ARGUMENT_BYTES": ARGUMENTS.itemsize,
     "FLOAT_CELL_BITS": _plan.CELL_BITS[4],
     "DOUBLE_CELL_BITS": _plan.CELL_BITS[8],
     **{f"TURN_{turn.name}": int(turn) for turn in _plan.Turn},

@@ -18,6 +18,8 @@ struct Cost {
   static constexpr bool kRoot = false;
   // What the slope leaves out of the cost's derivative.
   static constexpr int kFactor = 1;
+  // The same for a single term.
+  static constexpr int kTermFactor = 1;
   // Costs from here on are not capped.
   static constexpr double kLargest = 1e150;
   // Costs that are computed in float are below it and above its inverse, if
@@ -31,6 +33,14 @@ struct Cost {
   static SDTW_DEVICE T slope(T) { return T(0); }
   // A sum with one more term.
   static SDTW_DEVICE T add(T total, T a) { return total + Self::term(a); }
+  // The same with what it adds to a difference to be `rest` / kTermFactor
+  // more: by the slope in the middle, which is right for squares too.
+  static SDTW_DEVICE T add_rest(T total, T a, T rest) {
+    const T middle = fused(rest, T(0.5) / Self::kTermFactor, a);
+    return fused(Self::slope(middle), rest, total);
+  }
+  // A bound on differences whose terms have a bound.
+  static SDTW_DEVICE double reach(double bound) { return bound; }
   // What rounding left out of c = term(a) when it left `a_rest` out of the
   // difference.
   static SDTW_DEVICE T rest(T a, T a_rest, T) {
@@ -51,11 +61,13 @@ struct Explicit : Cost<T, Explicit<T>> {
 template <class T>
 struct Sqeuclidean : Cost<T, Sqeuclidean<T>> {
   static constexpr int kFactor = 2;
+  static constexpr int kTermFactor = 2;
   static constexpr double kLargest = 1e300;
 
   static SDTW_DEVICE T term(T a) { return product(a, a); }
   static SDTW_DEVICE T slope(T a) { return a; }
   static SDTW_DEVICE T add(T total, T a) { return fused(a, a, total); }
+  static SDTW_DEVICE double reach(double bound) { return sqrt(bound); }
   static SDTW_DEVICE T rest(T a, T a_rest, T c) {
     return fused(a + a, a_rest, fused(a, a, -c));
   }
@@ -72,7 +84,7 @@ struct Euclidean : Sqeuclidean<T> {
 
 template <class T>
 struct Manhattan : Cost<T, Manhattan<T>> {
-  static constexpr int kUnroll = sizeof(T) == 8 ? 1 : 2;
+  static constexpr int kUnroll = 1;
 
   static SDTW_DEVICE T term(T a) { return fabs(a); }
   static SDTW_DEVICE T slope(T a) { return a == 0 ? T(0) : copysign(T(1), a); }
@@ -87,7 +99,7 @@ struct Manhattan : Cost<T, Manhattan<T>> {
 // s (a - s / 2), with the slope s.
 template <class T>
 struct Huber : Cost<T, Huber<T>> {
-  static constexpr int kUnroll = sizeof(T) == 8 ? 1 : 2;
+  static constexpr int kUnroll = 1;
 
   static SDTW_DEVICE T term(T a) { return product(slope(a), inner(a)); }
   static SDTW_DEVICE T slope(T a) {
@@ -96,6 +108,7 @@ struct Huber : Cost<T, Huber<T>> {
   static SDTW_DEVICE T add(T total, T a) {
     return fused(slope(a), inner(a), total);
   }
+  static SDTW_DEVICE double reach(double bound) { return bound + 1; }
   static SDTW_DEVICE T rest(T a, T a_rest, T c) {
     const T s = slope(a);
     const T b = inner(a);

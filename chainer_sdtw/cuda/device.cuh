@@ -1,8 +1,8 @@
 // What the kernels ask of the device beyond C++ and the CUDA built-ins
-// threadIdx, blockIdx, blockDim, __syncthreads, __syncwarp, __shfl_sync,
-// __shfl_up_sync and __shfl_down_sync. Nothing else here or in the kernels is
-// particular to a GPU, so that the same text can be compiled for the CPU by
-// putting another file in the place of this one.
+// threadIdx, blockIdx, gridDim, __syncthreads, __syncwarp, __any_sync,
+// __ballot_sync, __ffs and the __shfl_*_sync. Nothing else here or in the
+// kernels is particular to a GPU, so that the same text can be compiled for
+// the CPU by putting another file in the place of this one.
 #pragma once
 
 #define SDTW_DEVICE __device__ __forceinline__
@@ -40,7 +40,8 @@ SDTW_DEVICE Shared<T> take(Shared<char>& at, int count) {
   return p;
 }
 
-// Four neighbours, the first at a multiple of four from an aligned start.
+// Four neighbours, the first at a multiple of four from an aligned start; in
+// global or in shared memory.
 SDTW_DEVICE void load4(Shared<const float> p, float* to) {
   const float4 v = *reinterpret_cast<const float4*>(p);
   to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
@@ -49,6 +50,35 @@ SDTW_DEVICE void load4(Shared<const double> p, double* to) {
   const double2 a = reinterpret_cast<const double2*>(p)[0];
   const double2 b = reinterpret_cast<const double2*>(p)[1];
   to[0] = a.x, to[1] = a.y, to[2] = b.x, to[3] = b.y;
+}
+
+SDTW_DEVICE void store4(float* p, const float* v) {
+  *reinterpret_cast<float4*>(p) = make_float4(v[0], v[1], v[2], v[3]);
+}
+SDTW_DEVICE void store4(double* p, const double* v) {
+  reinterpret_cast<double2*>(p)[0] = make_double2(v[0], v[1]);
+  reinterpret_cast<double2*>(p)[1] = make_double2(v[2], v[3]);
+}
+
+// The same of global memory, which would be torn into four otherwise.
+SDTW_DEVICE void write4(Global<float> p, const float* v) {
+  __stcg(reinterpret_cast<float4*>(p), make_float4(v[0], v[1], v[2], v[3]));
+}
+SDTW_DEVICE void write4(Global<double> p, const double* v) { store4(p, v); }
+
+// The same of global memory that the kernel does not write.
+SDTW_DEVICE void fetch4(Global<const float> p, float* to) {
+  const float4 v = __ldg(reinterpret_cast<const float4*>(p));
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+SDTW_DEVICE void fetch4(Global<const double> p, double* to) {
+  const double2 a = __ldg(reinterpret_cast<const double2*>(p));
+  const double2 b = __ldg(reinterpret_cast<const double2*>(p) + 1);
+  to[0] = a.x, to[1] = a.y, to[2] = b.x, to[3] = b.y;
+}
+// Whether `fetch4` may read at a pointer.
+SDTW_DEVICE bool is_aligned(const void* p) {
+  return (reinterpret_cast<unsigned long long>(p) & 15) == 0;
 }
 
 SDTW_DEVICE int to_bits(float a) { return __float_as_int(a); }
@@ -93,11 +123,16 @@ SDTW_DEVICE float inverse_root(float a) {
 // Add one to a counter and return what it was.
 SDTW_DEVICE int draw(Global<int> counter) { return atomicAdd(counter, 1); }
 
-// Read what another block of this launch may have written and published:
-// float, double, int2 or longlong2.
-template <class T>
-SDTW_DEVICE T load_fresh(Global<T> p, long long i) {
-  return __ldcg(p + i);
+// The same, and everything that blocks wrote until the barrier before they
+// drew is there for those that draw later. Called by one thread of the block,
+// followed by a barrier.
+SDTW_DEVICE int draw_in_turn(Global<int> counter) {
+  int before;
+  asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], 1;"
+               : "=r"(before)
+               : "l"(counter)
+               : "memory");
+  return before;
 }
 
 // Raise *p to `value`; non-negative doubles, or NaN, which is above all.
@@ -106,34 +141,37 @@ SDTW_DEVICE void raise(Global<double> p, double value) {
             (unsigned long long)__double_as_longlong(value));
 }
 
-// Tell other blocks that everything that this block wrote until its last
-// barrier is there. Called by one thread of the block.
-SDTW_DEVICE void publish(Global<int> progress, int value) {
-  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(progress),
-               "r"(value)
-               : "memory");
+// Raise *p to `value`.
+SDTW_DEVICE void raise(Global<unsigned> p, unsigned value) {
+  atomicMax(p, value);
+}
+SDTW_DEVICE void raise(Global<unsigned long long> p,
+                       unsigned long long value) {
+  atomicMax(p, value);
 }
 
-// Wait until another block has published `value` or more. Called by one
-// thread of the block, followed by a barrier.
-SDTW_DEVICE void await(Global<int> progress, int value) {
-  int seen;
-  for (bool asleep = false;; asleep = true) {
-    // What orders the reads that follow also empties the cache of the
-    // multiprocessor: not at every look while waiting.
-    if (asleep) {
-      do {
-        __nanosleep(40);
-        asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];"
-                     : "=r"(seen)
-                     : "l"(progress)
-                     : "memory");
-      } while (seen < value);
-    }
-    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];"
-                 : "=r"(seen)
-                 : "l"(progress)
-                 : "memory");
-    if (seen >= value) return;
-  }
+// A number that another block of this launch may write, or reads. To volatile
+// memory these are single accesses of their own, as relaxed ones are.
+template <class T>
+SDTW_DEVICE T load_relaxed(const T* p) {
+  return *(const volatile T*)p;
 }
+template <class T>
+SDTW_DEVICE void store_relaxed(T* p, T v) {
+  *(volatile T*)p = v;
+}
+
+// Begin to bring a line of 128 bytes from memory to the cache of all blocks.
+SDTW_DEVICE void prefetch(Global<const char> p) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
+}
+
+// The same number for each lane of a whole warp. The compiler holds it from
+// here on, where it would compute it again in every loop to save a register.
+template <class N>
+SDTW_DEVICE N held(N a) {
+  return __shfl_sync(0xffffffffu, a, threadIdx.x);
+}
+
+// Leave the multiprocessor to others for a moment.
+SDTW_DEVICE void pause() { __nanosleep(20); }

@@ -1,173 +1,329 @@
 // The gradients that an alignment makes.
+//
+// The gradient of an element is the sum over the elements of the other series
+// of the alignment times the slope of the difference. A block makes some
+// features of those of 32 elements, by tiles of the alignment: a lane those of
+// four elements by eight features. Where there are fewer features than that
+// takes lanes, lanes take turns at the elements of the other series, and add
+// up at the end.
+//
+// Those of columns are added up for kSumStrips strips at a time, the last ones
+// first. Slabs of strips are so many of these groups, and come in the same
+// order, so sums do not depend on them.
 #pragma once
 
-#include "tape.cuh"
-#include "weights.cuh"
+#include "alignment.cuh"
+#include "features.cuh"
 
 namespace {
 
-struct Gradients {
-  Global<const double> result;  // the values, and their tangents
-  Global<const In> grad;        // the gradient with respect to the values
-  Global<In> x, y;              // of all pairs; x is that of an explicit cost
-  // With tangents: the tangent of grad, and where the alignment times grad is
-  // written, or null.
-  Global<const In> grad_tangent;
-  Global<In> alignment;
+using SeriesCost = SDTW_COST<In>;
+
+constexpr int kSumStrips = SDTW_GRADIENT_STRIPS;
+constexpr int kOwn = 4;  // elements of a lane
+// Times four features of a lane.
+constexpr int kParts = sizeof(In) == 8 ? 1 : 2;
+constexpr int kOwnLanes = kRows / kOwn;
+constexpr int kBlockFeatures = SDTW_GRADIENT_FEATURES;
+static_assert(SDTW_GRADIENT_THREADS == kTileThreads, "of a tile");
+constexpr int kLaneSets = kTileThreads / kOwnLanes;  // features by turns
+constexpr int kOtherStride = kBlockFeatures + 4;
+constexpr int kOtherNumbers = kRows * kOtherStride;
+constexpr int kSumNumbers = kTileThreads * kOwn * 4 * kParts;
+constexpr int kGradientNumbers = kTileNumbers + kOtherNumbers > kSumNumbers
+                                     ? kTileNumbers + kOtherNumbers
+                                     : kSumNumbers;
+// Blocks per multiprocessor that registers are left for. On architectures
+// before 9.0, three would spill a few of them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr int kGradientBlocks = 2;
+#else
+constexpr int kGradientBlocks = sizeof(In) == 8 ? 2 : 3;
+#endif
+constexpr int kOtherQuads =
+    kRows * kBlockFeatures / 4 / kTileThreads;  // that a thread brings
+
+// What a block works on: 32 elements of a series from `first` on, and features
+// from `k0` on, four times a power of two.
+struct GradientBlock {
+  bool rows;      // whether the elements are rows, of a strip,
+  int u;          // or columns, of tiles u
+  int first, k0;  // the first element, the first feature
+  int log_quads;
+
+  SDTW_DEVICE int quads() const { return 1 << log_quads; }
+  // Lanes for the features of an element.
+  SDTW_DEVICE int groups() const { return quads() / kParts; }
+
+  // Write, or add, gradients of four neighbouring features.
+  SDTW_DEVICE void write(const Arguments& args, const Strip& s, int quad,
+                         bool add, const In* values) const {
+    const int length = rows ? s.m : s.n;
+    const int elements = rows ? args.m : args.n;
+    const int i = first + (quad >> log_quads);
+    const int k = k0 + (quad & (quads() - 1)) * 4;
+    if (i < 0 || i >= elements || (add && i >= length)) return;
+    const Global<In> to = (rows ? args.gx : args.gy) +
+                          (((long long)s.b * elements + i) * args.d + k);
+    SDTW_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      const In v = i < length ? values[j] : In(0);
+      if (k + j < args.d) to[j] = add ? to[j] + v : v;
+    }
+  }
 };
 
-// Sums of E times the slope over the cells of a segment, for four elements by
-// four features a lane. `kChecked` where a step may lie outside of the
-// segment.
+// Features of the other series' elements in a tile, on their way to shared
+// memory.
+struct OtherLoad {
+  In numbers[kOtherQuads][4];
+
+  // `from` is the first feature of the series.
+  SDTW_DEVICE void load(const Arguments& args, const GradientBlock& g,
+                        Global<const In> from, int first, int length,
+                        bool quads) {
+    const int k = feature_of(g);
+    SDTW_UNROLL
+    for (int i = 0; i < kOtherQuads; ++i) {
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j) numbers[i][j] = 0;
+      const int j = element_of(g, i);
+      const long long at = within(first + j, length);
+      if (j < kRows && g.k0 + k < args.d)
+        fetch_features(from + (at * args.d + g.k0 + k), args.d - g.k0 - k,
+                       quads, numbers[i]);
+    }
+  }
+  SDTW_DEVICE void store(const GradientBlock& g, Shared<In> to) const {
+    SDTW_UNROLL
+    for (int i = 0; i < kOtherQuads; ++i) {
+      const int j = element_of(g, i);
+      if (j < kRows)
+        store4(to + (j * kOtherStride + feature_of(g)), numbers[i]);
+    }
+  }
+
+ private:
+  static SDTW_DEVICE int feature_of(const GradientBlock& g) {
+    return ((int)threadIdx.x & (g.quads() - 1)) * 4;
+  }
+  static SDTW_DEVICE int element_of(const GradientBlock& g, int i) {
+    return ((int)threadIdx.x + i * kTileThreads) >> g.log_quads;
+  }
+};
+
+// Sums for four elements by two times four features, `part` apart.
 struct GradientSums {
-  T element[4][4], total[4][4];
+  In element[kOwn][4 * kParts], total[kOwn][4 * kParts];
 
-  // Elements outside of the series are those of the nearest inside.
-  SDTW_DEVICE void start(Global<const In> series, int first, int length, int d,
-                         int k) {
+  SDTW_DEVICE void start(const Arguments& args, Global<const In> series,
+                         int first, int length, int k, int part, bool quads) {
     SDTW_UNROLL
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kOwn; ++i) {
       const Global<const In> from =
-          series + ((long long)within(first + i, length) * d + k);
+          series + (long long)within(first + i, length) * args.d;
       SDTW_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        element[i][j] = k + j < d ? (T)from[j] : T(0);
-        total[i][j] = 0;
+      for (int p = 0; p < kParts; ++p) {
+        SDTW_UNROLL
+        for (int j = 4 * p; j < 4 * p + 4; ++j) element[i][j] = 0;
+        const int left = args.d - k - p * part;
+        if (left > 0)
+          fetch_features(from + (k + p * part), left, quads,
+                         element[i] + 4 * p);
       }
     }
   }
 
-  // Add the sums to the gradient of elements inside. All are read before the
-  // first is written, to wait for memory once.
-  SDTW_DEVICE void add_to(Global<In> gradient, int first, int length, int d,
-                          int k, T factor) const {
-    In before[4][4];
+  SDTW_DEVICE void clear() {
     SDTW_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const Global<In> from = gradient + ((long long)(first + i) * d + k);
-      const bool inside = first + i >= 0 && first + i < length;
+    for (int i = 0; i < kOwn; ++i) {
       SDTW_UNROLL
-      for (int j = 0; j < 4; ++j)
-        before[i][j] = inside && k + j < d ? load_fresh(from, j) : In(0);
-    }
-    SDTW_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const Global<In> to = gradient + ((long long)(first + i) * d + k);
-      const bool inside = first + i >= 0 && first + i < length;
-      SDTW_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        if (inside && k + j < d)
-          to[j] = before[i][j] + (In)(factor * total[i][j]);
-      }
+      for (int j = 0; j < 4 * kParts; ++j) total[i][j] = 0;
     }
   }
 
-  // Element i meets another one in the step `step + i * kSteps`.
-  template <bool kChecked>
-  SDTW_DEVICE void meet(Shared<const T> other, Shared<const T> plane, int step,
-                        int row, int row_step) {
-    T y[4];
-    load4(other, y);
+  // One of the others.
+  SDTW_DEVICE void meet(Shared<const In> alignment, Shared<const In> other,
+                        int part) {
+    In e[kOwn], y[4 * kParts];
+    load4(alignment, e);
     SDTW_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const int t = step + i;
-      T e = 0;
-      if (!kChecked || (t >= 0 && t < kSteps))
-        e = plane[t * kStride + row + i * row_step];
+    for (int p = 0; p < kParts; ++p) load4(other + p * part, y + 4 * p);
+    SDTW_UNROLL
+    for (int i = 0; i < kOwn; ++i) {
       SDTW_UNROLL
-      for (int j = 0; j < 4; ++j)
-        total[i][j] = PairCost::add_slope(total[i][j], e, element[i][j], y[j]);
+      for (int f = 0; f < 4 * kParts; ++f)
+        total[i][f] =
+            SeriesCost::add_slope(total[i][f], e[i], element[i][f], y[f]);
     }
   }
 };
 
-// Add `factor` times a segment's sums to the gradient of the strip's rows; by
-// one warp.
-SDTW_DEVICE void gradient_of_rows(const Arguments& args, const Strip& s,
-                                  Global<In> gradient, Shared<T> ys,
-                                  Shared<const T> plane, int q, T factor) {
-  const int lane = threadIdx.x % 32;
-  const int row = lane / 4 * 4;
-  const int column = s.column(q * kSteps) - (kRows - 1);
-  for (int k0 = 0; k0 < args.d; k0 += kChunk) {
-    const int k = k0 + lane % 4 * 4;
-    __syncwarp();
-    stage<kSegmentColumns>(s.y, column, s.n, args.d, k0, ys, kFeatureStride,
-                           1);
-    __syncwarp();
-    GradientSums sums;
-    sums.start(s.x, s.row + row, s.m, args.d, k);
-    // Row + i is at the column of row `row` at step u in step u + i.
-    Shared<const T> y = ys + ((kRows - 4 - row) * kFeatureStride + k - k0);
-    int u = -3;
-    SDTW_UNROLL_BY(1)
-    for (; u < 0; ++u, y += kFeatureStride)
-      sums.meet<true>(y, plane, u, row, 1);
-    SDTW_UNROLL_BY(1)
-    for (; u < kSteps - 3; ++u, y += kFeatureStride)
-      sums.meet<false>(y, plane, u, row, 1);
-    SDTW_UNROLL_BY(1)
-    for (; u < kSteps; ++u, y += kFeatureStride)
-      sums.meet<true>(y, plane, u, row, 1);
-    sums.add_to(gradient, s.row + row, s.m, args.d, k, factor);
-  }
-}
+// The place of a lane in a block.
+struct GradientLane {
+  int own, k, turn;  // its first element and feature, its first other element
+  int turns, part;   // lanes that take turns, features between its parts
 
-// Add `factor` times a segment's sums to the gradient of half of its columns,
-// to which the strips below have added theirs; by one warp.
-SDTW_DEVICE void gradient_of_columns(const Arguments& args, const Strip& s,
-                                     Global<In> gradient, Shared<T> xs,
-                                     Shared<const T> plane, int q, int half,
-                                     T factor) {
-  const int lane = threadIdx.x % 32;
-  const int c = lane / 4 * 4 + half * kRows;
-  const int column = s.column(q * kSteps) - (kRows - 1) + c;
-  // Row r is at column c + i in step c + i - 31 + r.
-  const int from = max(kRows - 4 - c, 0);
-  const int to = min(kSegmentColumns - 1 - c, kRows);
-  for (int k0 = 0; k0 < args.d; k0 += kChunk) {
-    const int k = k0 + lane % 4 * 4;
-    __syncwarp();
-    stage<kRows>(s.x, s.row, s.m, args.d, k0, xs, kFeatureStride, 1);
-    __syncwarp();
-    GradientSums sums;
-    sums.start(s.y, column, s.n, args.d, k);
-    SDTW_UNROLL_BY(1)
-    for (int r = from; r < to; ++r)
-      sums.meet<true>(xs + (r * kFeatureStride + k - k0), plane,
-                      c - (kRows - 1) + r, r, 0);
-    // The last of the columns has no cell in the segment.
-    sums.add_to(gradient, column,
-                c + 4 == kSegmentColumns ? min(s.n, column + 3) : s.n, args.d,
-                k, factor);
+  SDTW_DEVICE explicit GradientLane(const GradientBlock& g) {
+    const int set = threadIdx.x / kOwnLanes;
+    own = threadIdx.x % kOwnLanes * kOwn;
+    k = (set & (g.groups() - 1)) * 4;
+    turn = set * kParts >> g.log_quads;
+    turns = kLaneSets * kParts >> g.log_quads;
+    part = 4 * g.groups();
   }
-}
+};
 
-// Write a segment of the alignment times grad, or of the tangent of that; by
-// the warps that help.
-SDTW_DEVICE void cost_gradient(const Arguments& args, const Strip& s,
-                               const Gradients& g, Shared<const T> plane,
-                               int q, T grad, T grad_tangent) {
-  const int step = threadIdx.x % kSteps;
-  SDTW_UNROLL_BY(4)
-  for (int r = threadIdx.x / 32 - 1; r < kRows; r += kFillers) {
-    const int i = s.row + r;
-    const int j = s.column(q * kSteps + step) - r;
-    if (i >= s.m || j < 0 || j >= s.n) continue;
-    const long long from = (long long)i * args.n + j;
-    const long long to = (long long)s.b * args.m * args.n + from;
-    const int at = step * kStride + r;
-    const bool in_band =
-        columns_of(args, s, r).has(j) && (In)s.x[from] < infinity<In>();
-    const T e = in_band ? (T)plane[at] : T(0);
-    if (kDual) {
-      const T tangent = in_band ? (T)plane[kPlane + at] : T(0);
-      g.x[to] = (In)fused(grad, tangent, product(grad_tangent, e));
-      if (g.alignment) g.alignment[to] = (In)(grad * e);
-    } else {
-      g.x[to] = (In)(grad * e);
+// Add up what some tiles make: those of a strip in segments, or of strips.
+// Returns whether there are any.
+SDTW_DEVICE bool add_tiles(const Arguments& args, const Strip& s,
+                           const GradientBlock& g, const GradientLane& lane,
+                           int begin, int end, bool quads, GradientSums& sums,
+                           Shared<In> memory) {
+  const Shared<In> alignment = memory;
+  const Shared<In> others = memory + kTileNumbers;
+  bool any = false;
+  const Global<const In> series = g.rows ? s.y : s.x;
+  const int length = g.rows ? s.n : s.m;
+  // Each lane looks at one of the next 32 tiles.
+  SDTW_UNROLL_BY(1)
+  for (int at = begin; at < end; at += 32) {
+    const int place = at + (int)threadIdx.x % 32;
+    Tile lane_tile = {-1, -1};
+    if (place < end)
+      lane_tile = g.rows ? tile_of(args, s, place)
+                         : tile_of(args, strip_of(args, s.b, place), g.u);
+    unsigned live = __ballot_sync(0xffffffffu, lane_tile.live());
+    any |= live != 0;
+    SDTW_UNROLL_BY(1)
+    for (; live; live &= live - 1) {
+      const int next = __ffs(live) - 1;
+      const Tile tile = {__shfl_sync(0xffffffffu, lane_tile.before, next),
+                         __shfl_sync(0xffffffffu, lane_tile.after, next)};
+      const int first =
+          g.rows ? first_column(s, at + next) : (at + next) * kRows;
+      TileLoad tile_load;
+      OtherLoad other_load;
+      tile_load.load(args, tile, 0);
+      other_load.load(args, g, series, first, length, quads);
+      __syncthreads();
+      if (g.rows)
+        tile_load.store<true>(alignment);
+      else
+        tile_load.store<false>(alignment);
+      other_load.store(g, others);
+      __syncthreads();
+      const int stop = min(length - first, kRows);
+      constexpr int kUnroll = SeriesCost::kUnroll;
+      SDTW_UNROLL_BY(kUnroll)
+      for (int j = max(-first, 0) + lane.turn; j < stop; j += lane.turns)
+        sums.meet(alignment + (j * kTileStride + lane.own),
+                  others + (j * kOtherStride + lane.k), lane.part);
     }
+  }
+  return any;
+}
+
+// Add up the sums of lanes that took turns, and write them.
+SDTW_DEVICE void write_sums(const Arguments& args, const Strip& s,
+                            const GradientBlock& g, const GradientLane& lane,
+                            bool add, const GradientSums& sums,
+                            Shared<In> memory) {
+  const int numbers = kRows * 4 * g.quads();
+  const In grad = args.grad ? args.grad[s.b] : In(1);
+  __syncthreads();
+  SDTW_UNROLL
+  for (int i = 0; i < kOwn; ++i) {
+    SDTW_UNROLL
+    for (int p = 0; p < kParts; ++p)
+      store4(memory + (lane.turn * numbers + (lane.own + i) * 4 * g.quads() +
+                       lane.k + p * lane.part),
+             sums.total[i] + 4 * p);
+  }
+  __syncthreads();
+  SDTW_UNROLL_BY(1)
+  for (int quad = threadIdx.x; quad < numbers / 4; quad += kTileThreads) {
+    In total[4] = {};
+    SDTW_UNROLL_BY(2)
+    for (int turn = 0; turn < lane.turns; ++turn) {
+      In v[4];
+      load4(memory + (turn * numbers + quad * 4), v);
+      SDTW_UNROLL
+      for (int j = 0; j < 4; ++j) total[j] += v[j];
+    }
+    SDTW_UNROLL
+    for (int j = 0; j < 4; ++j) total[j] *= SeriesCost::kFactor * grad;
+    g.write(args, s, quad, add, total);
+  }
+}
+
+SDTW_DEVICE void add_up_gradients(const Arguments& args, const Strip& s,
+                                  const GradientBlock& g, Shared<In> memory) {
+  const GradientLane lane(g);
+  const bool quads = has_quads(args);
+  GradientSums sums;
+  sums.start(args, g.rows ? s.x : s.y, g.first + lane.own, g.rows ? s.m : s.n,
+             g.k0 + lane.k, lane.part, quads);
+  // Rows have all tiles at once, but for those before and after the columns.
+  const int first = g.rows ? max(s.first_segment, 1) : args.strip_begin;
+  const int tiles = (s.n + s.lead + kRows - 2) / kSteps + 1;
+  int end =
+      g.rows ? min(s.segments() + 1, tiles) : min(args.strip_end, s.strips);
+  bool add = !g.rows && args.strip_end * kRows < args.m;
+  SDTW_UNROLL_BY(1)
+  do {
+    const int begin =
+        g.rows ? first : max((end - 1) / kSumStrips * kSumStrips, first);
+    sums.clear();
+    if (add_tiles(args, s, g, lane, begin, end, quads, sums, memory) || !add)
+      write_sums(args, s, g, lane, add, sums, memory);
+    add = true;
+    end = begin;
+  } while (end > first);
+}
+
+SDTW_DEVICE void series_gradients(const Arguments& args, Shared<char> memory) {
+  const int strips = args.gx ? args.strip_end - args.strip_begin : 0;
+  const int columns =
+      args.gy ? (args.n + kGroup - 1 + kSteps - 1) / kSteps : 0;
+  const int chunks = (args.d + kBlockFeatures - 1) / kBlockFeatures;
+  const int chunk = (int)blockIdx.x % chunks;
+  const int pair = (int)blockIdx.x / chunks / (strips + columns);
+  const int place = (int)blockIdx.x / chunks - pair * (strips + columns);
+  const int b = args.pair_begin + pair;
+  const bool rows = place < strips;
+  const Strip s = strip_of(args, b, args.strip_begin + (rows ? place : 0));
+  GradientBlock g;
+  g.rows = rows;
+  g.u = rows ? 0 : place - strips + 1;
+  g.first = rows ? s.row : first_column(s, g.u);
+  g.k0 = chunk * kBlockFeatures;
+  g.log_quads = kParts - 1;
+  while (4 * g.quads() < min(args.d - g.k0, kBlockFeatures)) ++g.log_quads;
+  const Outcome outcome = outcome_of(args, s);
+  const Shared<In> numbers = take<In>(memory, kGradientNumbers);
+  if (outcome == Outcome::kSums && g.first < (rows ? s.m : s.n)) {
+    add_up_gradients(args, s, g, numbers);
+    return;
+  }
+  SDTW_UNROLL_BY(1)
+  for (int quad = threadIdx.x; quad < kRows * g.quads();
+       quad += kTileThreads) {
+    const In v = outcome == Outcome::kNans ? not_a_number() : In(0);
+    const In values[4] = {v, v, v, v};
+    g.write(args, s, quad, false, values);
   }
 }
 
 }  // namespace
+
+// Both gradients of series, each where its pointer is not null. Blocks: for
+// each pair, those for every strip (gx) and then for every tile of columns
+// (gy), times one for every SDTW_GRADIENT_FEATURES features.
+SDTW_KERNEL void SDTW_BOUNDS(kTileThreads, kGradientBlocks)
+    soft_dtw_gradients(const Arguments args) {
+  constexpr bool kHas = !kExplicit && !kUnivariate && sizeof(In) == sizeof(T);
+  constexpr int kBytes = kHas ? kGradientNumbers * (int)sizeof(In) : 16;
+  Shared<char> memory = shared_memory<kBytes>();
+  if (kHas) series_gradients(args, memory);
+}

@@ -1,11 +1,25 @@
 // Numbers in float and in double: their formats, weights and roots.
 #pragma once
 
-#include "device.cuh"
+#include "words.cuh"
 
 template <class T>
 SDTW_DEVICE T infinity() {
   return (T)from_bits(0x7ff0000000000000ll);
+}
+
+// A number in another type. Conversions of the device take what is subnormal
+// in float for 0.
+template <class T>
+SDTW_DEVICE T widen(double a) {
+  return (T)a;
+}
+template <class T>
+SDTW_DEVICE T widen(float a) {
+  const int bits = to_bits(a);
+  if (sizeof(T) == 4 || (bits & 0x7f800000)) return a;
+  const T magnitude = (T)((bits & 0x007fffff) * 1.401298464324817e-45);
+  return bits < 0 ? -magnitude : magnitude;
 }
 
 // --- Formats ---
@@ -20,7 +34,6 @@ struct Format;
 template <>
 struct Format<float> {
   using Exponent = int;
-  using Packed = int2;
   static constexpr int kFloor = -536870912;          // -2**29
   static constexpr double kSum = 67108864;           // 2**26
   static constexpr double kSumOfSeries = 268435456;  // 2**28: none forbidden
@@ -29,13 +42,19 @@ struct Format<float> {
   // More than that, and costs would end among the subnormal numbers.
   static constexpr double kSteepest = 1e30;
 
-  static SDTW_DEVICE int2 pack(float m, int e) {
-    int2 p;
-    p.x = to_bits(m), p.y = e;
-    return p;
-  }
   static SDTW_DEVICE int as_exponent(float a) { return to_bits(a); }
   static SDTW_DEVICE float as_number(int e) { return from_bits(e); }
+  // Two numbers as words; the first of them is not 0.
+  static constexpr int kWords = 1;
+  static SDTW_DEVICE Words<1> pack(int first, int second) {
+    return {{halves(first, second)}};
+  }
+  static SDTW_DEVICE int first(const Words<1>& w) {
+    return first_half(w.word[0]);
+  }
+  static SDTW_DEVICE int second(const Words<1>& w) {
+    return second_half(w.word[0]);
+  }
   // m * 2**k for k <= 0; what is below 2**-100 m is negligible.
   static SDTW_DEVICE float scale(float m, int k) {
     return from_bits(to_bits(m) + (int)((unsigned)max(k, -100) << 23));
@@ -50,7 +69,6 @@ struct Format<float> {
 template <>
 struct Format<double> {
   using Exponent = long long;
-  using Packed = longlong2;
   static constexpr long long kFloor = -4503599627370496;  // -2**52
   static constexpr double kSum = 140737488355328;         // 2**47
   static constexpr double kSumOfSeries = kSum;
@@ -58,13 +76,20 @@ struct Format<double> {
   static constexpr double kHuge = 1e307;
   static constexpr double kSteepest = 1e300;
 
-  static SDTW_DEVICE longlong2 pack(double m, long long e) {
-    longlong2 p;
-    p.x = to_bits(m), p.y = e;
-    return p;
-  }
   static SDTW_DEVICE long long as_exponent(double a) { return to_bits(a); }
   static SDTW_DEVICE double as_number(long long e) { return from_bits(e); }
+  // The second is not -2**63 or -0, whose sign inverted leaves 0.
+  static constexpr int kWords = 2;
+  static constexpr Word kSign = 1ull << 63;
+  static SDTW_DEVICE Words<2> pack(long long first, long long second) {
+    return {{(Word)first, (Word)second ^ kSign}};
+  }
+  static SDTW_DEVICE long long first(const Words<2>& w) {
+    return (long long)w.word[0];
+  }
+  static SDTW_DEVICE long long second(const Words<2>& w) {
+    return (long long)(w.word[1] ^ kSign);
+  }
   static SDTW_DEVICE double scale(double m, long long k) {
     const long long s = max(k, -1000ll);
     return from_bits(to_bits(m) + (long long)((unsigned long long)s << 52));
@@ -84,6 +109,12 @@ struct Rate {
   T high, low;
   SDTW_DEVICE explicit Rate(double rate)
       : high((T)-rate), low((T)(-rate - (double)(T)-rate)) {}
+  // In double there are no registers to spare.
+  SDTW_DEVICE Rate held_in_registers() const {
+    Rate r = *this;
+    if (sizeof(T) == 4) r.high = held(high), r.low = held(low);
+    return r;
+  }
   SDTW_DEVICE T inverse() const { return reciprocal(high); }
 };
 
@@ -150,6 +181,11 @@ SDTW_DEVICE void weigh(const Rate<double>& rate, double c, double, double& f,
 }
 
 // --- Distances ---
+
+// A power of two above a number that is not negative.
+SDTW_DEVICE double above(double a) {
+  return from_bits((to_bits(a) & 0x7ff0000000000000ll) + (1ll << 52));
+}
 
 // The root of a square `c` and the inverse of that root, or 0 of 0. `rest` is
 // what the format could not hold, of the square and then of the root.

@@ -13,7 +13,6 @@ using Exponent = Format<T>::Exponent;
 constexpr bool kDual = SDTW_DUAL;
 using SoftSemiring = SemiringOf<T, Soft, kDual>::Semiring;
 using LogSpaceSemiring = SemiringOf<T, LogSpace, kDual>::Semiring;
-using Packed = SoftSemiring::Packed;
 
 using PairCost = SDTW_COST<T>;
 using BoundCost = SDTW_COST<double>;  // computes bounds on costs

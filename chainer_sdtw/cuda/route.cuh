@@ -1,7 +1,7 @@
 // Which kernel takes a pair.
 #pragma once
 
-#include "layout.cuh"
+#include "strip.cuh"
 
 namespace {
 
@@ -20,12 +20,11 @@ enum class Turn {
 };
 
 // Bits of exponent that a single cost may take: what rounding takes from it is
-// magnified by 1 / gamma. Univariate and explicit costs have no such
-// error.
+// magnified by 1 / gamma. Those of series are computed with what rounding
+// takes from them, those of matrices have no such error.
 template <class C>
 SDTW_DEVICE double max_bits() {
-  if (sizeof(C) == 8) return Format<C>::kSum;
-  return kUnivariate ? 1048576 : kExplicit ? Format<C>::kSum : 8192;
+  return sizeof(C) == 8 || kExplicit ? Format<C>::kSum : 1048576;
 }
 
 // Whether forbidden cells have a cost in a format.
@@ -63,6 +62,38 @@ SDTW_DEVICE bool may_cap(double largest, double lowest, int m, int n,
   return largest < limit &&
          lowest * ((double)m + n) * rate < Format<double>::kSum &&
          has_forbidden_cost<double>(rate);
+}
+
+// Whether a pair of float arrays is swept in double. Of cells of series, the
+// largest cost that occurs decides, unless no bound is finite: then there is
+// none, or no path.
+SDTW_DEVICE bool is_wide(const Arguments& args, const Strip& s) {
+  const Global<const double> bounds = args.cost_bounds + kBounds * s.b;
+  if (!(bounds[0] < infinity<double>())) return true;
+  return !fits<float>(bounds[kUnivariate || kExplicit ? 0 : 2], s.m, s.n,
+                      args.rate);
+}
+
+// How this kernel sweeps a pair.
+SDTW_DEVICE Route route_of(const Arguments& args, const Strip& s) {
+  const double largest = args.cost_bounds[kBounds * s.b];
+  const double lowest = args.cost_bounds[kBounds * s.b + 1];
+  constexpr bool kWide = sizeof(T) == 8;
+  if (!s.valid || largest != largest)
+    return kWide ? Route::kNan : Route::kNone;
+  if (sizeof(In) == 4 && is_wide(args, s) != kWide) return Route::kNone;
+  Route route = Route::kSoft;
+  if (args.rate == 0)
+    route = Route::kLogSpace;
+  else if (kWide && !fits<double>(largest, s.m, s.n, args.rate))
+    route = may_cap(largest, lowest, s.m, s.n, args.rate) ? Route::kCapped
+                                                          : Route::kLogSpace;
+  const Turn turn = (Turn)args.turn;
+  if (kWide && turn != Turn::kFirst) {
+    if (route == Route::kCapped && args.noted[s.b]) return Route::kLogSpace;
+    if (turn == Turn::kOnlyNoted) return Route::kNone;
+  }
+  return route;
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "numerics.cuh"
+#include "words.cuh"
 
 // --- Shares ---
 
@@ -58,7 +59,8 @@ struct Weight {
 // Each semiring has `Val`, an element; none(), the element where no path ends;
 // one(), that where all paths start; forbid(), which makes a weight that of a
 // cell that no path may use; step(), a cell from its predecessors; and kSoft,
-// whether gamma may be other than 0.
+// whether gamma may be other than 0. Elements go through memory as `kWords`
+// words, packed.
 
 template <class T>
 struct Soft {
@@ -66,7 +68,7 @@ struct Soft {
   static constexpr bool kSoft = true;
   using F = Format<T>;
   using Exponent = typename F::Exponent;
-  using Packed = typename F::Packed;
+  static constexpr int kWords = F::kWords;
   struct Val {
     T m;
     Exponent e;
@@ -77,9 +79,11 @@ struct Soft {
   static SDTW_DEVICE void forbid(Weight<T>& weight) {
     weight = {T(1), F::kFloor, T(0)};
   }
-  static SDTW_DEVICE Packed pack(const Val& v) { return F::pack(v.m, v.e); }
-  static SDTW_DEVICE Val unpack(const Packed& p) {
-    return {from_bits(p.x), p.y};
+  static SDTW_DEVICE Words<kWords> pack(const Val& v) {
+    return F::pack(to_bits(v.m), v.e);  // not 0
+  }
+  static SDTW_DEVICE Val unpack(const Words<kWords>& w) {
+    return {from_bits(F::first(w)), F::second(w)};
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
     return {__shfl_up_sync(0xffffffffu, v.m, 1),
@@ -91,19 +95,22 @@ struct Soft {
   static SDTW_DEVICE Val step(const Val& left, const Val& up,
                               const Val& diagonal, const Weight<T>& weight,
                               const Rate<T>&, Shares<T>& shares) {
-    const Exponent e = max(max(up.e, diagonal.e), left.e);
-    const T u = F::scale(up.m, up.e - e);
+    // What comes from the lane above comes last.
+    const Exponent own = max(diagonal.e, left.e);
+    const Exponent e = max(up.e, own);
     const T g = F::scale(diagonal.m, diagonal.e - e);
     const T l = F::scale(left.m, left.e - e);
-    const T total = sum(sum(u, g), l);
+    const T rest = sum(g, l);
+    const T u = F::scale(up.m, up.e - e);
     if (kShares) {
-      const auto inverse = invert(total);
+      const auto inverse = invert(sum(rest, u));
       shares.left = inverse.share(l);
       shares.up = inverse.share(u);
       shares.diagonal = inverse.share(g);
     }
-    return {product(total, weight.fraction),
-            max(e + weight.exponent, F::kFloor)};
+    return {
+        fused(u, weight.fraction, product(rest, weight.fraction)),
+        max(up.e + weight.exponent, max(own + weight.exponent, F::kFloor))};
   }
 
   // The value, in units of the cost; +inf where no path ends.
@@ -127,7 +134,7 @@ struct LogSpace {
   static constexpr bool kSoft = sizeof(T) == 8;
   using F = Format<T>;
   using Exponent = typename F::Exponent;
-  using Packed = typename F::Packed;
+  static constexpr int kWords = F::kWords;
   struct Val {
     T high, low;
   };
@@ -137,11 +144,11 @@ struct LogSpace {
   static SDTW_DEVICE void forbid(Weight<T>& weight) {
     weight = {infinity<T>(), 0, T(0)};
   }
-  static SDTW_DEVICE Packed pack(const Val& v) {
-    return F::pack(v.high, to_bits(v.low));
+  static SDTW_DEVICE Words<kWords> pack(const Val& v) {
+    return F::pack(code(v.high), to_bits(sum(v.low, T(0))));
   }
-  static SDTW_DEVICE Val unpack(const Packed& p) {
-    return {from_bits(p.x), kSoft ? from_bits(p.y) : T(0)};
+  static SDTW_DEVICE Val unpack(const Words<kWords>& w) {
+    return {decode(F::first(w)), kSoft ? from_bits(F::second(w)) : T(0)};
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
     return {__shfl_up_sync(0xffffffffu, v.high, 1),
@@ -212,18 +219,6 @@ struct LogSpace {
 
 // --- Tangents ---
 
-// A pair, and a tangent in the place of another's first half.
-template <class Packed>
-struct DualPacked {
-  Packed value, tangent;
-};
-template <class Packed>
-SDTW_DEVICE DualPacked<Packed> load_fresh(Global<DualPacked<Packed>> p,
-                                          long long i) {
-  const Global<Packed> halves = cast<Packed>(p);
-  return {load_fresh(halves, 2 * i), load_fresh(halves, 2 * i + 1)};
-}
-
 // Every R with its derivative along a direction: that of the cell's cost plus
 // those of its predecessors, weighted by their shares. These are taken as
 // differences, which are small where their values are not.
@@ -232,7 +227,7 @@ struct Dual {
   using S = Base<T>;
   static constexpr bool kLogSpace = S::kLogSpace;
   static constexpr bool kSoft = S::kSoft;
-  using Packed = DualPacked<typename S::Packed>;
+  static constexpr int kWords = S::kWords + 1;
   struct Val {
     typename S::Val value;
     T tangent;
@@ -241,11 +236,21 @@ struct Dual {
   static SDTW_DEVICE Val none() { return {S::none(), T(0)}; }
   static SDTW_DEVICE Val one() { return {S::one(), T(0)}; }
   static SDTW_DEVICE void forbid(Weight<T>& weight) { S::forbid(weight); }
-  static SDTW_DEVICE Packed pack(const Val& v) {
-    return {S::pack(v.value), Format<T>::pack(v.tangent, 0)};
+  static SDTW_DEVICE Words<kWords> pack(const Val& v) {
+    const Words<S::kWords> value = S::pack(v.value);
+    Words<kWords> w;
+    SDTW_UNROLL
+    for (int i = 0; i < S::kWords; ++i) w.word[i] = value.word[i];
+    w.word[S::kWords] = NumberWords<T, 1>::pack(&v.tangent).word[0];
+    return w;
   }
-  static SDTW_DEVICE Val unpack(const Packed& p) {
-    return {S::unpack(p.value), from_bits(p.tangent.x)};
+  static SDTW_DEVICE Val unpack(const Words<kWords>& w) {
+    Words<S::kWords> value;
+    SDTW_UNROLL
+    for (int i = 0; i < S::kWords; ++i) value.word[i] = w.word[i];
+    Val v = {S::unpack(value), T(0)};
+    NumberWords<T, 1>::unpack({{w.word[S::kWords]}}, &v.tangent);
+    return v;
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
     return {S::shuffle_up(v.value), __shfl_up_sync(0xffffffffu, v.tangent, 1)};

@@ -17,71 +17,100 @@
 // steps of the last strip a multiple of eight. Columns before the first and
 // after the last are swept like others; no path comes from there.
 //
-// A block works on one strip. Blocks draw their strips in order, so that the
-// strip that one waits for has always been drawn before; they follow each
-// other along the columns, a segment of 32 steps at a time, through the edge
-// between them in global memory. What the adjoint sweep needs stays there:
-// the tape has the bottom edge of every strip and the state of every strip at
-// the start of every segment.
+// A block, of one warp, works on one strip. Blocks draw their strips in order,
+// so that the strip that one waits for has always been drawn before; they
+// follow each other along the columns through words in global memory, see
+// tape.cuh. Columns are swept in segments of 32 steps. What the adjoint sweep
+// needs stays in memory: the tape has the bottom edge of every strip and the
+// state of every strip at the start of every segment. From these it sweeps a
+// segment again, keeps the shares of its cells in shared memory, and goes
+// back.
+//
+// Univariate costs are computed as they are swept, and gradients are made as
+// the masses go back. Of other series, and of cost matrices, soft_dtw_cells
+// computes the cells before and soft_dtw_gradients the gradients after, see
+// cells.cuh.
 //
 // In a band, where each row has columns of its own, a strip has the segments
-// that its rows need, counted as without a band, and its edge the columns of
-// its last row. Cells of these segments outside of the band are forbidden.
+// that its rows need, counted as without a band. Cells of these segments
+// outside of the band are forbidden.
 //
-// If the tape would be too large, strips are gathered in slabs: of a slab only
-// the edge above it is kept (the coarse tape), and the rest (the fine tape)
-// for one slab at a time.
+// If the tape would be too large, strips are gathered in slabs, one of which
+// has a tape at a time; of the others only the edge below is kept.
 //
 // Kernels that compute in float leave pairs whose exponents float32 cannot
-// hold to those that compute in double. These need twice the tape and have
-// half as many strips per slab.
+// hold to those that compute in double.
 //
 // Where float64 cannot hold them either, costs are capped: the sweep is right
 // if its value is in range, as no alignment that matters has a capped cost. If
 // it is not, the pair is noted, and another launch of the same kernel sweeps
 // it in log space. Adjoint sweeps look at the notes.
 #include "adjoint.cuh"
+#include "cost_gradients.cuh"
+#include "gradients.cuh"
 #include "survey.cuh"
+#include "tiled_cells.cuh"
 #include "value.cuh"
 
-// The values of all pairs, and their tangents; blocks: batch times the strips
-// to sweep.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads, kValueBlocks)
-    soft_dtw_value(SDTW_ARGUMENTS(SDTW_PARAMETER) Global<double> result,
-                   Global<In> value, Global<In> tangent) {
-  Shared<char> memory = shared_memory<kValueBytes>();
-  const Arguments args = {SDTW_ARGUMENTS(SDTW_NAME)};
-  const Strip s = draw_strip(args, memory, false);
-  if (s.route == Route::kSoft || s.route == Route::kCapped) {
-    value_strip<SoftSemiring>(args, s, memory, result, value, tangent);
-  } else if (s.route == Route::kLogSpace) {
-    value_strip<LogSpaceSemiring>(args, s, memory, result, value, tangent);
-  } else if (s.route == Route::kNan && s.last() && threadIdx.x == 0) {
-    result[s.b] = from_bits(0x7ff8000000000000ll);
-    value[s.b] = (In)from_bits(0x7ff8000000000000ll);
-    if (kDual) tangent[s.b] = (In)from_bits(0x7ff8000000000000ll);
-  }
+namespace {
+
+// Whether a launch has no pair to sweep.
+SDTW_DEVICE bool is_idle(const Arguments& args) {
+  if (sizeof(In) < sizeof(T) && args.counts[kWidePairs] == 0) return true;
+  return (Turn)args.turn == Turn::kOnlyNoted && args.counts[kNotedPairs] == 0;
 }
 
-// The gradients of all pairs, added to zeros: gx and gy, each of them or null,
-// or that with respect to the cost in the place of gx. With dual numbers, its
-// tangent there, and itself in `alignment`.
-SDTW_KERNEL void SDTW_BOUNDS(kThreads, kAdjointBlocks) soft_dtw_adjoint(
-    SDTW_ARGUMENTS(SDTW_PARAMETER) Global<const double> result,
-    Global<const In> grad, Global<In> gx, Global<In> gy,
-    Global<const In> grad_tangent, Global<In> alignment) {
+}  // namespace
+
+// The values of all pairs, and their tangents; blocks: pairs times the strips
+// to sweep.
+SDTW_KERNEL void SDTW_BOUNDS(kRows, kValueBlocks)
+    soft_dtw_value(const Arguments args) {
+  if (is_idle(args)) return;
+  Shared<char> memory = shared_memory<kValueBytes>();
+  const Strip s = draw_strip(args, memory, false);
+  if (s.index >= s.strips) return;
+  const Route route = route_of(args, s);
+  if (route == Route::kSoft || route == Route::kCapped)
+    value_strip<SoftSemiring>(args, s, route, memory);
+  else if (route == Route::kLogSpace)
+    value_strip<LogSpaceSemiring>(args, s, route, memory);
+  else if (route == Route::kNan)
+    value_of_nan(args, s);
+  else if (sizeof(T) == 4 && s.index == args.strip_begin && threadIdx.x == 0)
+    draw(args.counts + kWidePairs);
+}
+
+// The masses of all pairs; blocks as before. Univariate, also the gradients,
+// written where a pair has elements.
+SDTW_KERNEL void SDTW_BOUNDS(kRows, kAdjointBlocks)
+    soft_dtw_adjoint(const Arguments args) {
+  if (is_idle(args)) return;
   Shared<char> memory = shared_memory<kAdjointBytes>();
-  const Arguments args = {SDTW_ARGUMENTS(SDTW_NAME)};
-  const Gradients g = {result, grad, gx, gy, grad_tangent, alignment};
-  Strip s = draw_strip(args, memory, true);
-  if (kDual && s.route != Route::kNone) {
-    const double tangent = result[args.batch + s.b];
-    if (tangent != tangent) s.route = Route::kNan;
-  }
-  if (s.route == Route::kNan)
-    fill_nan(args, s, g);
-  else if (s.route == Route::kSoft || s.route == Route::kCapped)
-    adjoint_strip<SoftSemiring>(args, s, memory, g);
-  else if (s.route == Route::kLogSpace)
-    adjoint_strip<LogSpaceSemiring>(args, s, memory, g);
+  const Strip s = draw_strip(args, memory, true);
+  if (s.index >= s.strips) return;
+  const Route route = route_of(args, s);
+  if (route == Route::kSoft || route == Route::kCapped)
+    adjoint_strip<SoftSemiring>(args, s, memory);
+  else if (route == Route::kLogSpace)
+    adjoint_strip<LogSpaceSemiring>(args, s, memory);
+  else if (route == Route::kNan && kUnivariate)
+    gradients_of_nan(args, s);
+}
+
+// Make zeros of what strips hand to each other in the next launch: of masses
+// if there are any, else of edges; blocks as before.
+SDTW_KERNEL void SDTW_BOUNDS(kRows, 16) soft_dtw_clear(const Arguments args) {
+  if (is_idle(args)) return;
+  const int b = args.pair_begin + (int)blockIdx.x % args.pairs;
+  const int place = blockIdx.x / args.pairs;
+  const Strip s = strip_of(args, b, args.strip_begin + place);
+  if (route_of(args, s) == Route::kNone) return;
+  const bool back = args.masses != nullptr;
+  const long long words = (long long)args.segments * kSteps *
+                          (back ? MassWords::kCount : kEdgeWords);
+  const Global<Word> row = row_of(back ? args.masses : args.edges,
+                                  back ? args.pair_masses : args.pair_edges,
+                                  b - args.pair_begin, place, words);
+  for (long long k = threadIdx.x; k < words; k += kRows) row[k] = 0;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "arguments.cuh"
-#include "route.cuh"
 
 namespace {
 
@@ -14,14 +13,13 @@ struct Span {
 
 struct Strip {
   int b, index;                 // the pair, the strip's place in it
+  int lane;                     // of this thread, where a warp has a strip
   int m, n;                     // lengths of the pair
   int strips;                   // of the pair
   int row, lead;                // its first row, steps before the first column
   int first_segment, end_step;  // its first segment, the step after its last
-  Route route;
-  Global<const In> x, y;  // of the pair
-  Global<const In> direction;
-  Global<Packed> tape;
+  bool valid;                   // whether the lengths are in range
+  Global<const In> x, y;        // of the pair
   Shared<const int2> band;  // of its rows and some others, see columns_of()
 
   SDTW_DEVICE bool last() const { return index == strips - 1; }
@@ -45,25 +43,62 @@ struct Strip {
   SDTW_DEVICE int column(int t) const { return t - lead; }
 };
 
+SDTW_DEVICE int within(int i, int count) { return max(min(i, count - 1), 0); }
+
+// The columns of a row in the band. Rows outside of the pair have those of the
+// nearest one inside.
+SDTW_DEVICE int2 band_of(const Arguments& args, const Strip& s, int row) {
+  int2 columns = args.band[(long long)s.b * args.band_rows + within(row, s.m)];
+  columns.y = min(columns.y, s.n);
+  return columns;
+}
+
+// A strip of a pair, but for the shared memory of its band.
+SDTW_DEVICE Strip strip_of(const Arguments& args, int b, int index) {
+  Strip s;
+  s.b = b;
+  s.index = index;
+  s.m = args.x_length ? (int)args.x_length[b] : args.m;
+  s.n = args.y_length ? (int)args.y_length[b] : args.n;
+  s.valid = s.m >= 1 && s.m <= args.m && s.n >= 1 && s.n <= args.n;
+  if (!s.valid) s.m = args.m, s.n = args.n;
+  s.strips = (s.m + kRows - 1) / kRows;
+  s.row = index * kRows;
+  const int rest = (s.m - 1) % kRows;
+  s.lead = kGroup - (s.n + rest) % kGroup;
+  const int last = s.last() ? rest : kRows - 1;
+  s.first_segment = 0;
+  s.end_step = s.n + s.lead + last;
+  if (args.band) {
+    s.first_segment = s.segment_of(band_of(args, s, s.row).x);
+    // At least one segment, as other strips wait for it.
+    s.end_step = max(band_of(args, s, s.row + last).y + s.lead + last,
+                     s.first_segment * kSteps + 1);
+  }
+  const long long pair = b;
+  s.x = args.x + pair * args.m * (kExplicit ? args.n : args.d);
+  if (!kExplicit) s.y = args.y + pair * args.n * args.d;
+  return s;
+}
+
+// Of an element of a semiring.
+constexpr int kElementBytes = (int)sizeof(SoftSemiring::Val);
+static_assert(sizeof(LogSpaceSemiring::Val) == sizeof(SoftSemiring::Val),
+              "elements of one size");
 constexpr int kTicketBytes = 16;
 constexpr int kBandRows = kRows + 4;  // rounded up to 16 bytes
 constexpr int kHeadBytes = kTicketBytes + kBandRows * (int)sizeof(int2);
 constexpr int kValueBytes =
-    kHeadBytes + 2 * kSteps * (int)sizeof(Packed) +
-    (kSeries + kSets * kValuePlanes * kPlane) * (int)sizeof(T);
+    kHeadBytes + kRows * kElementBytes + kSeries * (int)sizeof(T);
 constexpr int kAdjointBytes =
-    kHeadBytes + kSteps * (int)sizeof(Packed) +
-    ((1 + 2 * kMasses) * kSteps + kSeries + kSets * kAdjointPlanes * kPlane) *
-        (int)sizeof(T) +
-    (kHelpers ? (int)sizeof(Strip) : 0);
+    kValueBytes +
+    (2 * kRows * kMassParts + kSharePlanes * kPlane) * (int)sizeof(T);
 
-SDTW_DEVICE int within(int i, int count) { return max(min(i, count - 1), 0); }
-
-// Rows that columns_of() has beside those of the strip: the one above, and the
-// first and the last of the strip below.
+// Rows that columns_of() has beside those of the strip: the one above, the
+// first of the strip below, and the first of the strip above.
 constexpr int kAbove = -1;
 constexpr int kBelow = kRows;
-constexpr int kLastBelow = kRows + 1;
+constexpr int kFirstAbove = kRows + 1;
 
 SDTW_DEVICE Span columns_of(const Arguments& args, const Strip& s, int row) {
   if (!args.band) return {0, s.n};
@@ -71,19 +106,20 @@ SDTW_DEVICE Span columns_of(const Arguments& args, const Strip& s, int row) {
   return {columns.x, columns.y};
 }
 
-// Bring the band to shared memory. Rows outside of the pair have the columns
-// of the nearest one inside.
+// The first segment of a strip, given its first row as columns_of() has it.
+SDTW_DEVICE int first_segment_of(const Arguments& args, const Strip& s,
+                                 int row) {
+  return args.band ? s.segment_of(columns_of(args, s, row).begin) : 0;
+}
+
+// Bring the band to shared memory.
 SDTW_DEVICE void load_band(const Arguments& args, const Strip& s,
                            Shared<int2> to) {
   if (threadIdx.x < kRows) {
     SDTW_UNROLL_BY(1)
     for (int k = threadIdx.x; k < kRows + 3; k += kRows) {
-      const int row =
-          k - 1 == kLastBelow ? s.row + 2 * kRows - 1 : s.row + k - 1;
-      int2 columns =
-          args.band[(long long)s.b * args.band_rows + within(row, s.m)];
-      columns.y = min(columns.y, s.n);
-      to[k] = columns;
+      const int row = k - 1 == kFirstAbove ? -kRows : k - 1;
+      to[k] = band_of(args, s, s.row + row);
     }
   }
   __syncthreads();
@@ -94,66 +130,16 @@ SDTW_DEVICE Strip draw_strip(const Arguments& args, Shared<char>& memory,
                              bool upwards) {
   const Shared<int> ticket = take<int>(memory, kTicketBytes / 4);
   const Shared<int2> band = take<int2>(memory, kBandRows);
-  if (threadIdx.x == 0) ticket[0] = draw(args.progress);
+  if (threadIdx.x == 0) ticket[0] = draw(args.ticket);
   __syncthreads();
   const int number = ticket[0];
-  Strip s;
-  s.b = number % args.batch;
-  s.index = upwards ? args.strip_end - 1 - number / args.batch
-                    : args.strip_begin + number / args.batch;
-  s.m = args.x_length ? (int)args.x_length[s.b] : args.m;
-  s.n = args.y_length ? (int)args.y_length[s.b] : args.n;
-  const bool valid = s.m >= 1 && s.m <= args.m && s.n >= 1 && s.n <= args.n;
-  if (!valid) s.m = args.m, s.n = args.n;
-  s.strips = (s.m + kRows - 1) / kRows;
-  s.row = s.index * kRows;
-  const int rest = (s.m - 1) % kRows;
-  s.lead = kGroup - (s.n + rest) % kGroup;
-  const int last = s.index == s.strips - 1 ? rest : kRows - 1;
-  s.first_segment = 0;
-  s.end_step = s.n + s.lead + last;
+  const int place = number / args.pairs;
+  Strip s = strip_of(
+      args, args.pair_begin + number % args.pairs,
+      upwards ? args.strip_end - 1 - place : args.strip_begin + place);
   s.band = band;
-  if (args.band) {
-    load_band(args, s, band);
-    s.first_segment = s.segment_of(columns_of(args, s, 0).begin);
-    // At least one segment, as other strips wait for it.
-    s.end_step = max(columns_of(args, s, last).end + s.lead + last,
-                     s.first_segment * kSteps + 1);
-  }
-
-  const double largest = args.cost_bounds[2 * s.b];
-  constexpr bool kWide = sizeof(T) == 8;
-  s.route = Route::kSoft;
-  if (s.index >= s.strips)
-    s.route = Route::kNone;
-  else if (!valid || largest != largest)
-    s.route = kWide ? Route::kNan : Route::kNone;
-  else if (sizeof(In) == 4 &&
-           fits<float>(largest, s.m, s.n, args.rate) == kWide)
-    s.route = Route::kNone;
-  else if (args.rate == 0)
-    s.route = Route::kLogSpace;
-  else if (kWide && !fits<double>(largest, s.m, s.n, args.rate))
-    s.route =
-        may_cap(largest, args.cost_bounds[2 * s.b + 1], s.m, s.n, args.rate)
-            ? Route::kCapped
-            : Route::kLogSpace;
-  const Turn turn = (Turn)args.turn;
-  if (kWide && turn != Turn::kFirst) {
-    if (s.route == Route::kCapped && args.noted[s.b])
-      s.route = Route::kLogSpace;
-    else if (turn == Turn::kOnlyNoted)
-      s.route = Route::kNone;
-  }
-
-  if (kExplicit) {
-    s.x = args.x + (long long)s.b * args.m * args.n;
-    if (kDual) s.direction = args.direction + s.b * args.direction_stride;
-  } else {
-    s.x = args.x + (long long)s.b * args.m * args.d;
-    s.y = args.y + (long long)s.b * args.n * args.d;
-  }
-  s.tape = args.tape + s.b * (args.pair_bytes / (long long)sizeof(Packed));
+  s.lane = held((int)threadIdx.x);
+  if (args.band) load_band(args, s, band);
   return s;
 }
 

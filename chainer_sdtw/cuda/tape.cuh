@@ -1,8 +1,18 @@
-// Where the tape of a pair is, and the progress of its strips.
+// Where the tape is, and what strips hand to each other.
 //
-// Per pair: edges of the strips of a slab, states of the strips of a slab,
-// edges above all slabs but the first, and one more edge that the strips of
-// other slabs hand on (and that holds masses in the adjoint sweep).
+// A launch sweeps the strips of a slab. Of these the tape has the edge below
+// each (`edges`), what its last row has at each of its steps, and the state
+// of each at the start of every segment but its first (`states`, null if
+// no adjoint sweep follows). Below the last strip of a slab, the edge is a row
+// of `slab_edges`, which has one for each slab. In the adjoint sweep a strip
+// hands masses to the row above it: `masses` has those of each step, a row for
+// each strip of the launch; that of the first is `slab_masses`, where the next
+// launch, of the slab above, finds it.
+//
+// Strips follow each other without flags: the words of an entry are zeros
+// until they are written, and a strip reads them again until none is zero.
+// What a word says is all that another strip needs, so nothing else has to be
+// in order.
 #pragma once
 
 #include "strip.cuh"
@@ -10,44 +20,44 @@
 namespace {
 
 constexpr int kState = 2 * kRows;  // entries of a state
+constexpr int kStateWords = kState * kEdgeWords;
 
-SDTW_DEVICE long long fine_size(const Arguments& args) {
-  if (args.fine_slab < 0) return 0;
-  return args.slab_strips * (args.edge + args.states);
+// A row of a pair's memory, of so many words.
+SDTW_DEVICE Global<Word> row_of(Global<char> memory, long long pair_bytes,
+                                int b, long long row, long long words) {
+  return cast<Word>(memory + pair_bytes * b) + row * words;
 }
-SDTW_DEVICE Global<Packed> running_edge(const Arguments& args,
-                                        const Strip& s) {
-  return s.tape + (fine_size(args) + (long long)(args.slabs - 1) * args.edge);
+
+// The edge below a strip, or below the slab above.
+SDTW_DEVICE Global<Word> edge_below(const Arguments& args, const Strip& s,
+                                    int index) {
+  const long long words = (long long)args.segments * kSteps * kEdgeWords;
+  if (index + 1 == args.strip_end || index < args.strip_begin)
+    return row_of(args.slab_edges, args.pair_slab_edges, s.b - args.pair_begin,
+                  index / args.slab_strips, words);
+  return row_of(args.edges, args.pair_edges, s.b - args.pair_begin,
+                index - args.strip_begin, words);
 }
-// The edge below a strip, which has the columns of its last row.
-SDTW_DEVICE Global<Packed> edge_below(const Arguments& args, const Strip& s,
+
+// What a strip hands back to the strip above, or has been by the slab below.
+SDTW_DEVICE Global<Word> masses_above(const Arguments& args, const Strip& s,
                                       int index) {
-  const int slab = index / args.slab_strips;
-  const int place = index - slab * args.slab_strips;
-  if (place == args.slab_strips - 1 && slab < args.slabs - 1)
-    return s.tape + (fine_size(args) + (long long)slab * args.edge);
-  if (slab == args.fine_slab) return s.tape + (long long)place * args.edge;
-  return running_edge(args, s);
-}
-// The state of a strip of the fine slab at the start of a segment, not its
-// first one.
-SDTW_DEVICE Global<Packed> state(const Arguments& args, const Strip& s,
-                                 int q) {
-  const int place = s.index - args.fine_slab * args.slab_strips;
-  return s.tape +
-         ((long long)args.slab_strips * args.edge + place * args.states +
-          (long long)(q - s.first_segment - 1) * kState);
+  const long long words =
+      (long long)args.segments * kSteps * MassWords::kCount;
+  if (index == args.strip_begin || index == args.strip_end)
+    return row_of(args.slab_masses, args.pair_slab_masses,
+                  s.b - args.pair_begin, 0, words);
+  return row_of(args.masses, args.pair_masses, s.b - args.pair_begin,
+                index - args.strip_begin, words);
 }
 
-// The number of segments of a strip that have been swept, or whose gradients
-// have been added to those of other strips.
-SDTW_DEVICE Global<int> progress_of(const Arguments& args, const Strip& s,
-                                    int index, bool gradient = false) {
-  const long long strips = args.strip_end - args.strip_begin;
-  return args.progress +
-         (1 +
-          (index - args.strip_begin + (gradient ? strips : 0)) * args.batch +
-          s.b);
+// The state of a strip at the start of a segment, not its first one.
+SDTW_DEVICE Global<Word> state_of(const Arguments& args, const Strip& s,
+                                  int q) {
+  const Global<Word> states =
+      row_of(args.states, args.pair_states, s.b - args.pair_begin,
+             s.index - args.strip_begin, args.strip_states * kEdgeWords);
+  return states + (long long)(q - s.first_segment - 1) * kStateWords;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py without a GPU, on stubs and emulated."""
+"""benchmarks/gpu.py without a GPU, on stubs and on executed kernels."""
 
 import argparse
 import json
@@ -9,8 +9,8 @@ import time
 import types
 from pathlib import Path
 
-import cuda_on_cpu
 import numpy as np
+import ptx_on_cpu
 import pytest
 
 import sdtw_cpu
@@ -43,13 +43,13 @@ def gpu(load_benchmark, monkeypatch):
     )
     monkeypatch.setattr(module.gpu_peers, "import_sweeps", lambda: sweeps)
 
-    class Machine(module.Emulator):
+    class Machine(module.Executor):
         device = None
 
         def __init__(self, peers=None):
             self.peers = peers
 
-    monkeypatch.setattr(module, "Emulator", Machine)
+    monkeypatch.setattr(module, "Executor", Machine)
     return module
 
 
@@ -86,11 +86,15 @@ def test_all_suites_print_tables_and_write_json(gpu, tmp_path, capsys):
         for key in ("value_error", "gx_error", "gy_error"):
             assert row[key] < 1e-4
         assert result["reference_error"] < 1e-12
-    rates, *cells = document["suites"]["roofline"]
+    rates, *problems = document["suites"]["kernels"]
     assert rates["rates"]["fma_per_s"] > 0
-    for cell in cells:
-        for row in cell["rows"].values():
-            assert row["over_floor"] > 0
+    assert len(problems) == len(gpu.gpu_kernels.SERIES) + 2
+    for result in problems:
+        assert result["flags"] == []
+        # No kernels: sdtw_cpu stands in for the sweeps.
+        assert result["rows"]["whole call"]["over_floor"] > 0
+    for row in document["suites"]["queue"]:
+        assert 0 < row["queue_s"] <= row["end_s"]
     for result in document["suites"]["dtype"]:
         assert result["ratio"] > 0
     axes = [row["axis"] for row in document["suites"]["scaling"]]
@@ -105,6 +109,92 @@ def test_all_suites_print_tables_and_write_json(gpu, tmp_path, capsys):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_kernels_are_timed_by_name(gpu):
+    """Those of one call, of each type; what else a device has is there."""
+    now = [0.0]
+    events = []
+
+    class Device:
+        xp = np
+
+        def kernel(self, name, options):
+            def launch(*arguments):
+                now[0] += 2.0
+                events.append((name, *arguments))
+
+            return launch
+
+    class Machine(gpu.Executor):
+        def mark(self):
+            now[0] += 0.5
+            return now[0]
+
+    timer = gpu.gpu_kernels.KernelTimer(Machine(), Device())
+    assert timer.xp is np
+    for number in ("float", "double"):
+        options = ("-DSDTW_IN=float", f"-DSDTW_T={number}", "-DSDTW_ROWS=32")
+        timer.kernel("soft_dtw_value", options)(8, 32, number)
+    assert events == [
+        ("soft_dtw_value", 8, 32, "float"),
+        ("soft_dtw_value", 8, 32, "double"),
+    ]
+    found = [(label, end - start) for label, start, end in timer.marks]
+    assert found == [("value", 2.5), ("value (wide pairs)", 2.5)]
+
+
+def test_the_model_is_that_of_the_documentation(gpu):
+    text = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
+    kernels = gpu.gpu_kernels
+    for what, problems in (
+        ("series", kernels.SERIES),
+        ("cost matrices", kernels.MATRICES),
+    ):
+        for problem, modelled in problems.items():
+            if problem.gamma != 1:
+                assert modelled == {}
+                continue
+            sizes = problem.sizes
+            gradients = "gradients"
+            if what == "cost matrices":
+                sizes = sizes.replace(", d=1", "")
+                gradients = "cost_gradient"
+            labels = "cells", "value", "adjoint", gradients, kernels.CALL
+            figures = [str(modelled.get(label, "-")) for label in labels]
+            assert f"| {' | '.join([f'{what} {sizes}', *figures])} |" in text
+
+
+def test_floors(gpu):
+    rates = {"copy_bytes_per_s": 1e12, "fma_per_s": 1e13}
+    floor_of = gpu.gpu_kernels.floor_of
+    cells = 32 * 512 * 512
+    assert floor_of(gpu.HEADLINE, True, rates) == 5 * 64 * cells / 1e13
+    assert floor_of(gpu.HEADLINE, False, rates) == 8 * cells / 1e12
+    many = gpu.Problem(512, 4, 4, 1, "float32")
+    assert floor_of(many, True, {**rates, "fma_per_s": 1e15}) == (
+        2 * 512 * 8 * 4 / 1e12
+    )
+
+
+def test_a_peer_that_takes_too_long_to_load(gpu, monkeypatch):
+    peers = gpu.gpu_peers
+
+    class Slow(peers.TorchPeer):
+        name = "slow"
+
+        def import_loss(self):
+            time.sleep(5)
+
+        def loss(self, gamma):
+            raise AssertionError
+
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
+    monkeypatch.setattr(peers, "LOAD_SECONDS", 0.05)
+    begin = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"):
+        Slow(gpu.Executor()).load()
+    assert time.monotonic() - begin < 4
+
+
 def make_contestant(gpu, name, prepare):
     class Stub(gpu.gpu_peers.Contestant):
         def load(self):
@@ -117,12 +207,12 @@ def make_contestant(gpu, name, prepare):
             return prepare(x, y, gamma)
 
     Stub.name = name
-    return Stub(gpu.Emulator())
+    return Stub(gpu.Executor())
 
 
 def benchmark_with(gpu, *stubs, arguments=(), judge=True):
     """A Benchmark of this library and of stubs."""
-    machine = gpu.Emulator()
+    machine = gpu.Executor()
     machine.dry = not judge
     ours = gpu.gpu_peers.Ours(machine)
     ours.load()
@@ -219,6 +309,28 @@ def test_a_lost_device_ends_the_run(gpu):
     )
 
 
+def test_memory_is_that_of_the_limit(load_benchmark, capsys):
+    """Of the shape at which it is held, in the table that is printed."""
+    module = load_benchmark("gpu_memory")
+    given = ["32,2048,2048,64"]
+    sizes = []
+    for more in ["--limit", "150"], ["--free", "1"], ["--bandwidth", "64"], []:
+        module.main([*given, *more])
+        lines = [
+            line.replace("│", "|").split("|")
+            for line in capsys.readouterr().out.splitlines()
+            if "float32" in line
+        ]
+        ((*_, tape, values, _),) = lines
+        sizes.append([float(a.split()[0]) for a in (tape, values)])
+    assert max(sizes[0]) <= 150
+    assert max(sizes[1]) <= 2**28 / 1e6
+    assert max(sizes[2]) < max(sizes[1]) < min(sizes[3])
+    with pytest.raises(SystemExit):
+        module.main(["32,2048,2048"])
+    assert "not B,M,N,D: '32,2048,2048'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["1,2", "1,2,3,4", "0,1,1", "a,1,1"])
 def test_a_case_that_is_none_is_refused(gpu, text, capsys):
     with pytest.raises(SystemExit):
@@ -252,11 +364,11 @@ def test_without_a_gpu_it_says_so(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_emulated_kernels_run(tmp_path):
+def test_the_executed_kernels_run(tmp_path):
     """As --dry-run does it; the first time, the kernels are compiled."""
-    reason = cuda_on_cpu.unsupported()
+    reason = ptx_on_cpu.unsupported()
     if reason:
-        pytest.skip(f"the emulator {reason}")
+        pytest.skip(f"the executor {reason}")
     target = tmp_path / "gpu.json"
     done = run_script(
         tmp_path,

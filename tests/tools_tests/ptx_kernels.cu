@@ -1,6 +1,45 @@
 // Kernels for the tests of the executor of PTX.
 #include "device.cuh"
 
+// Read what another block of this launch may have written and published:
+// float, double, int2 or longlong2.
+template <class T>
+SDTW_DEVICE T load_fresh(Global<T> p, long long i) {
+  return __ldcg(p + i);
+}
+
+// Tell other blocks that everything that this block wrote until its last
+// barrier is there. Called by one thread of the block.
+SDTW_DEVICE void publish(Global<int> progress, int value) {
+  asm volatile("st.release.gpu.global.s32 [%0], %1;" ::"l"(progress),
+               "r"(value)
+               : "memory");
+}
+
+// Wait until another block has published `value` or more. Called by one
+// thread of the block, followed by a barrier.
+SDTW_DEVICE void await(Global<int> progress, int value) {
+  int seen;
+  for (bool asleep = false;; asleep = true) {
+    // What orders the reads that follow also empties the cache of the
+    // multiprocessor: not at every look while waiting.
+    if (asleep) {
+      do {
+        __nanosleep(40);
+        asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];"
+                     : "=r"(seen)
+                     : "l"(progress)
+                     : "memory");
+      } while (seen < value);
+    }
+    asm volatile("ld.acquire.gpu.global.s32 %0, [%1];"
+                 : "=r"(seen)
+                 : "l"(progress)
+                 : "memory");
+    if (seen >= value) return;
+  }
+}
+
 using T = SDTW_NUMBER;
 
 #define FULL 0xffffffffu

@@ -1,75 +1,62 @@
-"""tools/gpu_check.py without a GPU: its steps, and its smoke test."""
+"""tools/gpu_check.py without a GPU: its steps, and what these run."""
 
+import json
 import os
 import sys
 from unittest import mock
 
-import cuda_on_cpu
 import gpu_check
-import numpy as np
 import pytest
 
-
-@pytest.fixture
-def device():
-    if cuda_on_cpu.unsupported():
-        pytest.skip(cuda_on_cpu.unsupported())
-    from cuda_on_cpu.sweeps import CPUDevice
-
-    return CPUDevice()
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="stops groups of processes"
+)
 
 
-@pytest.mark.slow
-def test_smoke(device):
-    """On the emulated kernels; the first time, they are compiled."""
-    small = {
-        "sizes": [(5, 33)],
-        "features": [3],
-        "gammas": [0.1],
-        "dtypes": ["float32"],
-    }
-    assert gpu_check.smoke(device, **small) == []
-    with mock.patch.dict(gpu_check.TOLERANCES, float32=1e-12):
-        wrong = gpu_check.smoke(device, **small)
-    assert any("manhattan, padded, gradients" in name for name in wrong)
-
-
-def test_errors_are_relative_to_the_norm():
-    expected = (np.array([30.0, 40.0]), np.zeros(2))
-    assert gpu_check.compare(expected, expected) == 0
-    shifted = np.array([30.0, 40.5])
-    assert gpu_check.compare((shifted,), expected) == pytest.approx(0.01)
-    assert gpu_check.compare((np.array([30.0, np.nan]),), expected) == np.inf
-
-
-@pytest.mark.skipif(os.name == "nt", reason="stops groups of processes")
-def test_steps_go_on_after_one_that_fails(tmp_path, capsys):
+def make_steps(**given):
+    """Steps that print, wait and return a status."""
     code = "import time; print('begun'); time.sleep({}); exit({})"
-    steps = {
-        name: [sys.executable, "-c", code.format(delay, status)]
-        for name, delay, status in (
-            ("bad", 0, 3),
-            ("long", 60, 0),
-            ("good", 0, 0),
-        )
+    return {
+        name: (seconds, [sys.executable, "-c", code.format(delay, status)])
+        for name, (seconds, delay, status) in given.items()
     }
-    steps["absent"] = [tmp_path / "nothing"]
-    arguments = ["--out", str(tmp_path), "--limit", "2"]
-    with mock.patch.object(gpu_check, "make_steps", lambda out: steps):
+
+
+def outcomes(folder):
+    steps = json.loads((folder / "steps.json").read_text())
+    return {name: row["outcome"] for name, row in steps.items()}
+
+
+def test_steps_go_on_after_one_that_fails(tmp_path, capsys):
+    steps = make_steps(bad=(10, 0, 3), long=(1, 60, 0), good=(10, 0, 0))
+    steps["absent"] = (10, [tmp_path / "nothing"])
+    total = str(sum(seconds for seconds, _ in steps.values()) / 1.2)
+    arguments = ["--out", str(tmp_path), "--total", total]
+    with mock.patch.object(gpu_check, "make_steps", lambda *_: steps):
         assert gpu_check.main(arguments) == 1
+        found = outcomes(tmp_path)
+        log = (tmp_path / "check.log").read_text()
         assert gpu_check.main([*arguments, "good"]) == 0
-    rows = (tmp_path / "steps.tsv").read_text().splitlines()
-    outcomes = [row.split("\t")[:2] for row in rows]
-    assert outcomes[:3] == [
-        ["bad", "failed (3)"],
-        ["long", "stopped after 2 s"],
-        ["good", "ok"],
-    ]
-    assert outcomes[3][0] == "absent"
-    assert outcomes[3][1].startswith("not run: ")
-    assert outcomes[4:] == [["good", "ok"]]
-    assert (tmp_path / "long.log").read_text() == "begun\n"
-    assert "bad: failed (3)" in capsys.readouterr().out
+    assert found.pop("absent").startswith("not run: ")
+    assert found == {
+        "bad": "failed (3)",
+        "long": "stopped after 1 s",
+        "good": "ok",
+    }
+    assert log.count("begun\n") == 3
+    assert "=== long ===\nbegun\n" in log
+    assert outcomes(tmp_path) == {"good": "ok"}
+    said = capsys.readouterr().out
+    assert "bad: failed (3)" in said
+    assert said.count("begun") == 2  # of what did not end well
+
+
+def test_all_steps_keep_to_the_total(tmp_path):
+    steps = make_steps(long=(90, 60, 0), late=(10, 60, 0), last=(1, 0, 0))
+    assert not gpu_check.run_steps(steps, tmp_path, 1.5)
+    found = outcomes(tmp_path)
+    assert found.pop("long").startswith("stopped after ")
+    assert set(found.values()) == {"not run: no time left"}
 
 
 def test_unknown_step(tmp_path, capsys):
@@ -80,6 +67,11 @@ def test_unknown_step(tmp_path, capsys):
 
 
 def test_the_steps_run_files_that_exist(tmp_path):
-    for command in gpu_check.make_steps(tmp_path).values():
+    steps = gpu_check.make_steps(tmp_path, tmp_path / "clones")
+    for _, command in steps.values():
         scripts = [path for path in command if str(path).endswith(".py")]
         assert all(path.is_file() for path in scripts), command
+    assert 1.2 * 580 > sum(seconds for seconds, _ in steps.values()) > 580
+    names = list(steps)
+    assert (names[0], names[-1]) == ("compile", "peers")
+    assert tmp_path / "clones" in steps["peers"][1]

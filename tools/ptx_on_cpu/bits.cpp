@@ -162,7 +162,7 @@ void count_bits(Warp& w, const Instruction& i, uint32_t lanes) {
   set_each(w.out<uint32_t>(i.to[0]), lanes, [=](int l) -> uint32_t {
     constexpr uint32_t width = 8 * sizeof(T);
     if (kOperation == 'p') return (uint32_t)__builtin_popcountll(a[l]);
-    if (!a[l]) return kOperation == 'f' ? ~0u : width;
+    if (!a[l]) return kOperation == 'c' ? width : ~0u;
     const uint32_t leading = (uint32_t)__builtin_clzll(a[l]) - (64 - width);
     return kOperation == 'f' ? width - 1 - leading : leading;
   });
@@ -250,7 +250,8 @@ Choice for_shift(const Statement& s, F choose) {
 }
 
 template <char kOperation>
-Choice choose_count(const Statement& s, Instruction&) {
+Choice choose_count(const Statement& s, Instruction& i) {
+  if (kOperation == 'f' && s.has("shiftamt")) return choose_count<'s'>(s, i);
   if (bytes_of(s.type()) == 4) return {count_bits<uint32_t, kOperation>, "4"};
   if (bytes_of(s.type()) == 8) return {count_bits<uint64_t, kOperation>, "8"};
   s.refuse("not for this type");

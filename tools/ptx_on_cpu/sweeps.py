@@ -7,6 +7,7 @@ from typing import Any, Callable
 import numpy as np
 import nvrtc
 
+import ptx_on_cpu
 from chainer_sdtw.cuda import _modules
 from ptx_on_cpu import Module, cache
 
@@ -26,7 +27,6 @@ class PTXDevice:
     """
 
     xp = np
-    null = None
 
     def __init__(
         self,
@@ -49,6 +49,12 @@ class PTXDevice:
         self.source = source or _modules.source()
         self.modules: dict[tuple[str, ...], Module] = {}
 
+    def address(self, array: np.ndarray) -> int:
+        return array.ctypes.data
+
+    def free_memory(self) -> int:
+        return 1 << 33
+
     def kernel(self, name: str, options: tuple[str, ...]) -> Any:
         if options not in self.modules:
             text = self.library.ptx(self.source, self.arch, options, cache())
@@ -62,6 +68,13 @@ class PTXDevice:
                 perturb=self.perturb,
             )
         return self.modules[options].get_function(name)
+
+
+def unsupported() -> str | None:
+    """Return why these kernels cannot run here, or None."""
+    if not nvrtc.libraries():
+        return "needs NVIDIA's NVRTC as a wheel: nvidia-cuda-nvrtc"
+    return ptx_on_cpu.unsupported()
 
 
 def compiler(arch: int) -> nvrtc.Library:

@@ -3,9 +3,9 @@
 from itertools import product
 from pathlib import Path
 
-import cuda_on_cpu
 import kernel_resources
 import nvrtc
+import ptx_on_cpu
 import pytest
 
 from chainer_sdtw.cuda import _modules
@@ -79,11 +79,15 @@ def test_every_architecture_has_a_compiler():
 @pytest.mark.parametrize(("library", "architecture", "options"), CASES)
 def test_nothing_spills(library, architecture, options):
     found = library.report(
-        _modules.source(), architecture, options, cuda_on_cpu.cache()
+        _modules.source(), architecture, options, ptx_on_cpu.cache()
     )
     assert not found.warnings
     assert set(found.kernels) == {
         "soft_dtw_adjoint",
+        "soft_dtw_cells",
+        "soft_dtw_clear",
+        "soft_dtw_cost_gradient",
+        "soft_dtw_gradients",
         "soft_dtw_survey_cost",
         "soft_dtw_survey_series",
         "soft_dtw_value",
@@ -94,7 +98,7 @@ def test_nothing_spills(library, architecture, options):
         assert used.spill_loads == used.spill_stores == 0, kernel
         assert 0 < used.registers <= 255, kernel
         # More than that must be asked for at every launch.
-        assert 0 < used.shared <= 48 * 1024, kernel
+        assert used.shared <= 48 * 1024, kernel
 
 
 @pytest.mark.slow
@@ -102,5 +106,5 @@ def test_nothing_spills(library, architecture, options):
     LIBRARIES[-1].version != (13, 5), reason="needs NVRTC of CUDA 13.5"
 )
 def test_the_table_is_what_is_compiled():
-    table = kernel_resources.make_table(90, cuda_on_cpu.cache())
+    table = kernel_resources.make_table(90, ptx_on_cpu.cache())
     assert table in (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")

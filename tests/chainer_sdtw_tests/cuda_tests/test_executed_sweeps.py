@@ -2,15 +2,13 @@
 
 import numpy as np
 import nvrtc
-import ptx_on_cpu
 import pytest
-from emulated import KINDS, check, swept
+from executed import KINDS, check, swept
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 from reference import make
 
-if ptx_on_cpu.unsupported() or not nvrtc.libraries():
-    pytest.skip("no compiler or no NVRTC", allow_module_level=True)
-
-from ptx_on_cpu.sweeps import PTXDevice
+if unsupported():
+    pytest.skip(str(unsupported()), allow_module_level=True)
 
 COMPILERS = [
     (library, arch)

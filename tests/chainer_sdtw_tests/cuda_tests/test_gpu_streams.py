@@ -11,6 +11,7 @@ from reference import make
 
 
 @attr.gpu
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_current_stream_is_used(rng, stream, busy, kind):
     """Its inputs are made late, in the stream, and its outputs read there."""
@@ -54,6 +55,7 @@ def test_streams_side_by_side(rng):
 
 
 @attr.gpu
+@pytest.mark.alone
 @pytest.mark.parametrize("lengths", ["none", "device", "host"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_waits_for_the_device(rng, stream, busy, kind, lengths):

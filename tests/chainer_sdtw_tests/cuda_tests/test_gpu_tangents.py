@@ -11,7 +11,6 @@ from gpu_sweeps import TOLERANCE, assert_same
 from reference import make
 
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _tangents
 from sdtw_cpu.checks import COSTS
 
 
@@ -60,18 +59,18 @@ def test_tangents(rng, dtype, cost, d, monkeypatch):
         else:
             given = z if isinstance(z, str) else cupy.asarray(z)
         found = []
-        for portion in (1 << 29, 1):
-            monkeypatch.setattr(_tangents, "PORTION_BYTES", portion)
-            value, change, tape = cuda.tangent(
-                cupy.asarray(x),
-                cupy.asarray(y),
-                given,
-                0.1,
-                cost=cost,
-                x_length=lengths[0],
-                y_length=cupy.asarray(lengths[1]),
-                tape=True,
-            )
+        for limit in (None, 1):
+            with cuda.memory_limit(limit):
+                value, change, tape = cuda.tangent(
+                    cupy.asarray(x),
+                    cupy.asarray(y),
+                    given,
+                    0.1,
+                    cost=cost,
+                    x_length=lengths[0],
+                    y_length=cupy.asarray(lengths[1]),
+                    tape=True,
+                )
             gradients = cuda.adjoint_tangent(tape, *map(cupy.asarray, grads))
             found.append([a.get() for a in (value, change, *gradients)])
         expected = reference.tangents(x, y, z, 0.1, cost, *lengths, *grads)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cuda_on_cpu.sweeps import CPUDevice
+from ptx_on_cpu.sweeps import PTXDevice
 
 import sdtw_cpu
 from chainer_sdtw import cuda
@@ -91,7 +91,7 @@ def error(function, *args, **kwargs):
 
 @pytest.fixture(scope="module")
 def device():
-    return CPUDevice()
+    return PTXDevice()
 
 
 @pytest.mark.parametrize(("name", "right", "wrong"), CALLS)
@@ -105,7 +105,7 @@ def test_sweeps(device, name, right, wrong):
 
 @pytest.fixture(scope="module")
 def tapes(device):
-    """Tapes of the CPU and of the emulator, by the sweep's name."""
+    """Tapes of the CPU and of the executor, by the sweep's name."""
     return {
         name: (
             getattr(sdtw_cpu, name)(**arguments, tape=True)[-1],

@@ -1,25 +1,24 @@
 """The kernels of chainer_sdtw.cuda, run on the CPU, beside sdtw_cpu."""
 
-import cuda_on_cpu
+import ctypes
+
 import numpy as np
 import pytest
 import reference
-from emulated import KINDS, TOLERANCE, check, swept
+from executed import KINDS, TOLERANCE, check, swept
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 from reference import make
 
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _plan
 from sdtw_cpu.costs import COSTS
 
-if cuda_on_cpu.unsupported():
-    pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
-
-from cuda_on_cpu.sweeps import CPUDevice
+if unsupported():
+    pytest.skip(str(unsupported()), allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def device():
-    return CPUDevice()
+    return PTXDevice()
 
 
 OTHERS = [name for name in COSTS if name != "sqeuclidean"]
@@ -200,6 +199,21 @@ def test_float32_gradients_at_small_gamma(device, d, gamma):
         check((x, y), gamma, device=device)
 
 
+@pytest.mark.parametrize("gamma", [1.0, 0.1, 0.01])
+def test_series_of_many_features_stay_in_float32(device, gamma):
+    """Costs are as exact as gamma needs, and few bounds are reached."""
+    rng = np.random.default_rng(0)
+    x, y = make(rng, "series", 1, 150, 140, 64, np.float32)
+    check((x, y), gamma, device=device)
+    _, tape = cuda.value(x, y, gamma, tape=True, device=device)
+    address = int(tape._record["counts"])  # the first is that of wide pairs
+    assert ctypes.c_int.from_address(address).value == 0
+    large = 3000 * x, y
+    _, tape = cuda.value(*large, gamma, tape=True, device=device)
+    address = int(tape._record["counts"])
+    assert ctypes.c_int.from_address(address).value == 1
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pairs_of_all_ranges_in_one_batch(device, rng, dtype):
     """For float32: float, double, log space, NaN; each as if it were alone."""
@@ -307,28 +321,27 @@ def test_any_strides(device, rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_slabs(device, rng, dtype, kind, monkeypatch):
-    """With less memory than the tape would take, the same bits."""
+def test_slabs(device, rng, dtype, kind):
+    """With less memory than the sweeps would take, the same bits."""
     d = 1 if kind == "univariate" else 3
     arrays = make(rng, kind, 3, 230, 90, d, dtype)
     arrays[0][2] *= 300  # in float32, not for a mantissa of 24 bits
     lengths = np.array([230, 100, 225]), np.array([60, 90, 90])
     whole = swept(arrays, 0.05, lengths, device)
-    slabs = set()
-    for part in (2, 3, 5, 100):
-        limit = _plan.fine_bytes(3, 230, 90, np.dtype(dtype)) // part
-        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", limit)
-        plan = _plan.make_plan(3, 230, 90, np.dtype(dtype), True)
-        slabs.add(plan.passes[0].slabs)
+    plans, limit = [], None
+    for part in (1, 1.5, 2, 10, 100):
         name = "value" if len(arrays) == 2 else "value_from_cost"
-        value, tape = getattr(cuda, name)(
-            *arrays,
-            0.05,
-            x_length=lengths[0],
-            y_length=lengths[1],
-            tape=True,
-            device=device,
-        )
+        with cuda.memory_limit(limit):
+            value, tape = getattr(cuda, name)(
+                *arrays,
+                0.05,
+                x_length=lengths[0],
+                y_length=lengths[1],
+                tape=True,
+                device=device,
+            )
+        plans.append(tape.plan)
+        limit = int(plans[0].nbytes / part)
         np.testing.assert_array_equal(value, whole[0])
         for _ in range(2):  # a tape can be used again
             gradients = cuda.adjoint(tape)
@@ -336,13 +349,14 @@ def test_slabs(device, rng, dtype, kind, monkeypatch):
                 gradients = (gradients,)
             for a, e in zip(gradients, whole[1:]):
                 np.testing.assert_array_equal(a, e)
-    assert len(slabs) > 2 and max(slabs) == 8
+    assert len({(p.pairs, p.passes[0].slabs) for p in plans}) > 2
+    assert max(p.passes[0].slabs for p in plans) > 1
 
 
 def test_the_order_of_threads_changes_no_bit(rng):
     arrays = make(rng, "multivariate", 3, 100, 80, 5, np.float32)
-    first = swept(arrays, 0.1, device=CPUDevice(seed=0))
+    first = swept(arrays, 0.1, device=PTXDevice(seed=0))
     for seed in range(1, 5):
-        again = swept(arrays, 0.1, device=CPUDevice(seed=seed))
+        again = swept(arrays, 0.1, device=PTXDevice(seed=seed))
         for a, b in zip(first, again):
             np.testing.assert_array_equal(a, b)

@@ -326,6 +326,7 @@ def test_nan_stays_in_its_pair(pair):
 
 
 @attr.gpu
+@pytest.mark.alone
 def test_nothing_waits_for_the_device(pair, stream, busy):
     """Loss and gradients are queued behind what the stream is at."""
     _, *expected = reference.batch(*pair, 0.5, **LENGTHS)

@@ -1,25 +1,22 @@
 """Bands in the kernels of chainer_sdtw.cuda, run on the CPU."""
 
-import cuda_on_cpu
 import numpy as np
 import pytest
 import reference
-from emulated import KINDS, TOLERANCE, swept
+from executed import KINDS, TOLERANCE, swept
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 from reference import make
 
 import sdtw_cpu
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _plan
 
-if cuda_on_cpu.unsupported():
-    pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
-
-from cuda_on_cpu.sweeps import CPUDevice
+if unsupported():
+    pytest.skip(str(unsupported()), allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def device():
-    return CPUDevice()
+    return PTXDevice()
 
 
 def in_band(band, n):
@@ -84,22 +81,17 @@ def test_band_of_sakoe_and_chiba(device, rng, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_band_in_slabs(device, rng, kind, monkeypatch):
-    """With less memory than the tape would take, the same bits."""
+def test_band_in_slabs(device, rng, kind):
+    """With less memory than the sweeps would take, the same bits."""
     d = 1 if kind == "univariate" else 3
     arrays = make(rng, kind, 2, 230, 190, d, np.float32)
     arrays[0][1] *= 300  # in float32, not for a mantissa of 24 bits
     lengths = np.array([230, 150]), np.array([160, 190])
     band = sdtw_cpu.sakoe_chiba_band(230, 190, 20, *lengths)
     whole = check_band(arrays, 0.05, band, lengths, device=device)
-    dtype = arrays[0].dtype
-    for part in (3, 100):
-        strip_tape = _plan.tape_of_band(band, *lengths)
-        limit = _plan.fine_bytes(2, 230, 190, dtype, strip_tape) // part
-        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", limit)
-        plan = _plan.make_plan(2, 230, 190, dtype, True, strip_tape)
-        assert plan.passes[0].slabs > 2
-        again = check_band(arrays, 0.05, band, lengths, device=device)
+    for limit in (200_000, 80_000, 20_000):
+        with cuda.memory_limit(limit):
+            again = check_band(arrays, 0.05, band, lengths, device=device)
         for a, b in zip(again, whole):
             np.testing.assert_array_equal(a, b)
 

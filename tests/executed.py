@@ -1,4 +1,4 @@
-"""The sweeps of chainer_sdtw.cuda on the emulator, compared with sdtw_cpu."""
+"""The sweeps of chainer_sdtw.cuda on the executor, beside sdtw_cpu."""
 
 import compared
 import numpy as np

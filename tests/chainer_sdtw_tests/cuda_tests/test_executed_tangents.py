@@ -1,26 +1,23 @@
 """Tangents by the kernels of chainer_sdtw.cuda, run on the CPU."""
 
-import cuda_on_cpu
 import numpy as np
 import pytest
 import reference
-from emulated import TOLERANCE
+from executed import TOLERANCE
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 from reference import make
 
 import sdtw_cpu
 from chainer_sdtw import cuda
-from chainer_sdtw.cuda import _plan, _tangents
 from sdtw_cpu.checks import COSTS
 
-if cuda_on_cpu.unsupported():
-    pytest.skip(str(cuda_on_cpu.unsupported()), allow_module_level=True)
-
-from cuda_on_cpu.sweeps import CPUDevice
+if unsupported():
+    pytest.skip(str(unsupported()), allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
 def device():
-    return CPUDevice()
+    return PTXDevice()
 
 
 def holed(rng, cost):
@@ -141,7 +138,7 @@ def test_tangents(device, rng, dtype, cost, d):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_tangents_in_portions(device, rng, dtype, monkeypatch):
+def test_tangents_in_portions(device, rng, dtype):
     """Of the batch, or of the strips of a pair: the same bits."""
     x, y = make(rng, "series", 3, 130, 40, 2, dtype)
     x[2, 129, 1] = np.inf
@@ -149,11 +146,8 @@ def test_tangents_in_portions(device, rng, dtype, monkeypatch):
     z = make(rng, "series", 3, 130, 40, 2, dtype)
     lengths = {"x_length": [130, 125, 130], "y_length": [40, 38, 40]}
     found = []
-    parts = ((1, 1), (0, 1), (1, 0))
-    for portion, free in parts:
-        monkeypatch.setattr(_tangents, "PORTION_BYTES", portion << 29)
-        monkeypatch.setattr(_plan, "WHOLE_TAPE_BYTES", free << 27)
-        with np.errstate(invalid="ignore"):
+    for limit in (None, 10**6, 10**4):
+        with np.errstate(invalid="ignore"), cuda.memory_limit(limit):
             value, change, tape = cuda.tangent(
                 x, y, z, tape=True, device=device, **lengths
             )

@@ -9,12 +9,12 @@ import chainer_sdtw  # isort: skip  # noqa: F401  (makes Chainer work)
 import chainer
 import chainer.functions as F
 import checks
-import cuda_on_cpu
 import numpy as np
 import pytest
 import reference
 from chainer import Variable
 from chainer.backends import cuda as chainer_cuda
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 
 import sdtw_cpu
 from chainer_sdtw import (
@@ -33,7 +33,7 @@ TOLERANCE = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-11}
 REDUCE = {"mean": 1 / 3, "sum": 1, "no": 1}
 
 
-class Emulated:
+class Executed:
     """chainer_sdtw.cuda, on the CPU."""
 
     def __init__(self, device):
@@ -51,19 +51,17 @@ class Emulated:
 
 @pytest.fixture(scope="module")
 def device():
-    if cuda_on_cpu.unsupported():
-        pytest.skip(str(cuda_on_cpu.unsupported()))
-    from cuda_on_cpu.sweeps import CPUDevice
-
-    return CPUDevice()
+    if unsupported():
+        pytest.skip(str(unsupported()))
+    return PTXDevice()
 
 
 @pytest.fixture
 def sweeps(device, monkeypatch):
     """What the losses call: the kernels, in the place of sdtw_cpu."""
-    emulated = Emulated(device)
-    monkeypatch.setattr(problems, "sweeps_for", lambda arrays: emulated)
-    return emulated
+    executed = Executed(device)
+    monkeypatch.setattr(problems, "sweeps_for", lambda arrays: executed)
+    return executed
 
 
 @pytest.fixture(params=[1, 3])
