@@ -299,4 +299,5 @@ def _apart(series: SeriesSet, out: Any) -> SeriesSet:
     """Copy the series if writing to ``out`` would change them."""
     if not series.xp.may_share_memory(series.array, out):
         return series
-    return dataclasses.replace(series, array=series.array.copy())
+    with chainer.using_device(backend.get_device_from_array(series.array)):
+        return dataclasses.replace(series, array=series.array.copy())

@@ -43,7 +43,7 @@ def taken(x, y, limit, least):
         # A shift of both series changes nothing.
         a, b = gx.astype(float).sum(), gy.astype(float).sum()
         assert abs(a + b) <= 1e-4 * abs(gx).astype(float).sum()
-        del value, tape, gx, gy
+        del value, tape, gx, gy, a, b
         assert pool.used_bytes() == before
         cuda.value(x, y, 1.0)
         assert pool.used_bytes() == before
