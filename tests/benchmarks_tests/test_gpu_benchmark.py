@@ -10,8 +10,8 @@ import types
 from pathlib import Path
 
 import numpy as np
-import ptx_on_cpu
 import pytest
+from ptx_on_cpu.sweeps import unsupported
 
 import sdtw_cpu
 
@@ -366,9 +366,8 @@ def test_without_a_gpu_it_says_so(tmp_path):
 @pytest.mark.slow
 def test_the_executed_kernels_run(tmp_path):
     """As --dry-run does it; the first time, the kernels are compiled."""
-    reason = ptx_on_cpu.unsupported()
-    if reason:
-        pytest.skip(f"the executor {reason}")
+    if unsupported():
+        pytest.skip(unsupported())
     target = tmp_path / "gpu.json"
     done = run_script(
         tmp_path,

@@ -2,13 +2,14 @@ import numpy as np
 import ptx_kernels
 import ptx_on_cpu
 import pytest
+from ptx_on_cpu.sweeps import unsupported
 
 
 @pytest.fixture(scope="session")
 def ptx_modules():
     """Modules of each type and architecture, loaded once."""
-    if ptx_kernels.unsupported():
-        pytest.skip(ptx_kernels.unsupported())
+    if unsupported():
+        pytest.skip(unsupported())
     return {}
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import nvrtc
 import ptx_on_cpu
 from ptx_on_cpu.sweeps import compiler
 
@@ -12,13 +11,6 @@ from chainer_sdtw import cuda
 SOURCE = Path(__file__).with_name("ptx_kernels.cu").read_text()
 INCLUDE = f"--include-path={Path(cuda.__file__).parent}"
 NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-
-
-def unsupported():
-    """Return why these tests cannot run here, or None."""
-    if not nvrtc.libraries():
-        return "NVRTC is not installed"
-    return ptx_on_cpu.unsupported()
 
 
 def ptx_of(dtype, arch=70, library=None):

@@ -5,16 +5,14 @@ from unittest import mock
 
 import gpu_smoke
 import numpy as np
-import ptx_on_cpu
 import pytest
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 
 
 @pytest.fixture
 def device():
-    if ptx_on_cpu.unsupported():
-        pytest.skip(ptx_on_cpu.unsupported())
-    from ptx_on_cpu.sweeps import PTXDevice
-
+    if unsupported():
+        pytest.skip(unsupported())
     return PTXDevice(races=False)
 
 

@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import nvrtc
 import ptx_kernels
 import ptx_on_cpu
 import pytest
+from ptx_on_cpu.sweeps import unsupported
 
 if ptx_on_cpu.unsupported():
     pytest.skip(str(ptx_on_cpu.unsupported()), allow_module_level=True)
@@ -390,11 +392,10 @@ def test_approximate_functions(perturb):
 
 def test_kernels_of_every_compiler():
     """A kernel that uses much, from each NVRTC and for old and new cards."""
-    reason = ptx_kernels.unsupported()
-    if reason:
-        pytest.skip(reason)
+    if unsupported():
+        pytest.skip(unsupported())
     found = 0
-    for library in ptx_kernels.nvrtc.libraries():
+    for library in nvrtc.libraries():
         for arch in (70, 75, 80, 90, 100):
             if arch not in library.architectures():
                 continue

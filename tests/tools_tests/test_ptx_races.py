@@ -205,6 +205,7 @@ def test_write_after_read(ptx, seed):
         kernel((1,), (64,), (both, both, np.int32(1)))
 
 
+@pytest.mark.usefixtures("ptx_modules")
 def test_races_may_be_left_out():
     module = ptx_on_cpu.Module(ptx_of(np.float32), races=False)
     out = zeros(1)

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from ptx_on_cpu.sweeps import PTXDevice
+from ptx_on_cpu.sweeps import PTXDevice, unsupported
 
 import sdtw_cpu
 from chainer_sdtw import cuda
+
+if unsupported():
+    pytest.skip(str(unsupported()), allow_module_level=True)
 
 B, M, N, D = 2, 9, 8, 2
 X, Y = np.ones((B, M, D)), np.zeros((B, N, D))
