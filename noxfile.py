@@ -4,8 +4,8 @@ By default every Python that is present runs once, but for the one that runs
 nox (``make test`` has that): the oldest with the oldest NumPy that it has, the
 newest with NumPy 2, and once more with nothing that is optional and with the
 newest NumPy and setuptools.  Pythons between them leave out the tests that are
-marked as slow.  ``nox -l`` lists them all.  Interpreters are
-looked for on the path and among those of pyenv.
+marked as slow, and those of scripts.  ``nox -l`` lists them all.  Interpreters
+are looked for on the path and among those of pyenv.
 
 Each session installs the source distribution as a user would and runs the
 tests that it carries, away from the sources.
@@ -34,6 +34,8 @@ NUMPY_1 = {
     "3.14": None,
 }
 NUMPY_2 = "numpy>=2"
+# Tests of scripts, which take most of the time and are no part of a package.
+SCRIPTS = ("tests/benchmarks_tests", "tests/examples_tests")
 
 
 def present():
@@ -123,8 +125,10 @@ def tests(session, major):
     # Chainer needs no repair, which is tested too.
     setuptools = "setuptools<74" if major == 1 else "setuptools<81"
     sdist = install(session, "[test]", numpy, setuptools=setuptools)
-    at_an_end = session.python in (PYTHONS[0], PYTHONS[-1])
-    run_tests(session, sdist, *([] if at_an_end else ["-m", "not slow"]))
+    options = []
+    if session.python not in (PYTHONS[0], PYTHONS[-1]):
+        options = ["-m", "not slow", *(f"--ignore={name}" for name in SCRIPTS)]
+    run_tests(session, sdist, *options)
 
 
 @nox.session(python=PYTHONS[-1])
