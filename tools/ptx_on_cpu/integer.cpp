@@ -107,20 +107,29 @@ Choice half_of(const Statement& s, F choose) {
   s.refuse("neither lo nor hi nor wide");
 }
 
+// Types that have a product of twice their size.
+template <class F>
+Choice for_wide(const Statement& s, F choose) {
+  switch (s.type()) {
+    case Type::kU16:
+      return choose(Tag<uint16_t>());
+    case Type::kS16:
+      return choose(Tag<int16_t>());
+    case Type::kU32:
+      return choose(Tag<uint32_t>());
+    case Type::kS32:
+      return choose(Tag<int32_t>());
+    default:
+      s.refuse("not for this type");
+  }
+}
+
 Choice choose_product(const Statement& s, Instruction&) {
   if (s.has("wide")) {
-    switch (s.type()) {
-      case Type::kU16:
-        return {multiply_wide<uint16_t>, "22"};
-      case Type::kS16:
-        return {multiply_wide<int16_t>, "22"};
-      case Type::kU32:
-        return {multiply_wide<uint32_t>, "44"};
-      case Type::kS32:
-        return {multiply_wide<int32_t>, "44"};
-      default:
-        s.refuse("not for this type");
-    }
+    return for_wide(s, [](auto tag) {
+      using T = typename decltype(tag)::type;
+      return Choice{multiply_wide<T>, sources_of<T>(2)};
+    });
   }
   return for_integer(s, s.type(), [&](auto tag) {
     using T = typename decltype(tag)::type;
@@ -132,18 +141,10 @@ Choice choose_product(const Statement& s, Instruction&) {
 
 Choice choose_sum_of_product(const Statement& s, Instruction&) {
   if (s.has("wide")) {
-    switch (s.type()) {
-      case Type::kU16:
-        return {multiply_add_wide<uint16_t>, "224"};
-      case Type::kS16:
-        return {multiply_add_wide<int16_t>, "224"};
-      case Type::kU32:
-        return {multiply_add_wide<uint32_t>, "448"};
-      case Type::kS32:
-        return {multiply_add_wide<int32_t>, "448"};
-      default:
-        s.refuse("not for this type");
-    }
+    return for_wide(s, [](auto tag) {
+      using T = typename decltype(tag)::type;
+      return Choice{multiply_add_wide<T>, sizeof(T) == 2 ? "224" : "448"};
+    });
   }
   if (s.has("sat")) s.refuse("saturation is not known");
   return for_integer(s, s.type(), [&](auto tag) {
