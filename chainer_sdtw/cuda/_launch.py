@@ -108,6 +108,7 @@ class SweepTape(Tape):
             16 * size,  # the same again, in the type of arrays
         )
         self._cells: Any = None
+        self._masses = 0
         self._record = record = batch.record(plan)
         bounds, noted, counts, self._edges, ticket = self._zeros.addresses
         self._states, self._slab_edges, result, _ = self._memory.addresses
@@ -191,6 +192,9 @@ class SweepTape(Tape):
         self, name: str, run: PrecisionPass, strips: int, clear: bool
     ) -> None:
         """Launch a kernel that sweeps, which finds zeros where it writes."""
+        # Without masses, edges are cleared.
+        back = name == "soft_dtw_adjoint"
+        self._record["masses"] = self._masses if back else 0
         if clear:
             self._launch("soft_dtw_clear", run, strips)
         self._record["ticket"] = self._ticket
@@ -313,7 +317,7 @@ class SweepTape(Tape):
             4 * plan.adjoint_launches,
             plan.pairs * plan.pair_slab_masses,
         )
-        masses, record["live"], self._ticket, last = zeros.addresses
+        self._masses, record["live"], self._ticket, last = zeros.addresses
         record["ticket"], record["slab_masses"] = self._ticket, last
         live = zeros.array[zeros.places[1] : zeros.places[2]]
         for name, array in (
@@ -330,12 +334,10 @@ class SweepTape(Tape):
         turn = Turn.AS_NOTED
         for first in reversed(plan.portions):
             self._select_portion(first)
-            record["masses"] = 0
             states = self._states_of[plan.passes[-1]]
             if states[0] != self._key(first, 0)[0]:
                 self._sweep_forwards(first, again=True)
             for slab, runs in plan.way_back():
-                record["masses"] = 0
                 if self._cells_of != (first, slab):
                     for run in runs:
                         strips = self._select(run, slab, turn)
@@ -346,7 +348,6 @@ class SweepTape(Tape):
                         strips = self._select(run, slab, turn)
                         self._sweep("soft_dtw_value", run, strips, True)
                         self._states_of[run] = key
-                record["masses"] = masses
                 if plan.pair_live and swept:
                     live.fill(0)
                 for run in runs:

@@ -39,13 +39,12 @@ class Device(Protocol):
 
 
 @functools.cache
-def source(device: bool = True) -> str:
+def source() -> str:
     """The whole source, with its own headers in the place of includes.
 
-    In one text, CuPy's cache sees every change of it. Without ``device``,
-    ``device.cuh`` is left to the compiler to include.
+    In one text, CuPy's cache sees every change of it.
     """
-    seen = set() if device else {"device.cuh"}
+    seen = set()
 
     def expand(name: str) -> str:
         text = (FOLDER / name).read_text()
@@ -53,7 +52,7 @@ def source(device: bool = True) -> str:
         def include(match: re.Match[str]) -> str:
             header = match[1]
             if header in seen:
-                return "" if device or header != "device.cuh" else match[0]
+                return ""
             seen.add(header)
             line = text.count("\n", 0, match.start()) + 2
             return f'#line 1 "{header}"\n{expand(header)}#line {line} "{name}"'

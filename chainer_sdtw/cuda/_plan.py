@@ -269,7 +269,7 @@ def segments_of_band(
     pair = np.arange(len(band))[:, None]
     begin = band[pair, top, 0].astype(np.int64)[..., None]
     end = band[pair, bottom, 1].astype(np.int64)[..., None]
-    # As Strip::segment_of and Strip::segments_of in strip.cuh.
+    # As Strip::segment_of and Strip::segments in strip.cuh.
     start = (begin + lead - 1) // STEPS
     segments = -(-(end + ROWS - 1 + lead) // STEPS) - start
     return int(segments.max())

@@ -51,14 +51,13 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
     weights.series = take<T>(memory, kSeries);
     weights.x = (T)s.x[within(s.row + lane, s.m)];
   }
-  const double value = args.result[s.b];
-  const bool has_path = value - value == 0 || !(kExplicit || args.band);
   const T grad = args.grad ? (T)args.grad[s.b] : T(1);
-  const T factor = has_path ? PairCost::kFactor * grad : T(0);
+  const bool reached = has_path(args, s);
+  const T factor = reached ? PairCost::kFactor * grad : T(0);
   const T inverse_gamma = (T)(args.rate * 0.6931471805599453);
   const Rate<T> rate = Rate<T>(args.rate).held_in_registers();
   Mass mass = {};
-  if (has_path && s.last() && lane == (s.m - 1) % kRows) mass.keep = 1;
+  if (reached && s.last() && lane == (s.m - 1) % kRows) mass.keep = 1;
 
   const Global<Word> words = masses_above(args, s, s.index);
   const long long first_number = segment_number(args, s, 0);
@@ -111,7 +110,7 @@ SDTW_DEVICE void adjoint_strip(const Arguments& args, const Strip& s,
 
 // Gradients of a univariate pair whose value is NaN.
 SDTW_DEVICE void gradients_of_nan(const Arguments& args, const Strip& s) {
-  const In nan = (In)from_bits(0x7ff8000000000000ll);
+  const In nan = not_a_number<In>();
   const int row = s.row + (int)threadIdx.x;
   if (args.gx && row < s.m) args.gx[(long long)s.b * args.m + row] = nan;
   if (args.gy && s.index == 0)

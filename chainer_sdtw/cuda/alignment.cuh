@@ -89,10 +89,7 @@ SDTW_DEVICE Outcome outcome_of(const Arguments& args, const Strip& s) {
   const double value = args.result[s.b];
   const double tangent = kDual ? args.result_tangent[s.b] : 0.0;
   if (value != value || tangent != tangent) return Outcome::kNans;
-  const bool has_path = value - value == 0 || !(kExplicit || args.band);
-  return has_path ? Outcome::kSums : Outcome::kZeros;
+  return has_path(args, s) ? Outcome::kSums : Outcome::kZeros;
 }
-
-SDTW_DEVICE In not_a_number() { return (In)from_bits(0x7ff8000000000000ll); }
 
 }  // namespace

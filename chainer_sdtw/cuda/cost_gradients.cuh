@@ -37,9 +37,9 @@ SDTW_DEVICE void write_tile(const Arguments& args, const Strip& s, int first,
     const bool nan = outcome == Outcome::kNans && used;
     const In cost_gradient =
         kDual ? fused(grad, tangent, product(grad_tangent, e)) : grad * e;
-    args.gx[to] = nan ? not_a_number() : cost_gradient;
+    args.gx[to] = nan ? not_a_number<In>() : cost_gradient;
     if (kDual && args.alignment)
-      args.alignment[to] = nan ? not_a_number() : grad * e;
+      args.alignment[to] = nan ? not_a_number<In>() : grad * e;
   }
 }
 

@@ -1,9 +1,9 @@
 // What the kernels ask of the device beyond C++ and the CUDA built-ins
 // threadIdx, blockIdx, gridDim, __syncthreads, __syncwarp, __any_sync,
-// __ballot_sync, __ffs and the __shfl_*_sync. Nothing else here or in the
-// kernels is particular to a GPU, so that the same text can be compiled for
-// the CPU by putting another file in the place of this one.
+// __all_sync, __ballot_sync, __ffs and the __shfl_*_sync.
 #pragma once
+
+constexpr unsigned kAllLanes = 0xffffffffu;
 
 #define SDTW_DEVICE __device__ __forceinline__
 #define SDTW_KERNEL extern "C" __global__
@@ -170,7 +170,7 @@ SDTW_DEVICE void prefetch(Global<const char> p) {
 // here on, where it would compute it again in every loop to save a register.
 template <class N>
 SDTW_DEVICE N held(N a) {
-  return __shfl_sync(0xffffffffu, a, threadIdx.x);
+  return __shfl_sync(kAllLanes, a, threadIdx.x);
 }
 
 // Leave the multiprocessor to others for a moment.

@@ -7,8 +7,9 @@
 
 namespace {
 
-// The steps of a segment at which this lane's row is in the band.
-SDTW_DEVICE Span steps_in_band(const Arguments& args, const Strip& s, int q) {
+// The steps of a segment at which this lane's row is in the band or, without
+// one, in the table.
+SDTW_DEVICE Span steps_inside(const Arguments& args, const Strip& s, int q) {
   Span r = columns_of(args, s, s.lane);
   const int shift = s.lead + s.lane - q * kSteps;
   r.begin += shift, r.end += shift;
@@ -73,15 +74,15 @@ struct Front {
                          Weights& weights, const Rate<T>& rate, int q,
                          int next, Ahead<S>& ahead, Shared<Val> above,
                          Global<Word> below, Shared<T> planes) {
-    weights.use(args, s, q);
+    weights.use(s);
     __syncwarp();
-    const Span inside = band_or_table(args, s, q);
+    const Span inside = steps_inside(args, s, q);
     const int count = s.count(q);
     if (S::kLogSpace && S::kSoft && args.rate != 0) {
       // Step by step: groups would take too many registers.
       SDTW_UNROLL_BY(1)
       for (int step = 0; step < count; ++step) {
-        if (step % kGroup == 0) receive(ahead.edge, step, above);
+        if (step % kGroup == 0) ahead.edge.bring(step, above, S::unpack);
         RawGroup raw;
         weights.fetch_step(q, step, raw);
         Weight<T> weight = weights.weight<S>(args, rate, raw, step, 0);
@@ -114,7 +115,7 @@ struct Front {
   static SDTW_DEVICE void start(const Arguments& args, const Strip& s,
                                 Weights& weights, int q, Ahead<S>& ahead) {
     ahead.start(args, s, q);
-    weights.start(args, s, q);
+    weights.start(s, q);
     weights.fetch(weights.of_segment(q));
   }
 
@@ -141,11 +142,11 @@ struct Front {
     SDTW_UNROLL_BY(1)
     for (int step0 = 0; step0 < groups.count; step0 += kGroup) {
       const RawGroup raw = weights.ahead;
-      if (!groups.complete) receive(ahead.edge, step0, above);
+      if (!groups.complete) ahead.edge.bring(step0, above, S::unpack);
       const bool ends = step0 + kGroup >= groups.count;
       if (ends && groups.next >= 0) {
         ahead.start(args, s, next);
-        weights.start(args, s, next);
+        weights.start(s, next);
       }
       // What a group reads comes before what it writes, which it would wait
       // for otherwise.
@@ -177,24 +178,6 @@ struct Front {
       S::renorm(current);
       S::renorm(diagonal);
     }
-  }
-
-  // The steps of a segment at which this lane's row is in the band or, without
-  // one, not before the first column.
-  static SDTW_DEVICE Span band_or_table(const Arguments& args, const Strip& s,
-                                        int q) {
-    if (args.band) return steps_in_band(args, s, q);
-    return {s.lead + s.lane - q * kSteps, 1 << 30};
-  }
-
-  // Bring the edge of a group of steps to all lanes.
-  static SDTW_DEVICE void receive(Incoming<S::kWords>& edge, int step0,
-                                  Shared<Val> above) {
-    edge.wait(step0);
-    if ((int)threadIdx.x / kGroup == step0 / kGroup)
-      above[threadIdx.x] = S::unpack(edge.entry);
-    edge.look();
-    __syncwarp();
   }
 
   // A step, which leaves its shares or puts the last row to `below`.

@@ -193,13 +193,13 @@ SDTW_DEVICE bool add_tiles(const Arguments& args, const Strip& s,
     if (place < end)
       lane_tile = g.rows ? tile_of(args, s, place)
                          : tile_of(args, strip_of(args, s.b, place), g.u);
-    unsigned live = __ballot_sync(0xffffffffu, lane_tile.live());
+    unsigned live = __ballot_sync(kAllLanes, lane_tile.live());
     any |= live != 0;
     SDTW_UNROLL_BY(1)
     for (; live; live &= live - 1) {
       const int next = __ffs(live) - 1;
-      const Tile tile = {__shfl_sync(0xffffffffu, lane_tile.before, next),
-                         __shfl_sync(0xffffffffu, lane_tile.after, next)};
+      const Tile tile = {__shfl_sync(kAllLanes, lane_tile.before, next),
+                         __shfl_sync(kAllLanes, lane_tile.after, next)};
       const int first =
           g.rows ? first_column(s, at + next) : (at + next) * kRows;
       TileLoad tile_load;
@@ -309,7 +309,7 @@ SDTW_DEVICE void series_gradients(const Arguments& args, Shared<char> memory) {
   SDTW_UNROLL_BY(1)
   for (int quad = threadIdx.x; quad < kRows * g.quads();
        quad += kTileThreads) {
-    const In v = outcome == Outcome::kNans ? not_a_number() : In(0);
+    const In v = outcome == Outcome::kNans ? not_a_number<In>() : In(0);
     const In values[4] = {v, v, v, v};
     g.write(args, s, quad, false, values);
   }

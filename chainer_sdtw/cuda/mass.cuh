@@ -28,6 +28,9 @@ struct Handed {
     MassWords::unpack(entry, part);
     part[0] = cut(part[0]);
   }
+  static SDTW_DEVICE Handed unpack(const MassEntry& entry) {
+    return Handed(entry);
+  }
   SDTW_DEVICE MassEntry pack() const { return MassWords::pack(part); }
   SDTW_DEVICE bool has_mass() const {
     return part[0] != 0 || (kDual && part[kMassParts - 1] != 0);
@@ -70,7 +73,7 @@ struct Mass {
     if (!kUnivariate && count < kSteps) clear(cells, count);
     SDTW_UNROLL_BY(1)
     for (int step0 = count - kGroup; step0 >= 0; step0 -= kGroup) {
-      if (!complete) receive(incoming, step0, below);
+      if (!complete) incoming.bring(step0, below, Handed::unpack);
       Handed edge[kGroup];
       SDTW_UNROLL
       for (int i = 0; i < kGroup; ++i) edge[i] = from_below[step0 + i];
@@ -80,7 +83,8 @@ struct Mass {
       SDTW_UNROLL
       for (int i = kGroup - 1; i >= 0; --i) {
         if (i % 4 == 3) four.load(planes, step0 + i - 3);
-        const T left = four.left[i % 4], up = four.up[i % 4];
+        const T left = four.left[i % 4];
+        const T up = four.up[i % 4];
         const T handed = __shfl_down_sync(kAllLanes, hand, 1);
         const T e = fused(from_lane, handed, keep + edge[i].part[0]);
         Handed out;
@@ -147,15 +151,6 @@ struct Mass {
   }
 
  private:
-  // Bring what comes for a group of steps to all lanes.
-  static SDTW_DEVICE void receive(Incoming<MassWords::kCount>& incoming,
-                                  int step0, Shared<Handed> below) {
-    incoming.wait(step0);
-    if ((int)threadIdx.x / kGroup == step0 / kGroup)
-      below[threadIdx.x] = Handed(incoming.entry);
-    incoming.look();
-    __syncwarp();
-  }
   // Steps after the last have no alignment.
   static SDTW_DEVICE void clear(Global<In> cells, int count) {
     const In zeros[4] = {0, 0, 0, 0};

@@ -8,6 +8,11 @@ SDTW_DEVICE T infinity() {
   return (T)from_bits(0x7ff0000000000000ll);
 }
 
+template <class T>
+SDTW_DEVICE T not_a_number() {
+  return (T)from_bits(0x7ff8000000000000ll);
+}
+
 // A number in another type. Conversions of the device take what is subnormal
 // in float for 0.
 template <class T>

@@ -74,6 +74,13 @@ SDTW_DEVICE bool is_wide(const Arguments& args, const Strip& s) {
                       args.rate);
 }
 
+// Whether a pair that has been swept has a path: series without a band always
+// have one, whatever it costs.
+SDTW_DEVICE bool has_path(const Arguments& args, const Strip& s) {
+  const double value = args.result[s.b];
+  return value - value == 0 || !(kExplicit || args.band);
+}
+
 // How this kernel sweeps a pair.
 SDTW_DEVICE Route route_of(const Arguments& args, const Strip& s) {
   const double largest = args.cost_bounds[kBounds * s.b];

@@ -86,8 +86,8 @@ struct Soft {
     return {from_bits(F::first(w)), F::second(w)};
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
-    return {__shfl_up_sync(0xffffffffu, v.m, 1),
-            __shfl_up_sync(0xffffffffu, v.e, 1)};
+    return {__shfl_up_sync(kAllLanes, v.m, 1),
+            __shfl_up_sync(kAllLanes, v.e, 1)};
   }
   static SDTW_DEVICE void renorm(Val& v) { F::renorm(v.m, v.e); }
 
@@ -151,8 +151,8 @@ struct LogSpace {
     return {decode(F::first(w)), kSoft ? from_bits(F::second(w)) : T(0)};
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
-    return {__shfl_up_sync(0xffffffffu, v.high, 1),
-            kSoft ? __shfl_up_sync(0xffffffffu, v.low, 1) : T(0)};
+    return {__shfl_up_sync(kAllLanes, v.high, 1),
+            kSoft ? __shfl_up_sync(kAllLanes, v.low, 1) : T(0)};
   }
   static SDTW_DEVICE void renorm(Val&) {}
 
@@ -253,7 +253,7 @@ struct Dual {
     return v;
   }
   static SDTW_DEVICE Val shuffle_up(const Val& v) {
-    return {S::shuffle_up(v.value), __shfl_up_sync(0xffffffffu, v.tangent, 1)};
+    return {S::shuffle_up(v.value), __shfl_up_sync(kAllLanes, v.tangent, 1)};
   }
   static SDTW_DEVICE void renorm(Val& v) { S::renorm(v.value); }
 

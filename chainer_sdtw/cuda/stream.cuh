@@ -5,8 +5,6 @@
 
 namespace {
 
-constexpr unsigned kAllLanes = 0xffffffffu;
-
 // Entries for the steps of a segment, one for each lane, as they come.
 template <int kCount>
 struct Incoming {
@@ -39,6 +37,15 @@ struct Incoming {
       pause();
       look();
     }
+  }
+  // The same, and bring them to all lanes, unpacked.
+  template <class To, class Unpack>
+  SDTW_DEVICE void bring(int step0, Shared<To> to, Unpack unpack) {
+    wait(step0);
+    if ((int)threadIdx.x / kGroup == step0 / kGroup)
+      to[threadIdx.x] = unpack(entry);
+    look();
+    __syncwarp();
   }
 };
 

@@ -25,10 +25,6 @@ struct Strip {
   SDTW_DEVICE bool last() const { return index == strips - 1; }
   // The end of its segments.
   SDTW_DEVICE int segments() const { return (end_step + kSteps - 1) / kSteps; }
-  // The same for `rows` rows, the last of which ends before column `end`.
-  SDTW_DEVICE int segments_of(int rows, int end) const {
-    return (end + rows - 1 + lead + kSteps - 1) / kSteps;
-  }
   // The segment of the step before the one at which the first row is at a
   // column.
   SDTW_DEVICE int segment_of(int column) const {

@@ -231,7 +231,7 @@ SDTW_KERNEL void SDTW_BOUNDS(kSurveyThreads, 4)
       below_zero = -v > below_zero ? -v : below_zero;
     }
   }
-  const double nan = from_bits(0x7ff8000000000000ll);
+  const double nan = not_a_number<double>();
   largest[at] = bad ? nan : blocked ? infinity<double>() : (double)highest;
   lowest[at] = below_zero;
   for (int half = kSurveyThreads / 2; half > 0; half /= 2) {

@@ -251,7 +251,7 @@ SDTW_DEVICE void raise_largest(const Arguments& args, const Strip& s,
                                int bits) {
   SDTW_UNROLL
   for (int i = 16; i > 0; i /= 2)
-    bits = max(bits, __shfl_xor_sync(0xffffffffu, bits, i));
+    bits = max(bits, __shfl_xor_sync(kAllLanes, bits, i));
   const float largest = from_bits(bits);
   if (threadIdx.x % 32 == 0)
     raise(args.cost_bounds + (kBounds * s.b + 2),

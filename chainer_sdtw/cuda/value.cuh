@@ -59,11 +59,10 @@ SDTW_DEVICE void value_strip(const Arguments& args, const Strip& s,
 // What a pair that no kernel sweeps has as value.
 SDTW_DEVICE void value_of_nan(const Arguments& args, const Strip& s) {
   if (!s.last() || threadIdx.x != 0) return;
-  const double nan = from_bits(0x7ff8000000000000ll);
-  args.result[s.b] = nan;
-  args.value[s.b] = (In)nan;
-  if (kDual) args.result_tangent[s.b] = nan;
-  if (kDual) args.tangent[s.b] = (In)nan;
+  args.result[s.b] = not_a_number<double>();
+  args.value[s.b] = not_a_number<In>();
+  if (kDual) args.result_tangent[s.b] = not_a_number<double>();
+  if (kDual) args.tangent[s.b] = not_a_number<In>();
 }
 
 }  // namespace

@@ -44,15 +44,15 @@ struct Weights {
     return cells + (long long)q * (kSegmentBytes / (int)sizeof(T));
   }
   // Begin to read what a segment needs first, but for cells.
-  SDTW_DEVICE void start(const Arguments& args, const Strip& s, int q) {
+  SDTW_DEVICE void start(const Strip& s, int q) {
     if (kUnivariate) {
       const int first = s.column(q * kSteps) - (kRows - 1) + s.lane;
       columns[0] = (T)s.y[within(first, s.n)];
       columns[1] = (T)s.y[within(first + kRows, s.n)];
     }
   }
-  // Turn to that segment.
-  SDTW_DEVICE void use(const Arguments& args, const Strip& s, int q) {
+  // Turn to it.
+  SDTW_DEVICE void use(const Strip& s) {
     if (kUnivariate) {
       __syncwarp();
       series[s.lane] = columns[0];

@@ -22,7 +22,7 @@ C_TYPES = {"int": "i4", "long long": "i8", "double": "f8"}
 
 
 def test_arguments_are_those_of_the_kernels():
-    text = _modules.source(device=False)
+    text = _modules.source()
     body = re.search(r"^struct Arguments \{\n(.*?)^\};", text, re.M | re.S)[1]
     body = re.sub(r"//.*", "", body)
     fields = []
@@ -44,7 +44,7 @@ def test_arguments_are_those_of_the_kernels():
 def test_options_are_those_of_the_source(cost):
     options = Variant("float", "double", cost).options
     names = [option[2:].partition("=")[0] for option in options]
-    text = re.sub(r"//.*", "", _modules.source(device=False))
+    text = re.sub(r"//.*", "", _modules.source())
     defined = set(re.findall(r"# *define +(SDTW_\w+)", text))
     marks = {"SDTW_DEVICE", "SDTW_KERNEL", "SDTW_BOUNDS"}
     marks |= {"SDTW_UNROLL", "SDTW_UNROLL_BY"}
