@@ -318,7 +318,9 @@ class SweepTape(Tape):
             plan.pairs * plan.pair_slab_masses,
         )
         self._masses, record["live"], self._ticket, last = zeros.addresses
-        record["ticket"], record["slab_masses"] = self._ticket, last
+        # None of those of a call before is there any more.
+        record["masses"], record["slab_masses"] = self._masses, last
+        record["ticket"] = self._ticket
         live = zeros.array[zeros.places[1] : zeros.places[2]]
         for name, array in (
             ("grad", grad),
