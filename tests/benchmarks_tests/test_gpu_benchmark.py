@@ -65,6 +65,7 @@ def run_main(gpu, target, *arguments):
     return status, json.loads(target.read_text())
 
 
+@pytest.mark.slow
 def test_all_suites_print_tables_and_write_json(gpu, tmp_path, capsys):
     target = tmp_path / "gpu.json"
     status, document = run_main(

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("rich")
 
 
+@pytest.mark.slow
 def test_one_process_and_two(load_benchmark, tmp_path):
     pytest.importorskip("mpi4py")
     out = tmp_path / "mpi.json"

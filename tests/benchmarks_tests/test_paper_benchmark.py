@@ -116,6 +116,7 @@ def test_all_experiments(run, tmp_path):
     assert not (tmp_path / "results/paper/unfinished").exists()
 
 
+@pytest.mark.slow
 def test_goes_on_where_it_was(run, main, tmp_path, capsys):
     arguments = [*QUICK, *PREDICTION]
     first = run(*arguments)

@@ -76,6 +76,7 @@ def test_table(benchmark, tmp_path):
     assert not (folder / "mse" / "log").exists()
 
 
+@pytest.mark.slow
 def test_other_settings(benchmark, tmp_path):
     """A run with other settings begins anew in the same folder."""
     args = ["--dataset", "Toy", "--seed", "7"]

@@ -332,6 +332,7 @@ def test_sigkill_and_autoload(
     assert_same_run(tmp_path / "killed", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_autoload(run, start, tmp_path):
     args = ["-e", "1000", "--loss", "mse"]
     process = start(*args, until="result/mse/snapshot_iter_5")

@@ -60,6 +60,7 @@ def test_features(isa, rng, d, size):
     ("m", "n"), [(1, 5000), (5000, 1), (2, 3000), (3000, 2), (40, 1500)]
 )
 @pytest.mark.parametrize("size", [1, 16])
+@pytest.mark.slow
 def test_one_series_is_much_longer(isa, rng, m, n, size):
     check(reference.walks(rng, size, m, 1), reference.walks(rng, size, n, 1))
 

@@ -46,7 +46,8 @@ def close(actual, expected, gamma, tolerance):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", DIRECTIONS)
 @pytest.mark.parametrize("cost", COSTS)
-def test_against_the_recursions(isa, cost, kind, dtype):
+@pytest.mark.slow
+def test_against_the_recursions(cost, kind, dtype):
     rng = np.random.default_rng(COSTS.index(cost) * 6 + DIRECTIONS.index(kind))
     for number, (batch, m, n, d) in enumerate(SHAPES):
         gamma = (0.1, 1.0, 0.0, 10.0)[(number + rng.integers(4)) % 4]
@@ -59,7 +60,6 @@ def test_against_the_recursions(isa, cost, kind, dtype):
             lengths["x_length"] = rng.integers(1, m + 1, batch)
             lengths["y_length"] = rng.integers(1, n + 1, batch)
         grads = rng.standard_normal((2, batch))
-        actual = swept(x, y, direction, gamma, cost, grads, **lengths)
         expected = reference.tangents(
             x,
             y,
@@ -71,9 +71,12 @@ def test_against_the_recursions(isa, cost, kind, dtype):
             **lengths,
         )
         tolerance = 1e-9 if dtype is np.float64 else 1e-4
-        for a, b in zip(actual, expected):
-            assert a.dtype == dtype
-            close(a, b, gamma, tolerance)
+        for level in sdtw_cpu.isa_levels():
+            sdtw_cpu.set_isa(level)
+            actual = swept(x, y, direction, gamma, cost, grads, **lengths)
+            for a, b in zip(actual, expected):
+                assert a.dtype == dtype, level
+                close(a, b, gamma, tolerance)
 
 
 @pytest.mark.parametrize("name", CASES)

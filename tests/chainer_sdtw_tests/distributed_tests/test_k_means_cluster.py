@@ -46,6 +46,7 @@ def block(seed):
     return [rng.standard_normal((n, 2)).cumsum(axis=0) for n in lengths]
 
 
+@pytest.mark.slow
 def test_lost_worker_changes_nothing(client, monkeypatch):
     seeds = range(8)
     options = {"max_iter": 1, "max_iter_barycenter": 5, "random_state": 0}

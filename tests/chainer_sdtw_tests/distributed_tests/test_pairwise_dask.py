@@ -225,6 +225,7 @@ def test_on_a_cluster(rng, tmp_path, client, loss):
     assert not whole[1::2].any()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(rng, tmp_path, client):
     X = reference.walks(rng, 200, 60, 1)
     path = tmp_path / "m.zarr"
@@ -248,6 +249,7 @@ def test_a_killed_worker_loses_nothing(rng, tmp_path, client):
     np.testing.assert_array_equal(out[...], pairwise_soft_dtw(X))
 
 
+@pytest.mark.slow
 def test_a_store_that_workers_do_not_share(rng, client):
     X = reference.walks(rng, 5, 6, 1)
     out = zarr.create(shape=(5, 5), chunks=(2, 2), dtype="f8", fill_value=0)

@@ -20,10 +20,9 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("fill", [np.nan, -np.inf, 1e300])
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize("name", checks.LOSSES)
-def test_padding_counts_for_nothing(name, cost, fill):
+def test_padding_counts_for_nothing(name, cost):
     loss, cost, (x, y) = checks.LOSSES[name], COSTS[cost], checks.pair()
     x_length, y_length = [4, 2], [2, 3]
     if loss is not chainer_sdtw.soft_alignment:
@@ -32,19 +31,20 @@ def test_padding_counts_for_nothing(name, cost, fill):
         checks.derivatives(loss, x[b : b + 1, :m], y[b : b + 1, :n], cost=cost)
         for b, (m, n) in enumerate(zip(x_length, y_length))
     ]
-    x[1, 2:] = y[0, 2:] = fill
-    with np.errstate(all="ignore"):
-        actual = checks.derivatives(
-            loss, x, y, cost=cost, x_length=x_length, y_length=y_length
+    for fill in (np.nan, -np.inf, 1e300):
+        x[1, 2:] = y[0, 2:] = fill
+        with np.errstate(all="ignore"):
+            actual = checks.derivatives(
+                loss, x, y, cost=cost, x_length=x_length, y_length=y_length
+            )
+        np.testing.assert_allclose(
+            actual[0], sum(each[0] for each in expected), rtol=1e-9
         )
-    np.testing.assert_allclose(
-        actual[0], sum(each[0] for each in expected), rtol=1e-9
-    )
-    for i in range(1, 5):
-        whole = np.zeros_like(actual[i])
-        for b, each in enumerate(expected):
-            whole[b, : each[i].shape[1]] = each[i]
-        np.testing.assert_allclose(actual[i], whole, rtol=1e-7, atol=1e-8)
+        for i in range(1, 5):
+            whole = np.zeros_like(actual[i])
+            for b, each in enumerate(expected):
+                whole[b, : each[i].shape[1]] = each[i]
+            np.testing.assert_allclose(actual[i], whole, rtol=1e-7, atol=1e-8)
 
 
 def _each(loss):
