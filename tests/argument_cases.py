@@ -428,6 +428,7 @@ ELSEWHERE = {
     "sdtw_cpu.isa_levels",
     "sdtw_cpu.set_isa",
     "training.AlignmentPlot",
+    "training.DurableWriter",
     "training.RunSettings",
     "training.ScatteredIterator",
     "training.abort_on_failure",

@@ -230,6 +230,9 @@ def links() -> None:
     training.AlignmentPlot([(X[0], Y[0])], chainer_sdtw.cost_matrix, loss)
     settings = training.RunSettings({"gamma": loss.gamma, "seed": 0})
     assert_type(settings.find_snapshot("."), Optional[str])
+    training.DurableWriter(print, end="")
+    with tempfile.TemporaryDirectory() as folder:
+        training.DurableWriter()("name", folder, loss)
     iterator = training.SeededIterator(X, 2, seed=0)
     assert_type(iterator.next(), list[object])
     assert_type(next(iterator), list[object])

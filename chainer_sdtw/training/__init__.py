@@ -6,6 +6,7 @@ from chainer_sdtw.training.communicator import (
     abort_on_failure,
     create_communicator,
 )
+from chainer_sdtw.training.durable_writer import DurableWriter
 from chainer_sdtw.training.run_settings import RunSettings
 from chainer_sdtw.training.scattered_iterator import ScatteredIterator
 from chainer_sdtw.training.seeded_iterator import SeededIterator
@@ -13,6 +14,7 @@ from chainer_sdtw.training.seeded_iterator import SeededIterator
 __all__ = [
     "AlignmentPlot",
     "AttributeShift",
+    "DurableWriter",
     "RunSettings",
     "ScatteredIterator",
     "SeededIterator",
