@@ -98,7 +98,8 @@ matrix: $(INSTALLED)
 
 dist: $(INSTALLED)
 	rm -rf dist
-	$(BIN)/python -m build
+	umask 022 && SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 \
+		--format=%ct)} $(BIN)/python -m build $(ARGS)
 
 venv: $(INSTALLED)
 

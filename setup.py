@@ -5,15 +5,23 @@ the compiler knows, every time with the flags of that set and into an object
 of its own, and all of them are linked into ``sdtw_cpu._kernels``, which picks
 one when it is imported.  Everything else is compiled for the baseline of the
 platform, so that one wheel runs on every machine of its architecture.
+
+Source distributions of the same files are the same bytes, if
+``SOURCE_DATE_EPOCH`` tells their date, in seconds since 1970.
 """
 
+import gzip
+import io
 import os
+import tarfile
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 from setuptools.errors import CompileError
 
 SOURCE = "sdtw_cpu/src"
@@ -158,6 +166,41 @@ class BuildExt(build_ext):
         return True
 
 
+class Sdist(sdist):
+    """Leave out of the archive who made it, where and from which checkout."""
+
+    def make_archive(
+        self,
+        base_name,
+        format,
+        root_dir=None,
+        base_dir=None,
+        owner=None,
+        group=None,
+    ):
+        if format != "gztar":
+            return super().make_archive(
+                base_name, format, root_dir, base_dir, owner, group
+            )
+        date = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+
+        def reset(member):
+            member.mtime = date
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.mode & 0o100 else 0o644
+            return member
+
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w") as archive:
+            archive.add(base_dir, filter=reset)
+        path = f"{base_name}.tar.gz"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(gzip.compress(content.getvalue(), mtime=date))
+        return path
+
+
 setup(
     ext_modules=[
         Extension(
@@ -172,5 +215,5 @@ setup(
             language="c++",
         )
     ],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_ext": BuildExt, "sdist": Sdist},
 )

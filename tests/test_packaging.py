@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,28 +54,73 @@ def test_unbuilt_source_says_so(name, tmp_path):
     assert last.endswith("pip install -e .")
 
 
-@pytest.mark.skipif(
-    not (ROOT / ".git").exists() or not importlib.util.find_spec("build"),
-    reason="needs a checkout and the package build",
-)
-def test_sdist_carries_every_tracked_file(tmp_path):
-    # The sources need no NumPy 2, which only an extension is built with.
-    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation"]
-    build += ["--skip-dependency-check", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (sdist,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        packed = {name.partition("/")[2] for name in archive.getnames()}
-    tracked = subprocess.run(
-        ["git", "ls-files"],
+@pytest.fixture(scope="module")
+def tracked():
+    """The names of the files of this checkout that git knows."""
+    if not (ROOT / ".git").exists() or not importlib.util.find_spec("build"):
+        pytest.skip("needs a checkout and the package build")
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"],
         cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
-    ).stdout.splitlines()
+    ).stdout
+    return [name for name in listing.split("\0") if (ROOT / name).is_file()]
+
+
+def sdist(tracked, folder, umask, date):
+    """The source distribution of a copy of the files, made in the folder."""
+    for name in tracked:
+        copy = folder / "checkout" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy)
+        # What git keeps of permissions, and what the umask leaves of it.
+        copy.chmod((ROOT / name).stat().st_mode & ~umask)
+        os.utime(copy, (date, date))
+    # The sources need no NumPy 2, which only an extension is built with.
+    build = [sys.executable, "-m", "build", "--sdist", "--no-isolation"]
+    build += ["--skip-dependency-check", "--outdir", str(folder)]
+    subprocess.run(
+        build,
+        check=True,
+        capture_output=True,
+        cwd=folder / "checkout",
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1500000000"},
+        umask=umask,
+    )
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def archive(tracked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    return sdist(tracked, folder, umask=0o022, date=1.6e9)
+
+
+def test_sdist_carries_every_tracked_file(tracked, archive):
+    with tarfile.open(archive) as members:
+        packed = {name.partition("/")[2] for name in members.getnames()}
     left_out = {
         name
         for name in tracked
         if name not in packed and not name.startswith((".ci/", ".git"))
     }
     assert not left_out
+
+
+def test_sdist_of_the_same_files_is_the_same(tracked, archive, tmp_path):
+    folder = tmp_path / "another folder"
+    other = sdist(tracked, folder, umask=0o077, date=1.7e9)
+    assert other.name == archive.name
+    assert other.read_bytes() == archive.read_bytes()
+
+
+def test_extension_does_not_tell_where_it_was_built():
+    """No folder of the sources or of pip's builds, and no search path."""
+    content = Path(sdtw_cpu._kernels.__file__).read_bytes()
+    folders = {ROOT, Path(sdtw_cpu.__file__).parents[1], Path.home()}
+    folders.add(Path(tempfile.gettempdir()))
+    paths = {os.fsencode(os.path.join(folder, "")) for folder in folders}
+    assert not {path for path in paths if path in content}
