@@ -182,7 +182,7 @@ class Sdist(sdist):
             return super().make_archive(
                 base_name, format, root_dir, base_dir, owner, group
             )
-        date = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+        date = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
 
         def reset(member):
             member.mtime = date
