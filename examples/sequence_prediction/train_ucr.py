@@ -9,10 +9,8 @@ set.
 # Before Chainer, which may need repairs.
 from chainer_sdtw import soft_dtw  # isort: skip
 
-import glob
 import json
 import os
-import signal
 import sys
 import tempfile
 import zlib
@@ -23,6 +21,7 @@ from arguments import parse_args
 from chainer import training
 from chainer.training import extensions
 from data import convert, load
+from interruptions import check_snapshots, explained
 from net import LSTM, MLP
 from objectives import LOSSES, Completion, mean_squared_error
 from processes import (
@@ -39,6 +38,7 @@ from chainer_sdtw.links import SoftDTWLoss
 from chainer_sdtw.training import (
     AlignmentPlot,
     AttributeShift,
+    DurableWriter,
     RunSettings,
     SeededIterator,
     abort_on_failure,
@@ -51,33 +51,6 @@ except ImportError as e:
 
 
 SAVE = extensions.snapshot().priority  # after the log
-
-
-class Interruption(training.Extension):
-    """Ends a training between two iterations when Ctrl-C is pressed.
-
-    So no snapshot is cut off. Pressed again, Ctrl-C does not wait.
-    """
-
-    priority = -200  # after the snapshot
-    pressed = False
-
-    def initialize(self, trainer):
-        self.handler = signal.signal(signal.SIGINT, self.press)
-
-    def press(self, number, frame):
-        if self.pressed:
-            raise KeyboardInterrupt
-        self.pressed = True
-
-    def trigger(self, trainer):
-        return self.pressed
-
-    def __call__(self, trainer):
-        raise KeyboardInterrupt
-
-    def finalize(self):
-        signal.signal(signal.SIGINT, self.handler)
 
 
 def loss_options(args, loss):
@@ -152,7 +125,9 @@ def train_model(args, loss, train, test, device, comm=None):
     evaluator = extensions.Evaluator(
         test_iter, model, eval_func=eval_func, **options
     )
-    snapshot = extensions.snapshot(n_retains=1, autoload=args.autoload)
+    snapshot = extensions.snapshot(
+        writer=DurableWriter(), n_retains=1, autoload=args.autoload
+    )
     if comm:
         aggregate_loss(trainer, comm)
         evaluator = join_evaluator(evaluator, comm)
@@ -164,7 +139,6 @@ def train_model(args, loss, train, test, device, comm=None):
         trainer.extend(
             AttributeShift("gamma", (first, args.gamma), times, model.loss)
         )
-    trainer.extend(Interruption())
     # A snapshot of a run with other settings is refused.
     settings = make_settings(args, train, loss)
     trainer.extend(settings)
@@ -173,13 +147,27 @@ def train_model(args, loss, train, test, device, comm=None):
         check_snapshots(args, settings, out)
     if args.resume:
         load_snapshot(args.resume, trainer, comm)
-    trainer.run()
+    trainer.run(show_loop_exception_msg=False)
     return model
+
+
+def save_json(path, content):
+    with open(path, "w") as file:
+        json.dump(content, file, indent=4)
+
+
+def save_log(path, saved):
+    save_json(path, json.loads(str(saved["_log"])))
 
 
 def add_reports(trainer, due, args, loss, model, test, options):
     """Let a trainer write a log and draw pictures."""
-    trainer.extend(extensions.LogReport(trigger=due))
+    report = extensions.LogReport(trigger=due, log_name=None)
+    trainer.extend(report)
+    log = extensions.snapshot_object(
+        report, "log", writer=DurableWriter(save_log)
+    )
+    trainer.extend(log, trigger=due, priority=SAVE + 1)
     losses = ["main/loss", "validation/main/loss"]
     metrics = ["validation/main/mse", "validation/main/dtw"]
     columns = ["epoch", *losses, *metrics, "elapsed_time"]
@@ -193,20 +181,6 @@ def add_reports(trainer, due, args, loss, model, test, options):
         examples = [(past, future, future) for past, future in test[:4]]
         plot = AlignmentPlot(examples, model.predict, model.loss, **options)
         trainer.extend(plot, trigger=due)
-
-
-def check_snapshots(args, settings, out):
-    """Exit if the snapshots to go on from are not of a run alike."""
-    snapshots = [args.resume] if args.resume else []
-    if args.autoload:
-        saved = glob.glob(os.path.join(out, "snapshot_iter_*"))
-        snapshots += sorted(saved, key=os.path.getmtime)[-1:]
-    for path in snapshots:
-        try:
-            settings.check(path)
-        except (OSError, ValueError) as e:
-            sys.exit(f"Cannot go on from {path}: {e}")
-        print(f"Going on from {path}")
 
 
 def evaluate(model, test, args, device):
@@ -250,8 +224,9 @@ def prepare(args, n_process):
     """Make the folders and return the data, or exit saying what is wrong."""
     try:
         for loss in args.loss:
-            os.makedirs(os.path.join(args.out, loss), exist_ok=True)
-        tempfile.TemporaryFile(dir=args.out).close()
+            out = os.path.join(args.out, loss)
+            os.makedirs(out, exist_ok=True)
+            tempfile.TemporaryFile(dir=out).close()
     except OSError as e:
         sys.exit(f"--out {args.out}: {e}")
     try:
@@ -314,8 +289,7 @@ def run(args, comm):
 def conclude(args, test, archive, metrics, predictions):
     """Print and draw how models compare on the test set."""
     print_table(metrics, args)
-    with open(os.path.join(args.out, "metrics.json"), "w") as file:
-        json.dump(metrics, file, indent=4)
+    DurableWriter(save_json)("metrics.json", args.out, metrics)
 
     if plots is None:
         print(
@@ -340,16 +314,8 @@ def conclude(args, test, archive, metrics, predictions):
 def main(argv=None):
     args = parse_args(argv)
     comm = connect(args.communicator)
-    with abort_on_failure(comm):
-        try:
-            run(args, comm)
-        except KeyboardInterrupt:
-            print(
-                "\nInterrupted. To go on from the last snapshot, give the "
-                "same command with --autoload.",
-                file=sys.stderr,
-            )
-            sys.exit(130)
+    with abort_on_failure(comm), explained(args):
+        run(args, comm)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,29 @@ def example(script):
     return module
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """An archive with waves of two frequencies, of one length and of three.
+
+    It is the default archive.
+    """
+    root = tmp_path_factory.mktemp("archive")
+    random = np.random.RandomState(0)
+    for name, lengths in ("Toy", [12]), ("Uneven", [8, 12, 10]):
+        (root / name).mkdir()
+        for split, n in ("TRAIN", 11), ("TEST", 7):
+            label = np.arange(n)[:, None] % 2 + 1
+            phase = random.uniform(-0.5, 0.5, (n, 1))
+            x = np.sin(label * np.linspace(0, 3, max(lengths)) + phase)
+            for i, series in enumerate(x):
+                series[lengths[i % len(lengths)] :] = np.nan
+            path = root / name / f"{name}_{split}.tsv"
+            np.savetxt(path, np.hstack([label, x]), delimiter="\t")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("CHAINER_SDTW_UCR_ROOT", str(root))
+        yield root
+
+
 @pytest.fixture
 def run_on(example, tmp_path, monkeypatch):
     """Makes a runner of the example on a toy set, in a folder of its own.

@@ -2,39 +2,19 @@ import chainer_sdtw  # isort: skip  (before chainer)
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import chainer
 import numpy as np
 import pytest
 from chainer.training import extensions
+from same_runs import assert_same_run, read_metrics
 
 SCRIPT = "sequence_prediction/train_ucr.py"
-pytestmark = pytest.mark.filterwarnings("ignore:matplotlib is not installed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:matplotlib is not installed"),
+    pytest.mark.usefixtures("root"),
+]
 SMALL = ["--dataset", "Toy", "--unit", "4", "-b", "5", "-e", "4", "-f", "2"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def root(tmp_path_factory):
-    """An archive with waves of two frequencies, of one length and of three."""
-    root = tmp_path_factory.mktemp("archive")
-    random = np.random.RandomState(0)
-    for name, lengths in ("Toy", [12]), ("Uneven", [8, 12, 10]):
-        (root / name).mkdir()
-        for split, n in ("TRAIN", 11), ("TEST", 7):
-            label = np.arange(n)[:, None] % 2 + 1
-            phase = random.uniform(-0.5, 0.5, (n, 1))
-            x = np.sin(label * np.linspace(0, 3, max(lengths)) + phase)
-            for i, series in enumerate(x):
-                series[lengths[i % len(lengths)] :] = np.nan
-            path = root / name / f"{name}_{split}.tsv"
-            np.savetxt(path, np.hstack([label, x]), delimiter="\t")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("CHAINER_SDTW_UCR_ROOT", str(root))
-        yield root
 
 
 @pytest.fixture
@@ -56,36 +36,6 @@ def run(example, tmp_path, capsys, monkeypatch, request):
         return capsys.readouterr().out
 
     return run
-
-
-def read_metrics(out):
-    return json.loads((out / "metrics.json").read_text())
-
-
-def read_snapshot(folder):
-    """Return all that the only snapshot of a folder has, but for times."""
-    (path,) = folder.glob("snapshot_iter_*")
-    with np.load(path) as file:
-        content = {key: file[key] for key in file.files}
-    content.pop("_snapshot_elapsed_time")
-    log = json.loads(str(content.pop("extensions/LogReport/_log")))
-    for entry in log:
-        del entry["elapsed_time"]
-    return path.name, log, content
-
-
-def assert_same_run(out, expected):
-    for loss in read_metrics(expected):
-        # A killed process may leave what it was about to rename.
-        files = {f for f in os.listdir(out / loss) if not f.startswith("tmp")}
-        assert files == {*os.listdir(expected / loss)}
-        *a, content_a = read_snapshot(out / loss)
-        *b, content_b = read_snapshot(expected / loss)
-        assert a == b
-        assert content_a.keys() == content_b.keys()
-        for key, value in content_a.items():
-            np.testing.assert_array_equal(value, content_b[key], err_msg=key)
-    assert read_metrics(out) == read_metrics(expected)
 
 
 # A whole run
@@ -267,86 +217,7 @@ def test_batch_larger_than_the_training_set(run, tmp_path):
     assert (tmp_path / "result/mse/snapshot_iter_4").exists()
 
 
-# Resuming
-
-# Without pictures, and with Ctrl-C also where the tests run in a background
-# job, which ignores it.
-PROGRAM = """
-import os, runpy, signal, sys
-sys.modules['matplotlib'] = None
-signal.signal(signal.SIGINT, signal.default_int_handler)
-del sys.argv[0]
-sys.path[0] = os.path.dirname(sys.argv[0])
-runpy.run_path(sys.argv[0], run_name='__main__')
-"""
-
-
-@pytest.fixture
-def start(script, tmp_path):
-    """Start the example as a process and wait for a file."""
-
-    def start(*args, until):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(script), *SMALL, *args],
-            cwd=tmp_path,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        limit = time.monotonic() + 60
-        while not (tmp_path / until).exists():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < limit
-            time.sleep(0.005)
-        return process
-
-    return start
-
-
-@pytest.mark.parametrize(
-    "model, killed_in, first, last",
-    [
-        ("mlp", "soft_dtw", 9, 36),
-        ("mlp", "mse", 9, 36),
-        ("lstm", "soft_dtw", 8, 32),
-    ],
-)
-def test_sigkill_and_autoload(
-    run, start, tmp_path, model, killed_in, first, last
-):
-    args = ["--model", model, "-e", "16", "-f", "4"]
-    if model == "lstm":
-        args += ["--loss", "soft_dtw", "-b", "6"]
-    run(*args, "-o", "whole")
-    folder = tmp_path / "killed" / killed_in
-    until = folder / f"snapshot_iter_{first}"
-    process = start(*args, "-o", "killed", until=until)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    process.communicate()
-    assert not (folder / f"snapshot_iter_{last}").exists()  # far from its end
-    assert not (tmp_path / "killed" / "metrics.json").exists()
-
-    out = run(*args, "-o", "killed", "--autoload")
-    assert "Going on from" in out
-    assert_same_run(tmp_path / "killed", tmp_path / "whole")
-
-
-@pytest.mark.slow
-def test_ctrl_c_and_autoload(run, start, tmp_path):
-    args = ["-e", "1000", "--loss", "mse"]
-    process = start(*args, until="result/mse/snapshot_iter_5")
-    process.send_signal(signal.SIGINT)
-    try:
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    assert "give the same command with --autoload" in err
-    run(*args, "--autoload")
-    run(*args, "-o", "whole")
-    assert_same_run(tmp_path / "result", tmp_path / "whole")
+# Resuming; test_ended_runs.py ends processes
 
 
 def test_resume(run, tmp_path):
@@ -451,6 +322,13 @@ def test_no_such_device(run, device):
         pytest.skip("there is one")
     with pytest.raises(SystemExit, match=f"{device}.*(CUDA|cupy|ChainerX)"):
         run("-d", device)
+
+
+def test_a_folder_that_is_none(run, tmp_path):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result/mse").write_text("")
+    with pytest.raises(SystemExit, match=r"--out result: .*result/mse"):
+        run()
 
 
 def test_wrong_datasets(run):

@@ -105,6 +105,7 @@ sys.exit(status)
 """
 
 
+@pytest.mark.slow
 @needs_fork
 def test_killed_at_every_step(tmp_path):
     subprocess.run(
