@@ -153,6 +153,8 @@ def as_lengths(
         return None
     a = as_array(name, lengths, "iu", "integers")
     check_lengths_form(name, a, a.size if batch is None else batch)
+    if a.size == 0:
+        raise ValueError(f"{name} must not be empty")
     if a.min() < 1 or a.max() > longest:
         bad = int(np.flatnonzero((a < 1) | (a > longest))[0])
         raise ValueError(

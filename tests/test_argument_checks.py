@@ -98,6 +98,18 @@ def test_gamma(gamma, error):
             TypeError,
             "prior must be a number, got '1'",
         ),
+        (
+            lambda: chainer_sdtw.diagonal_prior(
+                3, 4, x_length=np.zeros(0, int)
+            ),
+            ValueError,
+            "x_length must not be empty",
+        ),
+        (
+            lambda: sdtw_cpu.sakoe_chiba_band(3, 4, 1, None, np.zeros(0, int)),
+            ValueError,
+            "y_length must not be empty",
+        ),
         (lambda: sdtw_cpu.set_isa(None), TypeError, "name must be a string"),
         (
             lambda: sdtw_cpu.set_isa("generic\0"),
