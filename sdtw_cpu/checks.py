@@ -292,7 +292,11 @@ def check_direction(
                 )
             _check_same_dtype(part, series)
         return
-    if not hasattr(direction, "dtype") or not hasattr(direction, "shape"):
+    if (
+        not hasattr(direction, "dtype")
+        or not hasattr(direction, "shape")
+        or not hasattr(direction, "__array__")  # as variables have not
+    ):
         raise TypeError(
             "direction must be an array"
             + (", a pair of arrays" if len(like) == 2 else "")

@@ -211,11 +211,18 @@ def test_a_tape_knows_its_sweep():
         sdtw_cpu.adjoint(tape)
 
 
+class Typed:
+    """No array, but like a variable of Chainer."""
+
+    dtype, shape = np.dtype(float), (2, 3, 4)
+
+
 @pytest.mark.parametrize(
     ("direction", "error", "message"),
     [
         ("costs", ValueError, "'cost', got 'costs'"),
         (3.0, TypeError, "direction must be an array, a pair of arrays"),
+        (Typed(), TypeError, "direction must be an array.*, got Typed"),
         (np.zeros((3, 4)), ValueError, r"shape \(2, 3, 4\)"),
         (np.zeros((2, 3, 5)), ValueError, r"got \(2, 3, 5\)"),
         (np.zeros((2, 3, 4), np.float32), TypeError, "must be float64"),
