@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from sdtw_cpu.checks import as_band, as_lengths, check_unmasked
+from sdtw_cpu.checks import (
+    as_band,
+    as_lengths,
+    check_unmasked,
+    read_array,
+)
 
 
 def as_native(name: str, a: Any) -> np.ndarray:
     """Return an array that is aligned and in the machine's byte order."""
     check_unmasked(name, a)
-    a = np.asarray(a)
+    a = read_array(name, a, "float32 or float64")
     if not (a.flags.aligned and a.dtype.isnative):
         a = a.astype(a.dtype.newbyteorder("="))
     return a

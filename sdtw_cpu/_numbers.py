@@ -10,16 +10,30 @@ import numpy as np
 
 from sdtw_cpu.types import DeviceArray
 
+# As many axes as NumPy's arrays can have.
+_MAX_DEPTH = 64
+
 
 def check_unmasked(name: str, a: object) -> None:
     """Refuse arrays with masked elements, in lists too.
 
     Raises:
-        ValueError: If an element is masked.
+        ValueError: If an element is masked, or lists are nested more deeply
+            than arrays have axes, as one that is within itself.
     """
+    _check_unmasked(name, a, 0)
+
+
+def _check_unmasked(name: str, a: object, depth: int) -> None:
+    """Do the same of what is within as many lists."""
     if isinstance(a, (list, tuple)):
+        if depth == _MAX_DEPTH:
+            raise ValueError(
+                f"{name.partition('[')[0]} must not have more than "
+                f"{_MAX_DEPTH} lists within each other"
+            )
         for i, part in enumerate(a):
-            check_unmasked(f"{name}[{i}]", part)
+            _check_unmasked(f"{name}[{i}]", part, depth + 1)
     if isinstance(a, np.ma.MaskedArray) and np.ma.is_masked(a):
         advice = "fill them, for example with np.ma.filled"
         if a.ndim > 1:  # so that it can be a padded batch
@@ -51,16 +65,25 @@ def as_array(
     check_unmasked(name, a)
     if a is None:
         raise TypeError(f"{name} must be {what}, got None")
-    try:
-        array = np.asarray(a)
-    except (RuntimeError, TypeError, ValueError) as e:
-        raise TypeError(
-            f"{name} must be {what}, got {type(a).__name__}: {e}"
-        ) from None
+    array = read_array(name, a, what)
     if array.dtype.kind == "O":
         _check_size(name, array)
     check_kind(name, array, kinds, what)
     return array
+
+
+def read_array(name: str, a: object, what: str = "real numbers") -> np.ndarray:
+    """Return what NumPy can read as a plain array of any type.
+
+    Raises:
+        TypeError: If NumPy cannot read it.
+    """
+    try:
+        return np.asarray(a)
+    except (RuntimeError, TypeError, ValueError) as e:
+        raise TypeError(
+            f"{name} must be {what}, got {type(a).__name__}: {e}"
+        ) from None
 
 
 def _check_size(name: str, array: np.ndarray) -> None:

@@ -19,6 +19,7 @@ from sdtw_cpu._numbers import (
     as_number,
     check_kind,
     check_unmasked,
+    read_array,
 )
 from sdtw_cpu.types import DeviceArray, Real
 
@@ -42,6 +43,7 @@ __all__ = [
     "check_tape",
     "check_unmasked",
     "check_weights_shape",
+    "read_array",
 ]
 
 # Sweeps count rows and columns, and strides between them, in 32-bit integers.

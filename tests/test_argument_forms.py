@@ -233,6 +233,50 @@ def test_integers_beyond_all_types(call, value):
         call(value)
 
 
+def nested(depth):
+    a = 1.0
+    for _ in range(depth):
+        a = [a]
+    return a
+
+
+def test_lists_within_each_other():
+    endless = [1.0]
+    endless += [endless, endless]
+    for a in (endless, nested(100), nested(5000)):
+        for call in (
+            lambda a: chainer_sdtw.soft_dtw(a, Y),
+            lambda a: chainer_sdtw.soft_dtw(X, Y, x_length=a),
+            lambda a: links.Barycenter(a),
+            lambda a: sdtw_cpu.value(X, a),
+        ):
+            message = "must not have more than 64 lists within each other"
+            with pytest.raises(ValueError, match=message):
+                call(a)
+    assert chainer_sdtw.soft_dtw(nested(3), [[[1.0]]]).array == 0
+
+
+class Unreadable:
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("there are no numbers here")
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("x", lambda a: chainer_sdtw.soft_dtw(a, Y)),
+        ("y", lambda a: chainer_sdtw.cost_matrix(X, a)),
+        ("series", lambda a: chainer_sdtw.barycenter(a)),
+        ("x", lambda a: sdtw_cpu.value(a, Y)),
+        ("direction", lambda a: sdtw_cpu.tangent(X, Y, a)),
+    ],
+)
+def test_what_numpy_cannot_read(name, call):
+    message = f"^{name} must be .*, got Unreadable: there are no numbers here"
+    with pytest.raises(TypeError, match=message):
+        call(Unreadable())
+
+
 def test_masked_elements_in_lists():
     masked = np.ma.array(X[0], mask=X[0] > 2)
     for call in (

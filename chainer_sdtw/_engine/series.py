@@ -18,6 +18,7 @@ from sdtw_cpu.checks import (
     as_lengths,
     check_lengths_form,
     check_unmasked,
+    read_array,
 )
 
 _NUMBERS = (numbers.Number, np.generic)
@@ -230,7 +231,7 @@ def _listed(name: str, a: Any) -> list | None:
     """Return the same of an array, or of anything else without a variable."""
     if not isinstance(a, (list, tuple, *chainer.get_array_types())):
         # For instance a Series of pandas that holds series.
-        a = unmasked_array(name, np.asarray(a))
+        a = unmasked_array(name, read_array(name, a))
     if not isinstance(a, (list, tuple)):
         return None
     is_one = a and all(isinstance(s, _NUMBERS) for s in a)
