@@ -11,6 +11,7 @@ from chainer import functions as F
 from chainer.backend import get_array_module
 
 from chainer_sdtw._engine.graph import Composed
+from chainer_sdtw._engine.series import array_of
 from chainer_sdtw._engine.types import Variable
 from sdtw_cpu.costs import COSTS
 from sdtw_cpu.search import power_of_two
@@ -50,7 +51,7 @@ def scale(cost: str, deviation: float) -> float:
 def matrix(x: Variable, y: Variable, cost: Any) -> Any:
     """Return the cost matrices ``(B, m, n)`` of padded batches of series."""
     if callable(cost):
-        return _checked(as_variable(cost(x, y)), x, y)
+        return _checked(cost(x, y), x, y)
     if cost == "cosine":
         x, y = unit_vectors(x, y)
         return matrix(x, y, "sqeuclidean") / 2
@@ -205,11 +206,16 @@ def _scaled_to_one(a: Any) -> tuple:
     return a * inverse, inverse
 
 
-def _checked(c: Variable, x: Variable, y: Variable) -> Variable:
+def _checked(c: Any, x: Variable, y: Variable) -> Variable:
+    """Return what a function of two series has returned as a variable."""
     shape = x.shape[0], x.shape[1], y.shape[1]
-    if c.shape != shape or c.dtype != x.dtype:
-        raise ValueError(
-            f"cost must return an array of shape {shape} and type {x.dtype}, "
-            f"got {c.shape} and {c.dtype}"
-        )
-    return c
+    array = array_of(c)
+    got = type(array).__name__
+    if isinstance(array, chainer.get_array_types()):
+        if array.shape == shape and array.dtype == x.dtype:
+            return as_variable(c)
+        got = f"{array.shape} and {array.dtype}"
+    raise ValueError(
+        f"cost must return an array of shape {shape} and type {x.dtype}, "
+        f"got {got}"
+    )

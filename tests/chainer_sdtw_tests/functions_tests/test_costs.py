@@ -10,7 +10,7 @@ import checks
 import numpy as np
 import pytest
 import reference
-from chainer import Variable
+from chainer import Parameter, Variable
 from chainer.utils import type_check
 
 from chainer_sdtw import cost_matrix, soft_dtw
@@ -183,6 +183,9 @@ class TestFunction:
         [
             (lambda x, y: x, "got (3, 6, 2) and float64"),
             (lambda x, y: F.sum(x), "got () and float64"),
+            (lambda x, y: None, "got NoneType"),
+            (lambda x, y: 1.0, "got float"),
+            (lambda x, y: Parameter(), "got NoneType"),
             (
                 lambda x, y: F.cast(checks.inner_product(x, y), np.float32),
                 "got (3, 6, 5) and float32",
