@@ -199,11 +199,18 @@ class UnitVectorsGradient(Composed):
 def _scaled_to_one(a: Any) -> tuple:
     """Unit vectors, and 1 over the lengths, both 0 for zero vectors."""
     xp = get_array_module(a)
-    # Squares of float32 may be beyond its range.
-    norm = xp.sqrt(xp.einsum("btd,btd->bt", a, a, dtype=np.float64))
-    norm[norm == 0] = np.inf
-    inverse = (1 / norm).astype(a.dtype)[:, :, None]
-    return a * inverse, inverse
+    # Squares may be beyond the range of a type: those of elements scaled by
+    # a power of two are not, and the digits are the same.
+    _, power = xp.frexp(abs(a).max(axis=2))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = xp.ldexp(a, -power[:, :, None])
+        norm = xp.sqrt(
+            xp.einsum("btd,btd->bt", scaled, scaled, dtype=np.float64)
+        )
+        norm[norm == 0] = np.inf
+        factor = (1 / norm).astype(a.dtype)
+        inverse = xp.ldexp(factor, -power)
+        return scaled * factor[:, :, None], inverse[:, :, None]
 
 
 def _checked(c: Any, x: Variable, y: Variable) -> Variable:

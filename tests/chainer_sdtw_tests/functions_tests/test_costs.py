@@ -121,6 +121,21 @@ class TestCosine:
             matrix.backward()
         assert reference.error(b.grad, a.grad) <= 1e-5
 
+    @pytest.mark.parametrize(
+        ("dtype", "power"),
+        [(np.float32, 120), (np.float32, -120), (None, 1000), (None, -900)],
+    )
+    def test_beyond_the_range_of_squares(self, pair, dtype, power):
+        x, y = (a.astype(dtype) for a in pair)
+        scaled = np.ldexp(x, power)
+        assert np.isfinite(scaled).all() and scaled.all()
+        matrices = cost_matrix(x, y, "cosine").array
+        np.testing.assert_array_equal(
+            cost_matrix(scaled, y, "cosine").array, matrices
+        )
+        value = soft_dtw(scaled, y, cost="cosine").array
+        assert value == soft_dtw(x, y, cost="cosine").array
+
     def test_scale_of_gamma(self, pair):
         """Half the squared Euclidean cost of unit vectors."""
         values = soft_dtw(*pair, 0.3, cost="cosine", reduce="no").array
