@@ -99,6 +99,8 @@ class Cost(metaclass=abc.ABCMeta):
         tangent: FloatArray = xp.zeros_like(weight)
         return tangent
 
+    # As in compiled sweeps, what is beyond the range is infinite, or NaN.
+    @np.errstate(over="ignore", invalid="ignore")
     def matrix(
         self, x: FloatArray, y: FloatArray, xp: ModuleType = np
     ) -> FloatArray:
@@ -114,6 +116,7 @@ class Cost(metaclass=abc.ABCMeta):
             total += self.term(difference, xp)
         return self.finish(total, xp)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def gradients(
         self,
         x: FloatArray,

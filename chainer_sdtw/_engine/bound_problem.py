@@ -115,7 +115,10 @@ def bind_series(
         with chainer.using_device(x.device):
             x = graph.without_padding(x, x_length)
             y = graph.without_padding(y, y_length)
-            matrices = _masked(costs.matrix(x, y, cost), mask)
+            matrices = costs.matrix(x, y, cost)
+            if not callable(cost):
+                matrices = _nan_where_infinite(matrices, x, y)
+            matrices = _masked(matrices, mask)
         problem = Problem(label, gamma, None, *lengths, band)
         return BoundProblem(problem, (matrices,))
     scale = 1.0
@@ -177,6 +180,20 @@ def _band(
         allowed = allowed & graph.inside(band, n)
     band = sdtw_cpu.band_from_mask(allowed, *lengths)
     return band, allowed if band is None else None
+
+
+def _nan_where_infinite(cost: Variable, x: Variable, y: Variable) -> Variable:
+    """Return costs that are NaN for pairs with an infinity.
+
+    Infinite costs would forbid cells.
+    """
+    xp = get_array_module(cost.array)
+    finite = [xp.isfinite(a.array).all(axis=(1, 2)) for a in (x, y)]
+    bad = ~(finite[0] & finite[1])
+    if isinstance(bad, np.ndarray) and not bad.any():
+        return cost  # on a GPU, to know that means to wait for it
+    nan = xp.where(bad, cost.dtype.type(np.nan), cost.dtype.type(0))
+    return cost + xp.broadcast_to(nan[:, None, None], cost.shape)
 
 
 def _masked(cost: Variable, mask: Any) -> Variable:

@@ -1,6 +1,7 @@
 """Costs: chainer_sdtw.cost_matrix, and what the losses do with them."""
 
 import re
+import warnings
 
 import chainer_sdtw  # isort: skip
 
@@ -224,6 +225,45 @@ def test_unknown(pair, function):
         function(*pair, cost="hamming")
     with pytest.raises(TypeError, match=f"{known} .*, got 2"):
         function(*pair, cost=2)
+
+
+@pytest.mark.parametrize("cost", NAMES)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_bad_elements(pair, cost, bad):
+    """The whole pair is NaN, with a matrix of costs and without."""
+    x, y = pair
+    mask = np.ones((6, 5), bool)
+    good = soft_dtw(x, y, cost=cost, reduce="no").array
+    y[1, 2, 0] = bad
+    mask[3, 1] = False  # a hole: a matrix is made
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for options in ({}, {"mask": mask}):
+            a = Variable(x)
+            value = soft_dtw(a, y, cost=cost, reduce="no", **options)
+            assert np.isnan(value.array).tolist() == [False, True, False]
+            value.grad = np.ones(3)
+            value.backward()
+            assert np.isfinite(a.grad[[0, 2]]).all()
+            assert np.isnan(a.grad[1]).any()
+            if not options:
+                assert (value.array == good)[[0, 2]].all()
+        e = chainer_sdtw.soft_alignment(x, y, cost=cost).array
+        assert np.isnan(e[1]).all() and np.isfinite(e[[0, 2]]).all()
+        cost_matrix(x, y, cost)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_huge_elements(pair, cost):
+    """Costs beyond the range are infinite, without a warning."""
+    x, y = 1e307 * pair[0], 1e200 * pair[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        a = Variable(x)
+        matrix = cost_matrix(a, y, cost)
+        assert (matrix.array > 1e200).any()
+        matrix.grad = np.ones_like(matrix.array)
+        matrix.backward()
 
 
 def test_wrong_shapes(pair):
