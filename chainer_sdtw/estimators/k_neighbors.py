@@ -124,7 +124,8 @@ class SoftDTWKNeighborsClassifier(SeriesClassifier):
         loss = self._loss()
         as_integer("n_neighbors", self.n_neighbors, 1)
         if not callable(self.weights):
-            if self.weights not in ("uniform", "distance"):
+            names = "uniform", "distance"
+            if not isinstance(self.weights, str) or self.weights not in names:
                 raise ValueError(
                     "weights must be 'uniform', 'distance' or a function, "
                     f"got {self.weights!r}"

@@ -176,6 +176,8 @@ def test_verbose(blobs, capsys):
         ({"n_neighbors": 0}, ValueError, "n_neighbors must be >= 1"),
         ({"n_neighbors": 1.5}, TypeError, "n_neighbors must be an integer"),
         ({"weights": "loss"}, ValueError, "weights must be"),
+        ({"weights": np.ones(2)}, ValueError, "weights must be"),
+        ({"weights": None}, ValueError, "weights must be"),
     ],
 )
 def test_errors(blobs, options, error, message):
