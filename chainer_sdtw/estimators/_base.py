@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 
 import sdtw_cpu
 from chainer_sdtw._engine.losses import Loss, as_loss
-from chainer_sdtw._engine.series import array_of
+from chainer_sdtw._engine.series import array_of, on_host
 from chainer_sdtw._engine.series_set import (
     SeriesSet,
     as_series_set,
@@ -248,6 +248,7 @@ class SeriesClassifier(ClassifierMixin, SeriesEstimator):
             )
         if is_collection(y):
             y = np.asarray(y)
+        y = on_host(y)
         check_unmasked("y", y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)

@@ -4,6 +4,7 @@ import pickle
 
 import chainer_sdtw  # isort: skip
 
+import chainer
 import numpy as np
 import pytest
 from chainer.testing import attr
@@ -183,6 +184,12 @@ def test_verbose(blobs, capsys):
 def test_errors(blobs, options, error, message):
     with pytest.raises(error, match=message):
         SoftDTWKNeighborsClassifier(**options).fit(*blobs)
+
+
+def test_classes_in_a_variable(blobs):
+    X, y = blobs
+    model = SoftDTWKNeighborsClassifier(1).fit(X, chainer.Variable(y))
+    np.testing.assert_array_equal(model.predict(X), y)
 
 
 @attr.gpu
