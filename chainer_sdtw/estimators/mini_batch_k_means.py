@@ -265,7 +265,8 @@ class SoftDTWMiniBatchKMeans(ClusterEstimator):
         self.inertia_ = float(inertia) * largest
 
     def _usual_init_size(self) -> int:
-        return 3 * max(self.batch_size, self.n_clusters)
+        batch_size = as_integer("batch_size", self.batch_size, 1)
+        return 3 * max(batch_size, self.n_clusters)
 
     def _keep(self, search: MiniBatchSearch, steps: int) -> None:
         self.cluster_centers_ = cuda.to_cpu(search.centers)

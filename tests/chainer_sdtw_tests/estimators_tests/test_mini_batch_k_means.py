@@ -142,3 +142,11 @@ def test_wrong_options(rng, options, message):
     X, _ = many(rng)
     with pytest.raises(ValueError, match=message):
         SoftDTWMiniBatchKMeans(**options).fit(X)
+
+
+@pytest.mark.parametrize("batch_size", [np.nan, np.array([2, 3]), "3"])
+def test_batch_size_of_the_initial_centers(rng, batch_size):
+    X, _ = many(rng)
+    model = SoftDTWMiniBatchKMeans(2, batch_size=batch_size)
+    with pytest.raises(TypeError, match="batch_size must be an integer >= 1"):
+        model.partial_fit(X)
