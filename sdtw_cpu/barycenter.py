@@ -18,7 +18,7 @@ from sdtw_cpu.checks import (
     check_gamma,
     check_unmasked,
 )
-from sdtw_cpu.search import Units, descend, power_of_two
+from sdtw_cpu.search import Units, check_method, descend, power_of_two
 from sdtw_cpu.types import Integer, Real, Reals
 
 __all__ = ["sdtw_barycenter"]
@@ -46,7 +46,7 @@ def sdtw_barycenter(
         weights: ``(N,)``, >= 0, of which only the ratios matter; None means
             1.
         method: A method of :func:`scipy.optimize.minimize` that takes
-            gradients.
+            gradients, one of ``sdtw_cpu.search.METHODS``.
         tol: Its tolerance, with the series and the weights scaled to a
             standard deviation and a largest weight of about 1.
         max_iter: The largest number of iterations.
@@ -55,8 +55,10 @@ def sdtw_barycenter(
         ``(length, d)`` float64, the barycenter.
 
     Raises:
-        TypeError: If an argument is not made of real numbers.
-        ValueError: If shapes do not fit or an argument is out of range.
+        TypeError: If an argument is not made of real numbers, or the method
+            no string.
+        ValueError: If shapes do not fit, an argument is out of range or there
+            is no such method.
     """
     gamma = check_gamma(gamma)
     init = as_array("barycenter_init", barycenter_init).astype(np.float64)
@@ -77,6 +79,7 @@ def sdtw_barycenter(
         raise ValueError("X must not be empty")
     ratios = as_weights("weights", weights, len(series), nonzero=True)
     ratios /= ratios.max()
+    check_method("method", method)
     tol = as_nonnegative("tol", tol)
     max_iter = as_integer("max_iter", max_iter, 1)
     length = np.array([len(x) for x in series])
@@ -91,7 +94,8 @@ def sdtw_barycenter(
         assert gx is not None
         return float((ratios * values).sum()), gx.sum(axis=0)
 
-    unit = power_of_two(float(np.concatenate(series).std()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = power_of_two(float(np.concatenate(series).std()))
     units = Units(unit, unit**2)
     start = init, *objective(init)
     with single_threaded():

@@ -8,7 +8,18 @@ from typing import Callable, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Point", "Units", "descend", "power_of_two"]
+__all__ = [
+    "METHODS",
+    "Point",
+    "Units",
+    "check_method",
+    "descend",
+    "power_of_two",
+]
+
+#: The methods of :func:`scipy.optimize.minimize` that take gradients and need
+#: no more, in lower case.
+METHODS = ("bfgs", "cg", "l-bfgs-b", "slsqp", "tnc", "trust-constr")
 
 Float64s = NDArray[np.float64]
 
@@ -38,6 +49,23 @@ def power_of_two(a: float) -> float:
     return 2.0 ** min(max(round(math.log2(a)), -500), 500)
 
 
+def check_method(
+    name: str, method: object, methods: tuple[str, ...] = METHODS
+) -> None:
+    """Check the name of a method, in any case of letters.
+
+    Raises:
+        TypeError: If it is not a string.
+        ValueError: If it is none of the methods.
+    """
+    names = ", ".join(map(repr, methods))
+    message = f"{name} must be one of {names}, got {method!r}"
+    if not isinstance(method, str):
+        raise TypeError(message)
+    if method.lower() not in methods:
+        raise ValueError(message)
+
+
 def descend(
     evaluate: Callable[[Float64s], tuple[float, Float64s]],
     start: Point,
@@ -52,7 +80,7 @@ def descend(
     Args:
         evaluate: Returns objective and gradient at a barycenter.
         start: Where to begin, with objective and gradient there.
-        method: A method of :func:`scipy.optimize.minimize`.
+        method: One of ``METHODS``.
         tol: Its tolerance, in ``units``.
         max_iter: The largest number of iterations.
         units: The units of the search.
@@ -63,6 +91,8 @@ def descend(
     """
     from scipy import optimize
 
+    # Larger ones end a search just as soon, and SciPy's sums overflow.
+    tol = min(tol, 1e100)
     z, objective, gradient = start
     shape = z.shape
     slope = units.series / units.objective

@@ -14,7 +14,7 @@ from chainer_sdtw.learning._objective import AnyObjective
 from chainer_sdtw.learning._pair_gradients import as_float64
 from chainer_sdtw.learning._stopping import Stopping
 from sdtw_cpu.blas import single_threaded
-from sdtw_cpu.search import descend
+from sdtw_cpu.search import METHODS, check_method, descend
 
 # Called with the barycenters (K, length, d) and the objective.
 Callback = Optional[Callable[[Any, float], Any]]
@@ -49,6 +49,8 @@ def minimize(
         ValueError: If the optimizer is unknown.
         FloatingPointError: If the objective is not finite at ``init``.
     """
+    if isinstance(optimizer, str):
+        check_method("optimizer", optimizer, ("l-bfgs", *METHODS))
     values, gradient = objective(init)
     if not np.isfinite(values).all():
         raise FloatingPointError(
@@ -59,7 +61,7 @@ def minimize(
         return _updated(
             objective, init, values, gradient, stopping, optimizer, callback
         )
-    method = "L-BFGS-B" if optimizer == "l-bfgs" else optimizer
+    method = "l-bfgs-b" if optimizer.lower() == "l-bfgs" else optimizer
     units = objective.units(init)
     starts = list(zip(as_float64(init), values, as_float64(gradient)))
     with single_threaded():

@@ -1,6 +1,7 @@
 """The interface of mblondel/soft-dtw, which sdtw_cpu keeps."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -189,6 +190,24 @@ class TestBarycenter:
         X = rng.standard_normal((4, 6, 1))
         Z = sdtw_barycenter(X, X.mean(axis=0))
         np.testing.assert_array_equal(Z, sdtw_barycenter(list(X), X.mean(0)))
+
+    @pytest.mark.parametrize(
+        ("method", "error"),
+        [("newton", ValueError), ("", ValueError), (None, TypeError)],
+    )
+    def test_unknown_methods(self, X, method, error):
+        message = f"method must be one of 'bfgs', .*, got {method!r}"
+        with pytest.raises(error, match=message):
+            sdtw_barycenter(X, X[0], method=method)
+
+    def test_what_ends_a_search_at_once(self, X):
+        """And numbers whose squares are beyond the range."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            Z = sdtw_barycenter(X, X[0], GAMMA, tol=1e308)
+            np.testing.assert_array_equal(Z, X[0])
+            X[1][0] = 1e200
+            sdtw_barycenter(X, X[0], GAMMA, max_iter=1)
 
     @pytest.mark.parametrize(
         "args, message",

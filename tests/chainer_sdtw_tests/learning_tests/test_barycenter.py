@@ -251,7 +251,7 @@ def test_interrupt(series):
         ({"length": 0}, "length must be >= 1"),
         ({"tol": -1}, "tol must be >= 0"),
         ({"max_iter": 0}, "max_iter must be >= 1"),
-        ({"optimizer": "lbfgs"}, "[Uu]nknown"),
+        ({"optimizer": "lbfgs"}, "optimizer must be one of .*got 'lbfgs'"),
     ],
 )
 def test_bad_values(series, options, message):
@@ -269,6 +269,7 @@ def test_bad_values(series, options, message):
         ({"cost": 1}, "cost must be"),
         ({"bandwidth": 1.5}, "bandwidth must be an integer >= 0"),
         ({"optimizer": 3}, "optimizer must be 'l-bfgs'"),
+        ({"optimizer": b"cg"}, "optimizer must be 'l-bfgs'"),
     ],
 )
 def test_bad_types(series, options, message):
