@@ -19,7 +19,15 @@ __all__ = [
 
 #: The methods of :func:`scipy.optimize.minimize` that take gradients and need
 #: no more, in lower case.
-METHODS = ("bfgs", "cg", "l-bfgs-b", "slsqp", "tnc", "trust-constr")
+METHODS = (
+    "bfgs",
+    "cg",
+    "l-bfgs-b",
+    "newton-cg",
+    "slsqp",
+    "tnc",
+    "trust-constr",
+)
 
 Float64s = NDArray[np.float64]
 
@@ -82,7 +90,8 @@ def descend(
         start: Where to begin, with objective and gradient there.
         method: One of ``METHODS``.
         tol: Its tolerance, in ``units``.
-        max_iter: The largest number of iterations.
+        max_iter: The largest number of iterations, or of evaluations with
+            the method "tnc".
         units: The units of the search.
         callback: Called after each iteration with barycenter and objective.
 
@@ -113,11 +122,12 @@ def descend(
             last = float(value / units.objective), gradient.ravel() * slope
         return last
 
-    def after_iteration(flat: Float64s) -> None:
+    def after_iteration(flat: Float64s, *state: object) -> None:
         if callback is not None:
             value, _ = function(flat)
             callback(barycenter(flat), value * units.objective)
 
+    limit = "maxfun" if method.lower() == "tnc" else "maxiter"
     result = optimize.minimize(
         function,
         last_z,
@@ -125,6 +135,6 @@ def descend(
         jac=True,
         tol=tol,
         callback=after_iteration,
-        options={"maxiter": max_iter},
+        options={limit: max_iter},
     )
     return barycenter(result.x), float(result.fun) * units.objective

@@ -10,6 +10,7 @@ import reference
 import sdtw_cpu
 from sdtw_cpu.barycenter import sdtw_barycenter
 from sdtw_cpu.distance import SquaredEuclidean
+from sdtw_cpu.search import METHODS
 
 GAMMA = 0.7
 
@@ -199,6 +200,19 @@ class TestBarycenter:
         message = f"method must be one of 'bfgs', .*, got {method!r}"
         with pytest.raises(error, match=message):
             sdtw_barycenter(X, X[0], method=method)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_methods(self, X, method):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            Z = sdtw_barycenter(
+                X, X[0][:5], GAMMA, method=method, tol=1e-8, max_iter=500
+            )
+        gradients = []
+        for x in X:
+            _, tape = sdtw_cpu.value(Z[None], x[None], GAMMA, tape=True)
+            gradients.append(sdtw_cpu.adjoint(tape)[0])
+        assert abs(sum(gradients)).max() < 0.01
 
     def test_what_ends_a_search_at_once(self, X):
         """And numbers whose squares are beyond the range."""
