@@ -2,12 +2,14 @@
 #   PYTHON=python3   the interpreter to make the environment from
 #   VENV=.venv       where to make it
 #   NUMPY=numpy      which NumPy to install, for example NUMPY='numpy<2'
+#   LOCKED=          yes: exactly the packages of requirements/dev.txt
 #   CUPY=            a CuPy to install for test-gpu, for example 'cupy-cuda13x[ctk]'
 #   ARGS=            more arguments for pytest, the example or the benchmark
 
 PYTHON ?= python3
 VENV ?= .venv
 NUMPY ?= numpy
+LOCKED ?=
 CUPY ?=
 ARGS ?=
 
@@ -21,10 +23,10 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet \
 	--no-compile
 # ... and let it keep what it compiled, for the many processes of the tests.
 unexport PYTHONDONTWRITEBYTECODE
-# Another interpreter or NumPy means another environment.
+# Other options mean another environment.
 KEY := $(shell { $(PYTHON) -c \
 	'import sys; print(sys.version, sys.base_prefix)' 2>/dev/null; \
-	echo '$(NUMPY)'; } | cksum | cut -d ' ' -f 1)
+	echo '$(NUMPY)$(LOCKED)'; } | cksum | cut -d ' ' -f 1)
 CREATED = $(VENV)/created-$(KEY)
 INSTALLED = $(VENV)/installed
 CXX_SOURCES = $(wildcard sdtw_cpu/src/*.cpp sdtw_cpu/src/*.hpp \
@@ -123,10 +125,14 @@ $(CREATED):
 # source builds the extension again.
 $(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
 	@echo 'Installing in $(VENV) what is needed to build ...'
-	@$(INSTALL) 'setuptools>=77,<81' wheel 'Cython>=3.0.11'
+	@$(INSTALL) $(if $(LOCKED),--require-hashes -r requirements/build.txt, \
+		'setuptools>=77,<81' wheel 'Cython>=3.0.11')
 	@echo '... then Chainer, chainer-sdtw, whose C++ is compiled, and the' \
 		'rest. This takes two to five minutes and prints nothing ...'
-	@$(INSTALL) --no-build-isolation -e '.[dev]' '$(NUMPY)'
+	@$(if $(LOCKED),$(INSTALL) --no-build-isolation --require-hashes \
+		-r requirements/dev.txt)
+	@$(INSTALL) --no-build-isolation $(if $(LOCKED),--no-deps) -e '.[dev]' \
+		'$(NUMPY)'
 	@echo '... done; it is kept for the next time.'
 	@touch $@
 

@@ -7,8 +7,9 @@ with the newest NumPy and setuptools.  Only the oldest runs the tests that are
 marked as slow.  ``nox -l`` lists all sessions.  Interpreters are looked for on
 the path and among those of pyenv.
 
-Each session installs the source distribution as a user would and runs the
-tests that it carries, away from the sources.
+Each of these sessions installs the source distribution as a user would and
+runs the tests that it carries, away from the sources.  The others are those of
+a release.
 """
 
 import hashlib
@@ -86,7 +87,7 @@ def install(session, extras, *packages, setuptools="setuptools<81"):
     (sdist,) = folder.glob("*.tar.gz")
     # The digest makes another link of every change: pip keeps the wheel that
     # it makes of a link, and the link alone does not tell versions apart.
-    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+    digest = sha256(sdist)
     # Most of what is installed is never imported, hence --no-compile.
     session.install(setuptools, "wheel")
     session.install("--no-build-isolation", "chainer", *packages)
@@ -132,3 +133,94 @@ def bare(session):
     )
     session.install("--upgrade", "setuptools")
     run_tests(session, sdist, "-m", "not slow")
+
+
+@nox.session(python=PYTHONS)
+def release(session):
+    """Build the distributions of the last commit twice alike; check them.
+
+    They are left in dist/, beside those of other Pythons.
+    """
+    session.install("--require-hashes", "-r", "requirements/release.txt")
+    commit, date = session.run(
+        "git", "log", "-1", "--format=%H %ct", external=True, silent=True
+    ).split()
+    first, second = (build(session, commit, date, seed) for seed in "12")
+    digests = {path.name: sha256(path) for path in first}
+    if digests != {path.name: sha256(path) for path in second}:
+        session.error(f"{first[0].parent} and {second[0].parent} differ")
+    session.run("twine", "check", "--strict", *first)
+    session.run("check-wheel-contents", *first[:1])
+    for old in Path("dist").glob("*.tar.gz"):
+        if sha256(old) != digests.get(old.name):
+            shutil.rmtree("dist")
+    Path("dist").mkdir(exist_ok=True)
+    for path in first:
+        shutil.copy(path, "dist")
+        size = path.stat().st_size
+        session.log(f"dist/{path.name}: {size} bytes, {digests[path.name]}")
+        if size > 2_000_000:
+            session.error(f"{path.name} is larger than 2 MB")
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def build(session, commit, date, seed):
+    """Build the distributions in a folder of their own; wheel, then sdist."""
+    folder = Path(session.create_tmp()).resolve() / f"build with seed {seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    checkout, dist = folder / "checkout", folder / "dist"
+    folder.mkdir()
+    tar = f"{folder}/checkout.tar"
+    session.run("git", "archive", "-o", tar, commit, external=True)
+    shutil.unpack_archive(tar, checkout)
+    os.umask(0o022)
+    # The seed of hashes tells the order of sets in what builds.
+    env = {"SOURCE_DATE_EPOCH": date, "PYTHONHASHSEED": seed}
+    env["CCACHE_DISABLE"] = "1"
+    command = ("python", "-m", "build", "--no-isolation", "--outdir")
+    session.run(*command, dist, checkout, env=env)
+    if sys.platform == "linux":
+        (wheel,) = dist.glob("*.whl")
+        session.run("auditwheel", "repair", "-w", dist, wheel, env=env)
+        wheel.unlink()
+    return sorted(dist.iterdir(), key=lambda path: path.suffix, reverse=True)
+
+
+@nox.session(python=PYTHONS)
+def wheel(session):
+    """Tests of the kernels, with the wheel alone that is in dist/."""
+    version = session.python.replace(".", "")
+    (built,) = Path("dist").glob(f"*-cp{version}-cp{version}-*.whl")
+    (sdist,) = Path("dist").glob("*.tar.gz")
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    session.install("setuptools<81", "wheel")
+    session.install("--no-build-isolation", "chainer", "numpy")
+    session.install(built, "hypothesis", "pytest", "pytest-xdist")
+    sdist = Path(shutil.copy(sdist, folder))
+    run_tests(session, sdist, "-m", "not slow", "tests/sdtw_cpu_tests")
+
+
+@nox.session
+def lock(session):
+    """Pin what CI installs, with hashes, in the files of requirements/."""
+    session.install("uv")
+    everywhere = ("--universal", "--python-version", "3.9")
+    ci = ("--python-platform", "linux", "--python-version", "3.11")
+    for name, where, what in (
+        ("build", everywhere, ("--group", "build")),
+        ("release", everywhere, ("--group", "release")),
+        ("audit", ci, ("--group", "audit")),
+        ("dev", ci, ("--extra", "dev", "pyproject.toml")),
+    ):
+        options = (*where, *what, "--output-file", f"requirements/{name}.txt")
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--upgrade"),
+            *("--generate-hashes", "--prerelease", "disallow"),
+            *options,
+            env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock"},
+        )
