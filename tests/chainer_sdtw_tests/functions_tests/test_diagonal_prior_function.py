@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,13 @@ def test_equal_lengths():
         1 - np.exp(-((i - j) ** 2) / 6),
         atol=1e-12,
     )
+
+
+def test_tiny_width():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prior = chainer_sdtw.diagonal_prior(3, 3, nu=5e-324)
+    np.testing.assert_array_equal(prior, 1 - np.eye(3))
 
 
 def test_staircase():
