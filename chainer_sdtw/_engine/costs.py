@@ -158,8 +158,8 @@ class UnitVectors(FunctionNode):
 
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs((0,))
-        unit, inverse = _scaled_to_one(*inputs)
-        self.zero = inverse == 0
+        unit, factor, _ = _scaled_to_one(*inputs)
+        self.zero = factor == 0
         return (unit,)
 
     def backward(
@@ -177,18 +177,23 @@ class UnitVectorsGradient(Composed):
     def forward(self, inputs: tuple) -> tuple:
         self.retain_inputs((0, 1))
         a, g = inputs
-        unit, inverse = _scaled_to_one(a)
-        along = get_array_module(a).einsum("btd,btd->bt", unit, g)
-        return ((g - unit * along[:, :, None]) * inverse,)
+        xp = get_array_module(a)
+        unit, factor, power = _scaled_to_one(a)
+        with np.errstate(over="ignore", invalid="ignore"):
+            along = xp.einsum("btd,btd->bt", unit, g)
+            across = (g - unit * along[:, :, None]) * factor
+            return (xp.ldexp(across, -power),)
 
     def expression(self, inputs: list) -> list:
         a, g = inputs
-        _, inverse = _scaled_to_one(a.array)
-        zero = inverse == 0
+        xp = get_array_module(a.array)
+        _, factor, power = _scaled_to_one(a.array)
+        zero, ones = factor == 0, xp.ones_like(factor)
         # Dividing by any number first changes nothing but the range.
-        a = a * F.broadcast_to(inverse, a.shape)
+        limit = np.finfo(a.dtype).maxexp - 1
+        scale = xp.ldexp(ones, xp.clip(-power, -limit, limit))
+        a = a * F.broadcast_to(scale, a.shape)
         squares = F.sum(F.square(a), axis=2, keepdims=True)
-        ones = get_array_module(inverse).ones_like(inverse)
         norm = F.sqrt(F.where(zero, ones, squares))
         unit = a / F.broadcast_to(norm, a.shape)
         return chainer.grad(
@@ -197,20 +202,22 @@ class UnitVectorsGradient(Composed):
 
 
 def _scaled_to_one(a: Any) -> tuple:
-    """Unit vectors, and 1 over the lengths, both 0 for zero vectors."""
+    """Unit vectors, and 1 over the lengths, both 0 for zero vectors.
+
+    The latter as numbers ``(B, m, 1)`` and powers of two that divide them.
+    """
     xp = get_array_module(a)
     # Squares may be beyond the range of a type: those of elements scaled by
     # a power of two are not, and the digits are the same.
-    _, power = xp.frexp(abs(a).max(axis=2))
+    _, power = xp.frexp(abs(a).max(axis=2, keepdims=True))
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = xp.ldexp(a, -power[:, :, None])
+        scaled = xp.ldexp(a, -power)
         norm = xp.sqrt(
             xp.einsum("btd,btd->bt", scaled, scaled, dtype=np.float64)
         )
         norm[norm == 0] = np.inf
-        factor = (1 / norm).astype(a.dtype)
-        inverse = xp.ldexp(factor, -power)
-        return scaled * factor[:, :, None], inverse[:, :, None]
+        factor = (1 / norm).astype(a.dtype)[:, :, None]
+        return scaled * factor, factor, power
 
 
 def _checked(c: Any, x: Variable, y: Variable) -> Variable:

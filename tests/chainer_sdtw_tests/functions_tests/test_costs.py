@@ -131,11 +131,39 @@ class TestCosine:
         scaled = np.ldexp(x, power)
         assert np.isfinite(scaled).all() and scaled.all()
         matrices = cost_matrix(x, y, "cosine").array
-        np.testing.assert_array_equal(
-            cost_matrix(scaled, y, "cosine").array, matrices
+        a, b = Variable(x), Variable(scaled)
+        of_scaled = cost_matrix(b, y, "cosine")
+        np.testing.assert_array_equal(of_scaled.array, matrices)
+        # Derivatives of both orders, which scale as the series do not.
+        weight = np.arange(matrices.size, dtype=x.dtype) % 7
+        weight = weight.reshape(matrices.shape)
+        g, h = (
+            gradients(F.sum(c * weight), variable)[0]
+            for c, variable in (
+                (cost_matrix(a, y, "cosine"), a),
+                (of_scaled, b),
+            )
+        )
+        np.testing.assert_allclose(
+            np.ldexp(h.array, power), g.array, rtol=1e-4, atol=1e-6
+        )
+        (second,) = gradients(F.sum(g * x[..., ::-1]), a)
+        along = np.ldexp(x[..., ::-1], power)
+        (other,) = gradients(F.sum(h * along), b)
+        np.testing.assert_allclose(
+            np.ldexp(other.array, power), second.array, rtol=1e-3, atol=1e-5
         )
         value = soft_dtw(scaled, y, cost="cosine").array
         assert value == soft_dtw(x, y, cost="cosine").array
+
+    def test_denormals(self):
+        """All numbers of one sign have the same direction."""
+        x = Variable(np.array([[[5e-324], [1e-310], [1.0]]]))
+        matrix = cost_matrix(x, [[[3.0]]], "cosine")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (g,) = gradients(F.sum(matrix), x)
+        assert not matrix.array.any() and not g.array.any()
 
     def test_scale_of_gamma(self, pair):
         """Half the squared Euclidean cost of unit vectors."""
