@@ -37,7 +37,13 @@ from chainer_sdtw._engine.types import Collection, Labels, Series
 from chainer_sdtw.distributed.blocks import Blocks
 from chainer_sdtw.distributed.sources import as_blocks, is_collection, is_dask
 from chainer_sdtw.learning._matrix import matrix
-from sdtw_cpu.checks import as_integer, as_number, as_weights, check_unmasked
+from sdtw_cpu.checks import (
+    as_array,
+    as_integer,
+    as_number,
+    as_weights,
+    check_unmasked,
+)
 from sdtw_cpu.types import Reals
 
 try:
@@ -90,6 +96,8 @@ class SeriesEstimator(BaseEstimator):
         """
         X = array_of(X)
         check_unmasked("X", X)
+        if not (isinstance(X, (list, tuple)) or hasattr(X, "shape")):
+            X = as_array("X", X)
         if getattr(getattr(X, "dtype", None), "kind", "f") in "SUVMm":
             raise TypeError(f"X must be real numbers, got {X.dtype}")
         if _is_list(X) or isinstance(X, cuda.ndarray):

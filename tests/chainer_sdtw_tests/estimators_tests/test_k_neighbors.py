@@ -186,6 +186,12 @@ def test_errors(blobs, options, error, message):
         SoftDTWKNeighborsClassifier(**options).fit(*blobs)
 
 
+@pytest.mark.parametrize("X", [{"a": 1}, {1.0}, iter([[1.0]]), None])
+def test_no_series(X):
+    with pytest.raises(TypeError, match=r"^X must be real numbers, got"):
+        SoftDTWKNeighborsClassifier(1).fit(X, [1])
+
+
 def test_classes_in_a_variable(blobs):
     X, y = blobs
     model = SoftDTWKNeighborsClassifier(1).fit(X, chainer.Variable(y))
