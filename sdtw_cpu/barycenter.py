@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sdtw_cpu.checks import (
     as_weights,
     check_gamma,
     check_unmasked,
+    read_array,
 )
 from sdtw_cpu.search import Units, check_method, descend, power_of_two
 from sdtw_cpu.types import Integer, Real, Reals
@@ -63,6 +64,8 @@ def sdtw_barycenter(
     gamma = check_gamma(gamma)
     init = as_array("barycenter_init", barycenter_init).astype(np.float64)
     check_unmasked("X", X)
+    if not isinstance(X, Iterable) or isinstance(X, np.ndarray):
+        X = np.atleast_1d(read_array("X", X))
     series = [
         as_array(f"X[{i}]", x).astype(np.float64) for i, x in enumerate(X)
     ]

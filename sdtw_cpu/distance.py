@@ -53,6 +53,7 @@ class SquaredEuclidean:
         matrix: NDArray[np.float64] = matrices[0]
         return matrix
 
+    @np.errstate(over="ignore", invalid="ignore")
     def jacobian_product(self, E: Reals) -> NDArray[np.float64]:
         """Return the product of the Jacobian's transpose with a matrix.
 
@@ -68,7 +69,8 @@ class SquaredEuclidean:
             TypeError: If it is not made of real numbers.
             ValueError: If the shape is not ``(m, n)``.
         """
-        e: NDArray[np.float64] = np.asarray(as_array("E", E), dtype=np.float64)
+        # The order of sums depends on the order in memory.
+        e = np.ascontiguousarray(as_array("E", E), dtype=np.float64)
         if e.shape != (len(self.X), len(self.Y)):
             raise ValueError(
                 f"E must have shape {(len(self.X), len(self.Y))}, "

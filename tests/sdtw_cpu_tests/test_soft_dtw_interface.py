@@ -118,6 +118,20 @@ class TestSquaredEuclidean:
                 numeric[at] += 4 * sign * (e * d).sum()
         np.testing.assert_allclose(product, numeric, atol=1e-11)
 
+    def test_jacobian_product_in_any_layout(self, series, rng):
+        D = SquaredEuclidean(*series)
+        e = rng.random(D.compute().shape)
+        expected = D.jacobian_product(e)
+        for other in (e[::-1].copy()[::-1], np.asfortranarray(e)):
+            np.testing.assert_array_equal(D.jacobian_product(other), expected)
+
+    def test_what_is_beyond_the_range(self):
+        D = SquaredEuclidean([[1e200], [1.0]], [[-1e308]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.isinf(D.compute()).all()
+            assert np.isinf(D.jacobian_product([[1e10], [1.0]])[0])
+
     def test_accepts_lists_and_other_numbers(self):
         d = SquaredEuclidean([[1], [2]], np.array([[4]], np.int8))
         np.testing.assert_array_equal(d.compute(), [[9], [4]])
@@ -174,6 +188,12 @@ class TestBarycenter:
         other = sdtw_barycenter(X, init, method="CG", tol=1e-6)
         np.testing.assert_allclose(other, Z, atol=0.1)
         assert not init.any()
+
+    @pytest.mark.parametrize("X", [3, np.array(3.0), None, object()])
+    def test_no_series(self, X):
+        message = r"^X\[0\] must be (a series|real numbers)"
+        with pytest.raises((TypeError, ValueError), match=message):
+            sdtw_barycenter(X, np.zeros((2, 1)))
 
     def test_units(self, X):
         """Tiny series and weights, whose product underflows."""
