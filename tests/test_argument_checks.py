@@ -8,7 +8,7 @@ import chainer_sdtw  # isort: skip
 import numpy as np
 import pytest
 from argument_series import COST, SET, X, Y, k_means, loss
-from chainer import Variable
+from chainer import Parameter, Variable
 
 import sdtw_cpu
 from chainer_sdtw import links
@@ -147,6 +147,7 @@ def test_checks(call, error, message):
         ([1, 1, 1], ValueError, "must have shape (2,), one for each series"),
         (["1", "2"], TypeError, "must be real numbers, got <U1"),
         ([1j, 1], TypeError, "must be real numbers, got complex128"),
+        (Parameter(), TypeError, "must be real numbers, got object"),
     ],
 )
 def test_weights(weights, error, message):

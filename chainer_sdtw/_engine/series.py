@@ -187,8 +187,9 @@ class SeriesArguments(Arguments):
 
 
 def array_of(a: Any) -> Any:
-    """Return the array of a variable; anything else as it is."""
-    return a.array if isinstance(a, Variable) else a
+    """Return the array of a variable that has one; anything else as it is."""
+    has_array = isinstance(a, Variable) and a.array is not None
+    return a.array if has_array else a
 
 
 def unmasked_array(name: str, a: Any) -> Any:

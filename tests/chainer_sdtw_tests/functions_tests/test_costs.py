@@ -229,7 +229,7 @@ class TestFunction:
             (lambda x, y: F.sum(x), "got () and float64"),
             (lambda x, y: None, "got NoneType"),
             (lambda x, y: 1.0, "got float"),
-            (lambda x, y: Parameter(), "got NoneType"),
+            (lambda x, y: Parameter(), "got Parameter"),
             (
                 lambda x, y: F.cast(checks.inner_product(x, y), np.float32),
                 "got (3, 6, 5) and float32",
