@@ -59,7 +59,9 @@ class MiniBatchSearch:
         count = len(self.centers)
         sizes = np.bincount(labels, weights, minlength=count)
         used = np.flatnonzero(sizes).tolist()
-        objective = Objective(batch, self.loss, weights, labels, count)
+        # Of the weights only the ratios matter to barycenters.
+        ratios = weights / weights.max()
+        objective = Objective(batch, self.loss, ratios, labels, count)
         barycenters, _ = minimize(
             objective.part(used), self.centers[used], self._stopping
         )

@@ -144,6 +144,23 @@ def test_wrong_options(rng, options, message):
         SoftDTWMiniBatchKMeans(**options).fit(X)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+def test_units_of_weights(rng, scale):
+    X, _ = many(rng)
+    X = [x.astype(np.float32) for x in X]
+    weights = rng.random(len(X))
+    weights /= weights.max()
+    one, other = (
+        SoftDTWMiniBatchKMeans(3, random_state=0).partial_fit(
+            X, sample_weight=w
+        )
+        for w in (weights, weights * scale)
+    )
+    np.testing.assert_allclose(
+        one.cluster_centers_, other.cluster_centers_, rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize("batch_size", [np.nan, np.array([2, 3]), "3"])
 def test_batch_size_of_the_initial_centers(rng, batch_size):
     X, _ = many(rng)
