@@ -74,6 +74,8 @@ def check_method(
         raise ValueError(message)
 
 
+# What is beyond the range ends a search.
+@np.errstate(over="ignore", invalid="ignore")
 def descend(
     evaluate: Callable[[Float64s], tuple[float, Float64s]],
     start: Point,

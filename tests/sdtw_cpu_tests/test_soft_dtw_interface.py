@@ -242,6 +242,8 @@ class TestBarycenter:
             np.testing.assert_array_equal(Z, X[0])
             X[1][0] = 1e200
             sdtw_barycenter(X, X[0], GAMMA, max_iter=1)
+            sdtw_barycenter(X[1:2], 1e300 + X[0], GAMMA, max_iter=1)
+            sdtw_barycenter(X[2:], 1e308 + X[0], GAMMA, max_iter=1)
 
     @pytest.mark.parametrize(
         "args, message",
