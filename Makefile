@@ -123,7 +123,7 @@ $(CREATED):
 # had until release 80 and which pip's isolated builds therefore lack: install
 # what is needed to build first, then everything without isolation. A changed
 # source builds the extension again.
-$(INSTALLED): $(CREATED) pyproject.toml setup.py $(NATIVE)
+$(INSTALLED): $(CREATED) pyproject.toml setup.py sdtw_cpu/_version.py $(NATIVE)
 	@echo 'Installing in $(VENV) what is needed to build ...'
 	@$(INSTALL) $(if $(LOCKED),--require-hashes -r requirements/build.txt, \
 		'setuptools>=77,<81' wheel 'Cython>=3.0.11')
