@@ -19,7 +19,7 @@ from chainer_sdtw.datasets._text import (
     to_target,
 )
 
-_OUTSIDE_STAMPS = re.compile(r":(?![^()]*\))")
+_PAIR = re.compile(r"\([^()]*\)")
 _BETWEEN_STAMPS = re.compile(r"\)\s*,\s*\(")
 
 
@@ -88,10 +88,10 @@ class _Header:
         if tag not in self._tags:
             return None
         value = " ".join(self._tags[tag][1])
-        if not re.fullmatch("[0-9]+", value) or int(value) == 0:
+        if not re.fullmatch("[0-9]{1,18}", value) or int(value) == 0:
             raise ValueError(
-                f"{self._where(tag)}: expected a number > 0 after @{tag}, "
-                f"but read {value[:40]!r}"
+                f"{self._where(tag)}: expected a number > 0 after @{tag}, of "
+                f"at most 18 digits, but read {value[:40]!r}"
             )
         return int(value)
 
@@ -146,7 +146,7 @@ def read_ts(path: str, encoding: str, missing: str) -> Split:
                 "say @timeStamps true"
             )
         *texts, label = (
-            _OUTSIDE_STAMPS.split(line) if header.stamps else line.split(":")
+            _split_at_colons(line) if header.stamps else line.split(":")
         )
         if not texts:
             raise ValueError(
@@ -181,6 +181,16 @@ def read_ts(path: str, encoding: str, missing: str) -> Split:
     return Split(series, labels, header.regression)
 
 
+def _split_at_colons(line: str) -> list[str]:
+    """Split a line at the colons that are not within a pair's brackets."""
+    outside = _PAIR.sub(lambda pair: " " * len(pair[0]), line)
+    marks = [colon.start() for colon in re.finditer(":", outside)]
+    return [
+        line[begin:end]
+        for begin, end in zip([0, *(m + 1 for m in marks)], [*marks, None])
+    ]
+
+
 def _drop_stamps(text: str, where: str) -> list[str]:
     """Return the values of a channel of pairs (time stamp, value)."""
     text = text.strip()
@@ -200,8 +210,11 @@ def _drop_stamps(text: str, where: str) -> list[str]:
             times = np.array(stamps, dtype="datetime64[ms]").astype(float)
         except ValueError as e:
             raise ValueError(
-                f"{where}: expected numbers or dates as time stamps ({e})"
+                f"{where}: expected numbers or dates as time stamps "
+                f"({str(e)[:200]})"
             ) from e
+    if not np.isfinite(times).all():
+        raise ValueError(f"{where}: the time stamps must be finite")
     steps = np.diff(times)
     if len(steps) and not (
         steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3, atol=0)
