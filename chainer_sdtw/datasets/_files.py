@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import io
 import os
+import re
 from typing import Callable
 
 import numpy as np
@@ -75,6 +75,8 @@ def _read_table(path: str, encoding: str, missing: str) -> Split:
 
 # The layout of Weka
 
+_BLANKS = " \t\n\r\f\v\x1c\x1d\x1e\x1f"  # of ASCII, as SciPy sees them
+
 
 def _read_arff(path: str, encoding: str, missing: str) -> Split:
     """Read an .arff file, where a series of several channels is a relation.
@@ -90,7 +92,8 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
         records, meta = arff.loadarff(io.StringIO(text))
     except Exception as e:  # any error, depending on the malformed line
         raise ValueError(
-            f"{path}: not a complete .arff file: {type(e).__name__}: {e}"
+            f"{path}: not a complete .arff file: {type(e).__name__}: "
+            f"{str(e).strip()[:200]}"
         ) from e
     *kinds, kind = meta.types() or [""]
     multivariate = kinds == ["relational"]
@@ -105,7 +108,7 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
     start = 1 + next(
         i for i, (_, s) in enumerate(lines) if s.lower().startswith("@data")
     )
-    data = [line for line in lines[start:] if line[1].strip()]
+    data = [line for line in lines[start:] if line[1].strip(_BLANKS)]
     series: list[np.ndarray] = []
     labels: list[Label] = []
     for (number, line), record in zip(data, records):
@@ -124,7 +127,7 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
             labels.append(to_target(str(label), where))
             commas = 0
         else:
-            name = html.unescape(label.decode())
+            name = _unescape(label.decode())
             labels.append(to_label(name, where))
             commas = name.count(",")
         commas += values.size - values.shape[1] + 1
@@ -137,6 +140,12 @@ def _read_arff(path: str, encoding: str, missing: str) -> Split:
         no_gaps = np.zeros(values.shape, dtype=bool)
         series.append(finish(Values(values, no_gaps), where, missing))
     return Split(series, labels, kind == "numeric")
+
+
+def _unescape(text: str) -> str:
+    """Undo what makes a file ASCII: references to numbers, and to &."""
+    text = re.sub("&#([0-9]+);", lambda number: chr(int(number[1])), text)
+    return text.replace("&amp;", "&")
 
 
 READERS: dict[str, Callable[[str, str, str], Split]] = {

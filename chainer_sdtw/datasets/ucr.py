@@ -146,8 +146,8 @@ def get_ucr(
     extrinsic regression*, Data Mining and Knowledge Discovery 35, 2021.
 
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
-        raise ValueError(f"name must be the name of a data set: {name!r}")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w-]{1,200}", name):
+        raise ValueError(f"name must be the name of a data set: {name!r:.60}")
     floats = np.dtype(chainer.get_dtype(dtype, map_mixed16=np.float32))
     if floats.kind != "f":
         raise ValueError(f"dtype must be a floating-point type: {floats}")
@@ -157,9 +157,9 @@ def get_ucr(
         )
     try:
         "".encode(encoding)
-    except (LookupError, TypeError) as e:
+    except (LookupError, TypeError, ValueError) as e:
         raise ValueError(
-            f"encoding must be the name of an encoding: {encoding!r}"
+            f"encoding must be the name of an encoding: {encoding!r:.60}"
         ) from e
 
     if root is None:
