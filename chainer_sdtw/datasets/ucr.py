@@ -60,7 +60,7 @@ def get_ucr(
     into Chainer's dataset directory
     (``$CHAINER_DATASET_ROOT/chainer_sdtw/ucr``, by default
     ``~/.chainer/dataset/chainer_sdtw/ucr``). A data set appears there only
-    once it is complete.
+    once it is complete and can be read.
 
     aeon is an optional dependency: ``pip install aeon``. It works with some
     releases of NumPy only, so pip may replace the installed NumPy by an older
@@ -126,7 +126,8 @@ def get_ucr(
         FileNotFoundError: If ``root`` or one of the files does not exist.
         ImportError: If aeon is needed and cannot be imported. The message
             has the reason.
-        ConnectionError: If the download fails.
+        ConnectionError: If the download fails, or what it brings cannot be
+            read, which is then not kept.
 
     .. admonition:: Example
 
@@ -293,7 +294,7 @@ def _find(name: str, encoding: str, missing: str) -> list[_text.Split]:
         CACHE_NAME, create_directory=False
     )
     if not os.path.isdir(os.path.join(cache, name)):
-        _download(name, cache)
+        _download(name, cache, encoding)
     return _load(cache, name, encoding, missing)
 
 
@@ -323,7 +324,8 @@ def _complete_in(root: str) -> set[str]:
     }
 
 
-def _download(name: str, cache: str) -> None:
+def _download(name: str, cache: str, encoding: str) -> None:
+    """Download a data set into the cache, unless a file of it is damaged."""
     try:
         from aeon.datasets import (
             load_classification,
@@ -379,3 +381,10 @@ def _download(name: str, cache: str) -> None:
         except OSError:
             if not os.path.isdir(os.path.join(cache, name)):
                 raise
+        try:
+            _load(folder, name, encoding, "interpolate")
+        except ValueError as e:
+            raise ConnectionError(
+                f"the data set {name!r} that was downloaded cannot be read "
+                f"and is not kept: {e}"
+            ) from e
