@@ -120,9 +120,10 @@ def get_ucr(
 
     Raises:
         ValueError: If the archive has no data set ``name`` (the message has
-            similar names), values are missing, an argument is none of those
-            above, or a file is malformed or in another encoding. The message
-            names the file and, where possible, the line.
+            similar names), values are missing or beyond the range of
+            ``dtype``, an argument is none of those above, or a file is
+            malformed or in another encoding. The message names the file
+            and, where possible, the line.
         FileNotFoundError: If ``root`` or one of the files does not exist.
         ImportError: If aeon is needed and cannot be imported. The message
             has the reason.
@@ -192,6 +193,7 @@ def get_ucr(
             _pack(
                 [_z_normalize(s) if normalize else s for s in split.series],
                 floats,
+                f"{name}_{half}",
             ),
             np.array([codes[y] for y in split.labels], dtype=np.int32)
             if classes
@@ -203,15 +205,27 @@ def get_ucr(
 
 
 def _pack(
-    series: list[np.ndarray], dtype: np.dtype
+    series: list[np.ndarray], dtype: np.dtype, where: str
 ) -> np.ndarray | list[np.ndarray]:
+    largest = np.array([abs(s).max() for s in series])
+    beyond = largest > np.finfo(dtype).max
+    if beyond.any():
+        i = int(beyond.argmax())
+        raise ValueError(
+            f"{where}: series {i + 1} has the value {largest[i]:.3g}, which "
+            f"is beyond the range of {dtype}: give a wider dtype, or "
+            "normalize=True"
+        )
     if len({len(s) for s in series}) == 1:
         return np.stack(series).astype(dtype)
     return [s.astype(dtype) for s in series]
 
 
 def _z_normalize(series: np.ndarray) -> np.ndarray:
-    constant = np.ptp(series, axis=0) == 0
+    constant = (series == series[0]).all(axis=0)
+    # Powers of 2 change no digit, and keep squares within the range.
+    _, exponents = np.frexp(abs(series).max(axis=0))
+    series = np.ldexp(series, -exponents)
     series = series - series.mean(axis=0)
     series[:, constant] = 0
     return series / np.where(constant, 1, series.std(axis=0))
@@ -376,15 +390,15 @@ def _download(name: str, cache: str, encoding: str) -> None:
                     f"{ROOT_VARIABLE}"
                 ) from e
         try:
-            # A rename is atomic. Another process may have been faster.
-            os.rename(os.path.join(folder, name), os.path.join(cache, name))
-        except OSError:
-            if not os.path.isdir(os.path.join(cache, name)):
-                raise
-        try:
             _load(folder, name, encoding, "interpolate")
         except ValueError as e:
             raise ConnectionError(
                 f"the data set {name!r} that was downloaded cannot be read "
                 f"and is not kept: {e}"
             ) from e
+        try:
+            # A rename is atomic. Another process may have been faster.
+            os.rename(os.path.join(folder, name), os.path.join(cache, name))
+        except OSError:
+            if not os.path.isdir(os.path.join(cache, name)):
+                raise
