@@ -35,7 +35,8 @@ NATIVE = $(wildcard sdtw_cpu/*.pyx) $(CXX_SOURCES)
 CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	tools/aarch64/*.cpp chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/ptx_on_cpu/*.cpp \
-	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cu tests/tools_tests/*.cuh)
+	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cu tests/tools_tests/*.cuh \
+	tests/*.cpp)
 
 .PHONY: help example test lint format pytest test-gpu test-aarch64 docs \
 	bench matrix dist venv clean

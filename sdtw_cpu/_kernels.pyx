@@ -57,9 +57,12 @@ cdef extern from "batch.hpp" namespace "sdtw" nogil:
         int64_t swept_back()
 
 cdef extern from "isa.hpp" nogil:
-    vector[const char*] c_levels "sdtw::levels"()
-    const char* c_level "sdtw::level"()
-    cbool c_set_level "sdtw::set_level"(const char*)
+    vector[const char*] c_levels "sdtw::levels"() except +
+    const char* c_level "sdtw::level"() except +
+    cbool c_set_level "sdtw::set_level"(const char*) except +
+
+cdef extern from "memory.hpp" nogil:
+    void c_empty_pool "sdtw::MemoryPool::get().clear"()
 
 cdef extern from "threads.hpp" nogil:
     int c_num_threads "sdtw::num_threads"()
@@ -89,7 +92,10 @@ c_set_interrupted(interrupted)
 
 
 def isa_levels():
-    return [name.decode() for name in c_levels()]
+    names = []
+    for name in c_levels():
+        names.append(name.decode())
+    return names
 
 
 def isa():
@@ -98,6 +104,11 @@ def isa():
 
 def set_isa(str name):
     return c_set_level(name.encode())
+
+
+def empty_pool():
+    """Give the memory that is kept for the next calls back to the system."""
+    c_empty_pool()
 
 
 def num_threads():

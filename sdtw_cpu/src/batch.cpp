@@ -73,8 +73,8 @@ struct Batch::Impl {
            const std::vector<Pair>& pairs, const Sweeps<T>& sweeps,
            Semiring semiring, bool cap) {
     if (pairs.empty()) return;
-    to.emplace_back(
-        new FormatPlan<T>(in, sweeps, semiring, cap, keep_tape, pairs));
+    to.push_back(std::make_unique<FormatPlan<T>>(in, sweeps, semiring, cap,
+                                                 keep_tape, pairs));
   }
 
   // Sweep again what is out of range, by its values, and replace its results.

@@ -63,13 +63,30 @@ class MemoryPool {
   }
 
   void release(void* memory, size_t bytes) {
+    if (!keep({memory, bytes})) ::operator delete(memory, kLine);
+  }
+
+  // Give all of it back to the system.
+  void clear() {
     std::unique_lock<TryLock> hold(lock_, std::try_to_lock);
-    if (hold && bytes <= kBlock && total_ + bytes <= kTotal) {
-      blocks_.push_back({memory, bytes});
-      total_ += bytes;
-    } else {
-      ::operator delete(memory, kLine);
+    if (!hold) return;
+    for (const Block& block : blocks_) ::operator delete(block.memory, kLine);
+    blocks_ = {};
+    total_ = 0;
+  }
+
+ private:
+  bool keep(const Block& block) {
+    std::unique_lock<TryLock> hold(lock_, std::try_to_lock);
+    if (!hold || block.bytes > kBlock || total_ + block.bytes > kTotal)
+      return false;
+    try {
+      blocks_.push_back(block);
+    } catch (const std::bad_alloc&) {
+      return false;  // no room to note it
     }
+    total_ += block.bytes;
+    return true;
   }
 };
 

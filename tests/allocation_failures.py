@@ -1,0 +1,318 @@
+"""Calls in which one allocation after the other fails.
+
+Run with the library of ``allocations.cpp`` preloaded; prints a line of JSON
+for each call ::
+
+    LD_PRELOAD=allocations.so python allocation_failures.py new generic avx2
+
+with the kind of allocation, and the instruction sets with which sweeps are
+called. The kinds are ``new``, those of C++; ``arrays``, those of NumPy for
+arrays; ``threads``, which may not start; and ``python``, those of Python for
+objects.
+
+The first allocation of a call fails, then the second, and so on, until the
+call has no more of them: each with all that follow it, and, with the fastest
+instruction set, each alone; those of Python only alone. Whatever fails, the
+call raises a MemoryError or returns the right bits, frees what it has
+allocated, and returns the right bits the next time, from the same tape too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import gc
+import json
+import sys
+import time
+
+import chainer_sdtw  # isort: skip
+
+import chainer
+import numpy as np
+import reference
+from chainer import Variable
+
+import sdtw_cpu
+from sdtw_cpu import _kernels
+from sdtw_cpu.barycenter import sdtw_barycenter
+from sdtw_cpu.distance import SquaredEuclidean
+
+KINDS = {"new": 1, "arrays": 2, "threads": 4}
+MANY = 2**31
+# Right results one after the other, after which a call is taken to have no
+# more allocations of Python's, which are not counted.
+ENOUGH = 50
+
+
+def series(batch, m, n, d=1, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    x = reference.walks(rng, batch, m, d, dtype=dtype)
+    return x, reference.walks(rng, batch, n, d, dtype=dtype)
+
+
+def costs(batch, m, n, dtype=np.float64):
+    cost = np.random.default_rng(0).random((batch, m, n)).astype(dtype)
+    cost[:, m // 2 :, : n // 8] = np.inf
+    return (cost,)
+
+
+def there_and_back(sweep, adjoint, arrays, *direction, **options):
+    """The calls of a sweep: without a tape, with one, and back."""
+
+    def call(tape):
+        return sweep(*arrays, *direction, tape=tape, **options)
+
+    *_, tape = call(True)
+    grad = np.linspace(-1, 1, len(arrays[0]))
+    return {
+        "": lambda: call(False),
+        " with tape": lambda: call(True)[:-1],
+        " back": lambda: adjoint(tape, grad),
+    }
+
+
+value = functools.partial(there_and_back, sdtw_cpu.value, sdtw_cpu.adjoint)
+value_from_cost = functools.partial(
+    there_and_back, sdtw_cpu.value_from_cost, sdtw_cpu.adjoint
+)
+tangent = functools.partial(
+    there_and_back, sdtw_cpu.tangent, sdtw_cpu.adjoint_tangent
+)
+tangent_from_cost = functools.partial(
+    there_and_back, sdtw_cpu.tangent_from_cost, sdtw_cpu.adjoint_tangent
+)
+
+
+def kernels():
+    """Calls of the sweeps, for one instruction set."""
+    long, short = series(1, 520, 500), series(9, 30, 25, 3, np.float32)
+    lengths = {"x_length": [30] * 5 + [7] * 4, "y_length": [25, 3, 9] * 3}
+    band = sdtw_cpu.sakoe_chiba_band(520, 500, 60)
+    matrices = costs(2, 420, 400)
+    huge = tuple(a * 1e8 for a in series(3, 40, 50))
+    made = {
+        "value": value(long, gamma=0.1),
+        "value of a batch": value(short, gamma=0.1, **lengths),
+        "hard value": value(short, gamma=0, cost="manhattan"),
+        "value in a band": value(long, band=band),
+        "value of large costs": value(huge, gamma=1e-3),
+        "value in log space": value(huge, gamma=1e-300),
+        "value from costs": value_from_cost(matrices),
+        "value from costs in float32": value_from_cost(
+            costs(5, 30, 40, np.float32)
+        ),
+        "tangent along series": tangent(long, long, cost="huber"),
+        "tangent along costs": tangent(short, "cost", cost="euclidean"),
+        "tangent of costs": tangent_from_cost(
+            matrices, np.ones_like(matrices[0])
+        ),
+    }
+    return {
+        name + part: call
+        for name, calls in made.items()
+        for part, call in calls.items()
+    }
+
+
+def settings():
+    """The functions of settings."""
+    return {
+        "isa_levels": lambda: len(sdtw_cpu.isa_levels()),
+        "isa": lambda: len(sdtw_cpu.isa()),
+        "set_isa": lambda: sdtw_cpu.set_isa(sdtw_cpu.isa()),
+    }
+
+
+def others():
+    """Other calls that do not depend on the instruction set."""
+    x, y = series(4, 20, 20)
+    mask = np.tri(20, 20, 3, bool) & np.tri(20, 20, 3, bool).T
+    matrix = costs(1, 20, 20)[0][0]
+
+    def squared_euclidean():
+        made = SquaredEuclidean(x[0], y[0])
+        return made.compute(), made.jacobian_product(matrix)
+
+    def soft_dtw():
+        made = sdtw_cpu.SoftDTW(matrix)
+        return made.compute(), made.grad()
+
+    return {
+        "sakoe_chiba_band": lambda: sdtw_cpu.sakoe_chiba_band(
+            20, 20, 4, x_length=[20, 7], y_length=[19, 20]
+        ),
+        "band_from_mask": lambda: sdtw_cpu.band_from_mask(mask[None]),
+        "SoftDTW": soft_dtw,
+        "SquaredEuclidean": squared_euclidean,
+        "sdtw_barycenter": lambda: sdtw_barycenter(x, y[0], max_iter=3),
+    }
+
+
+def losses():
+    """Calls through Chainer."""
+    x, y = (Variable(a) for a in series(4, 20, 20))
+
+    def with_gradients():
+        value = chainer_sdtw.soft_dtw_divergence(x, y, 0.1)
+        return value, chainer.grad([value], [x, y])
+
+    def with_second_derivatives():
+        value = chainer_sdtw.soft_dtw(x, y, 0.1, bandwidth=5)
+        (first,) = chainer.grad([value], [x], enable_double_backprop=True)
+        return chainer.grad([chainer.functions.sum(first**2)], [x, y])
+
+    return {
+        "soft_dtw_divergence": with_gradients,
+        "soft_dtw": with_second_derivatives,
+        "soft_alignment": lambda: chainer_sdtw.soft_alignment(x, y),
+        "alignment_path": lambda: chainer_sdtw.alignment_path(x, y),
+        "pairwise_soft_dtw": lambda: chainer_sdtw.pairwise_soft_dtw(x.array),
+        "nearest_neighbors": lambda: chainer_sdtw.nearest_neighbors(
+            x.array, y.array, 2, bandwidth=4
+        ),
+        "barycenter": lambda: chainer_sdtw.barycenter(x.array, max_iter=3),
+    }
+
+
+def planted():
+    """A call of other bits each time, and one that frees nothing."""
+    kept, count = [], iter(range(MANY))
+    x, y = series(1, 20, 20)
+    return {
+        "bits": lambda: sdtw_cpu.value(x, y, 1 + next(count)),
+        "leak": lambda: kept.append(sdtw_cpu.value(x, y, tape=True)),
+    }
+
+
+def bits(result):
+    """The bytes of all numbers in a result."""
+    if isinstance(result, (tuple, list)):
+        return [bits(a) for a in result]
+    if isinstance(result, Variable):
+        result = result.array
+    return None if result is None else np.asarray(result).tobytes()
+
+
+def allocate_arrays_by(library):
+    """Let NumPy take the memory of arrays from the library."""
+    core = getattr(np, "_core", None) or np.core
+    python = ctypes.pythonapi
+    python.PyCapsule_GetPointer.restype = ctypes.POINTER(ctypes.c_void_p)
+    python.PyCapsule_GetPointer.argtypes = ctypes.py_object, ctypes.c_char_p
+    python.PyCapsule_New.restype = ctypes.py_object
+    python.PyCapsule_New.argtypes = (ctypes.c_void_p, ctypes.c_char_p) + (
+        ctypes.c_void_p,
+    )
+    # PyDataMem_SetHandler has this place in NumPy's C API.
+    functions = python.PyCapsule_GetPointer(core.multiarray._ARRAY_API, None)
+    kind = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)
+    handler = ctypes.addressof(ctypes.c_char.in_dll(library, "array_memory"))
+    kind(functions[304])(python.PyCapsule_New(handler, b"mem_handler", None))
+
+
+class Allocations:
+    """The library, and the loop over all allocations of a call."""
+
+    def __init__(self, kind):
+        self.kind = KINDS[kind]
+        self.library = ctypes.CDLL(None)
+        self.library.arm.argtypes = ctypes.c_int, ctypes.c_long, ctypes.c_long
+        self.library.disarm.restype = ctypes.c_long
+        if kind == "arrays":
+            allocate_arrays_by(self.library)
+
+    def run(self, call, first, count):
+        """Call with allocations failing: the bits or None, and how many."""
+        _kernels.empty_pool()
+        self.library.arm(self.kind, first, first + count)
+        try:
+            result = (call(),)
+        except MemoryError:
+            result = None
+        finally:
+            failed = self.library.disarm()
+        return bits(result), failed
+
+    def leaked(self):
+        """Whether something is left of a call; threads may still be ending."""
+        _kernels.empty_pool()
+        for _ in range(200):
+            if not self.library.leaked():
+                return False
+            time.sleep(0.01)
+        return True
+
+    def check(self, call, alone):
+        """Fail each allocation of a call and count what came of it."""
+        expected = bits((call(),))
+        counts = dict.fromkeys(("raised", "returned", "wrong", "leaked"), 0)
+        for count in (1, MANY) if alone else (MANY,):
+            failed, first = 1, 0
+            while failed and not counts["leaked"]:
+                result, failed = self.run(call, first, count)
+                if failed:
+                    counts["raised" if result is None else "returned"] += 1
+                counts["wrong"] += result not in (None, expected)
+                counts["leaked"] += self.leaked()
+                counts["wrong"] += bits((call(),)) != expected
+                first += 1
+            if counts["leaked"]:
+                break
+        return counts
+
+
+class Python:
+    """The same for allocations of Python's, which does not count them."""
+
+    def run(self, call, first):
+        """Call with one allocation failing, and return the bits or None."""
+        import _testcapi
+
+        try:
+            _testcapi.set_nomemory(first, first + 1)
+            result = (call(),)
+        # NumPy loses the error in some places.
+        except (MemoryError, SystemError):
+            result = None
+        finally:
+            _testcapi.remove_mem_hooks()
+        return bits(result)
+
+    def check(self, call, alone):
+        """Fail each allocation of a call and count what came of it."""
+        expected = bits((call(),))
+        counts = dict.fromkeys(("raised", "returned", "wrong", "leaked"), 0)
+        first = in_a_row = 0
+        while in_a_row < ENOUGH:
+            result = self.run(call, first)
+            in_a_row = 0 if result is None else in_a_row + 1
+            counts["raised"] += result is None
+            counts["wrong"] += result not in (None, expected)
+            counts["wrong"] += bits((call(),)) != expected
+            first += 1
+        counts["returned"] = first - counts["raised"] - ENOUGH
+        return counts
+
+
+def main(kind, *levels):
+    groups = [(level, kernels) for level in levels]
+    # NumPy crashes in some places where Python has no memory for it.
+    more = [settings] if kind == "python" else [settings, others, losses]
+    groups += [(sdtw_cpu.isa(), make) for make in more]
+    if not levels:
+        groups = [(sdtw_cpu.isa(), planted)]
+    allocations = Python() if kind == "python" else Allocations(kind)
+    gc.disable()
+    sdtw_cpu.set_num_threads(3)
+    for level, make in groups:
+        sdtw_cpu.set_isa(level)
+        alone = make is not losses and level == groups[-1][0]
+        for name, call in make().items():
+            # Tells where it ends if the process does.
+            print(f"{make.__name__}, {level}: {name}", file=sys.stderr)
+            print(json.dumps({"name": name, **allocations.check(call, alone)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
