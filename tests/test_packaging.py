@@ -110,6 +110,16 @@ def test_sdist_carries_every_tracked_file(tracked, archive):
     assert not left_out
 
 
+def test_wheels_are_tested_with_all_that_the_sdist_has(archive):
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 has it")
+    with tarfile.open(archive) as members:
+        packed = {name.split("/")[1] for name in members.getnames()[1:]}
+    packed -= {"chainer_sdtw", "chainer_sdtw.egg-info", "sdtw_cpu"}
+    packed -= {"MANIFEST.in", "PKG-INFO", "setup.cfg", "setup.py"}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert packed == set(settings["tool"]["cibuildwheel"]["test-sources"])
+
+
 def test_sdist_of_the_same_files_is_the_same(tracked, archive, tmp_path):
     folder = tmp_path / "another folder"
     other = sdist(tracked, folder, umask=0o077, date=1.7e9)
