@@ -7,6 +7,7 @@ import pytest
 from argument_kinds import (
     FLOATS,
     INTEGERS,
+    NOT_LONG,
     Argument,
     Case,
     any_series,
@@ -231,7 +232,7 @@ CASES = {
             **FITTING,
             **ONE_BANDWIDTH,
             "random_state": integer(3, 100),
-            "init": Argument((SHORT[1][:7],), INTEGERS + FLOATS[:3]),
+            "init": Argument((SHORT[1][:7],), NOT_LONG),
         },
         ("optimizer", "loss", "cost", "callback", "verbose"),
     ),

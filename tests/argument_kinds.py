@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 INTEGERS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", ">i2")
 FLOATS = ("f2", "f4", "f8", "g", ">f4", ">f8")
+NOT_LONG = INTEGERS + tuple(t for t in FLOATS if t != "g")
 # float64, or refused, where long double is not the same.
 LONG = () if np.dtype("g").itemsize > 8 else ("g",)
 
@@ -65,7 +66,7 @@ def series(value, types=("f2", "f4", "f8")):
     return Argument((value,), types, of_series=True)
 
 
-def any_series(value, types=INTEGERS + tuple(t for t in FLOATS if t != "g")):
+def any_series(value, types=NOT_LONG):
     return Argument((value,), types, of_series=True)
 
 

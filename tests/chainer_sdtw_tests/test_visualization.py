@@ -53,7 +53,7 @@ def test_what_is_drawn(figure, series):
     assert axes["x"].get_xlim()[::-1] == axes["y"].get_ylim()
     assert axes["x"].get_ylabel() == "left"
     assert axes["y"].get_title() == "top"
-    assert figure.get_suptitle() == "both"
+    assert [text.get_text() for text in figure.texts] == ["both"]
 
 
 def test_new_figure(tmp_path, series, monkeypatch):

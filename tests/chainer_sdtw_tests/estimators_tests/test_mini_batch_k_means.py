@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 
-from conftest import waves
 from sklearn.metrics import adjusted_rand_score
+from waves import waves
 
 from chainer_sdtw import barycenter, pairwise_soft_dtw
 from chainer_sdtw.estimators import SoftDTWKMeans, SoftDTWMiniBatchKMeans
