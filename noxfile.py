@@ -1,11 +1,11 @@
 """The tests on old and new Pythons with old and new NumPy: ``nox``.
 
 By default every Python that is present runs once, but for the one that runs
-nox (``make test`` has that): the oldest with the oldest NumPy that it has, the
-newest with NumPy 2, and those between them with nothing that is optional and
-with the newest NumPy and setuptools.  Only the oldest runs the tests that are
-marked as slow.  ``nox -l`` lists all sessions.  Interpreters are looked for on
-the path and among those of pyenv.
+nox (``make test`` has that): the oldest with the lowest releases of packages
+that pyproject.toml allows, the newest with NumPy 2, and those between them
+with nothing that is optional and with the newest NumPy and setuptools.  Only
+the oldest runs the tests that are marked as slow.  ``nox -l`` lists all
+sessions.  Interpreters are looked for on the path and among those of pyenv.
 
 Each of these sessions installs the source distribution as a user would and
 runs the tests that it carries, away from the sources.  The others are those of
@@ -13,6 +13,7 @@ a release.
 """
 
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ import sys
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
@@ -35,6 +37,10 @@ NUMPY_1 = {
     "3.14": None,
 }
 NUMPY_2 = "numpy>=2"
+OLDEST = next(iter(NUMPY_1))
+# aeon, of the extra ucr, needs newer packages than the others do.
+EXTRAS = ("dask", "learn", "mpi", "plot")
+TOOLS = ("hypothesis", "pytest", "pytest-xdist")
 
 
 def present():
@@ -57,15 +63,31 @@ def chosen(pythons):
     this = f"{sys.version_info[0]}.{sys.version_info[1]}"
     oldest, newest = pythons[0], pythons[-1]
     middle = [version for version in pythons[1:-1] if version != this]
-    oldest_major = 1 if NUMPY_1[oldest] else 2
-    sessions = [f"tests-{oldest}(numpy{oldest_major})"]
-    if (newest, 2) != (oldest, oldest_major):
+    major = 1 if NUMPY_1[oldest] else 2
+    sessions = [f"tests-{oldest}(numpy{major})"]
+    if oldest == OLDEST:
+        sessions = ["oldest"]
+    if (newest, 2) != (oldest, major):
         sessions.append(f"tests-{newest}(numpy2)")
     return sessions + [f"bare-{version}" for version in middle or [newest]]
 
 
 PYTHONS = present()
 nox.options.sessions = chosen(PYTHONS)
+
+
+def lowest():
+    """Each package in the lowest release that pyproject.toml allows."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    extras = project["optional-dependencies"]
+    lists = [project["dependencies"], extras["test"]]
+    lists += [extras[name] for name in EXTRAS]
+    return [
+        f"{requirement.name}=={bound.version}"
+        for requirement in map(Requirement, itertools.chain(*lists))
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    ]
 
 
 def install(session, extras, *packages, setuptools="setuptools<81"):
@@ -110,6 +132,22 @@ def run_tests(session, sdist, *options):
     session.run("pytest", *parallel, *options, *session.posargs)
 
 
+@nox.session(python=OLDEST)
+def oldest(session):
+    """All tests with the lowest releases that pyproject.toml allows."""
+    pins = Path(session.create_tmp()).resolve().with_name("lowest.txt")
+    pins.write_text("\n".join(lowest()), encoding="utf-8")
+    sdist = install(
+        session,
+        f"[{','.join(EXTRAS)}]",
+        *TOOLS,
+        "rich",
+        f"--constraint={pins}",
+        setuptools="setuptools<74",
+    )
+    run_tests(session, sdist)
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("major", [1, 2], ids=["numpy1", "numpy2"])
 def tests(session, major):
@@ -128,9 +166,7 @@ def tests(session, major):
 @nox.session(python=PYTHONS)
 def bare(session):
     """No optional package, and the newest NumPy and setuptools."""
-    sdist = install(
-        session, "", "numpy", "hypothesis", "pytest", "pytest-xdist"
-    )
+    sdist = install(session, "", "numpy", *TOOLS)
     session.install("--upgrade", "setuptools")
     run_tests(session, sdist, "-m", "not slow")
 
