@@ -35,8 +35,12 @@ bool extent(const char* p, const ptrdiff_t* stride, int length, int64_t d,
   std::fill_n(lows, width, std::numeric_limits<C>::infinity());
   std::fill_n(highs, width, -std::numeric_limits<C>::infinity());
   std::fill_n(nans, width, C(0));
+  int64_t seen = 0;  // since the last check
   for (int i = 0; i < length; i += together) {
-    if (i / together % 1024 == 0) watch.check();
+    if ((seen += width) >= Watch::kTile) {
+      watch.check(seen);
+      seen = 0;
+    }
     // The last ones may be looked at twice.
     const char* at = p + std::min(i, length - together) * stride[1];
     const C* v = (const C*)at;

@@ -8,6 +8,8 @@ namespace sdtw {
 
 namespace {
 
+constexpr int kApart = 8;  // elements of series between looks for signals
+
 // A cell without mass has a gradient of 0, even if its series are so far
 // apart that their difference is infinite.
 template <class T>
@@ -72,11 +74,12 @@ size_t row_at(const PlannedGroup<T>& group, int row) {
 
 template <class T, class C>
 void pack_x(const PlannedGroup<T>& group, const char* x,
-            const ptrdiff_t* stride, double pad, T* out) {
+            const ptrdiff_t* stride, double pad, T* out, Watch& watch) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const int rows = group.strips.strips() * geo.rows;
   for (int i = 0; i < rows; ++i) {
+    if (i % kApart == 0) watch.check((int64_t)kApart * geo.entry * g.d);
     T* to = out + row_at(group, i);
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;  // unused lanes repeat a pair
@@ -89,11 +92,12 @@ void pack_x(const PlannedGroup<T>& group, const char* x,
 
 template <class T, class C>
 void pack_y(const PlannedGroup<T>& group, const char* y,
-            const ptrdiff_t* stride, double pad, T* out) {
+            const ptrdiff_t* stride, double pad, T* out, Watch& watch) {
   const Group<T>& g = group.g;
   const Geometry& geo = group.strips.geometry;
   const int before = g.across ? geo.rows : (int)g.y_feature - g.n - geo.rows;
   for (int j = -before; j < g.n + geo.rows; ++j) {
+    if (j % kApart == 0) watch.check((int64_t)kApart * geo.entry * g.d);
     T* to = out + j * g.y_step;
     for (int l = 0; l < geo.entry; ++l) {
       const int p = l < g.pairs ? l : 0;
@@ -115,26 +119,30 @@ void unpack_features(const T* from, ptrdiff_t step, int d, double factor,
 
 template <class T, class C>
 void unpack_x(const Input& in, const PlannedGroup<T>& group,
-              double cost_factor, C* out) {
+              double cost_factor, C* out, Watch& watch) {
   const Group<T>& g = group.g;
-  for (int i = 0; i < g.m; ++i)
+  for (int i = 0; i < g.m; ++i) {
+    if (i % kApart == 0) watch.check((int64_t)kApart * g.pairs * g.d);
     for (int l = 0; l < g.pairs; ++l)
       if (i >= g.row0[l])
         unpack_features(g.gx + row_at(group, i) + l, group.strips.tile(), g.d,
                         cost_factor * g.grad[l],
                         out + (group.index[l] * in.m + i - g.row0[l]) * in.d);
+  }
 }
 
 template <class T, class C>
 void unpack_y(const Input& in, const PlannedGroup<T>& group,
-              double cost_factor, C* out) {
+              double cost_factor, C* out, Watch& watch) {
   const Group<T>& g = group.g;
-  for (int j = 0; j < g.n; ++j)
+  for (int j = 0; j < g.n; ++j) {
+    if (j % kApart == 0) watch.check((int64_t)kApart * g.pairs * g.d);
     for (int l = 0; l < g.pairs; ++l)
       if (j >= g.col0[l])
         unpack_features(g.gy + j * g.y_step + l, g.y_feature, g.d,
                         cost_factor * g.grad[l],
                         out + (group.index[l] * in.n + j - g.col0[l]) * in.d);
+  }
 }
 
 // Numbers in an odd count of cache lines, at least so many: what lies so far
@@ -155,15 +163,16 @@ ptrdiff_t first_column(const PlannedGroup<T>& group) {
 
 template <class T, class C>
 void pack_series(const Input& in, PlannedGroup<T>& group,
-                 GroupBuffers<T>& buffers, size_t xs, size_t ys) {
+                 GroupBuffers<T>& buffers, size_t xs, size_t ys,
+                 Watch& watch) {
   Group<T>& g = group.g;
   const ptrdiff_t first = first_column(group);
   T* x = buffers.x.get(xs);
   T* y = buffers.y.get(ys);
   g.x = x;
   g.y = y + first;
-  pack_x<T, C>(group, in.x, in.x_stride, group.pad, x);
-  pack_y<T, C>(group, in.y, in.y_stride, group.pad, y + first);
+  pack_x<T, C>(group, in.x, in.x_stride, group.pad, x, watch);
+  pack_y<T, C>(group, in.y, in.y_stride, group.pad, y + first, watch);
   if (g.scale.semiring == Semiring::kLogSpace) {
     limit_differences(x, xs);
     limit_differences(y, ys);
@@ -173,22 +182,22 @@ void pack_series(const Input& in, PlannedGroup<T>& group,
   T* dy = in.dy ? buffers.dy.get(ys) : buffers.dy.zeros(ys);
   g.dx = dx;
   g.dy = dy + first;
-  if (in.dx) pack_x<T, C>(group, in.dx, in.dx_stride, 0, dx);
-  if (in.dy) pack_y<T, C>(group, in.dy, in.dy_stride, 0, dy + first);
+  if (in.dx) pack_x<T, C>(group, in.dx, in.dx_stride, 0, dx, watch);
+  if (in.dy) pack_y<T, C>(group, in.dy, in.dy_stride, 0, dy + first, watch);
 }
 
 template <class T, class C>
 void unpack_as(const Input& in, const PlannedGroup<T>& group, double factor,
-               void* gx, void* gy) {
-  if (gx) unpack_x(in, group, factor, (C*)gx);
-  if (gy) unpack_y(in, group, factor, (C*)gy);
+               void* gx, void* gy, Watch& watch) {
+  if (gx) unpack_x(in, group, factor, (C*)gx, watch);
+  if (gy) unpack_y(in, group, factor, (C*)gy, watch);
 }
 
 }  // namespace
 
 template <class T>
 void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
-          bool want_gx, bool want_gy) {
+          bool want_gx, bool want_gy, Watch& watch) {
   Group<T>& g = group.g;
   g.x = g.y = g.dx = g.dy = nullptr;
   g.gx = g.gy = nullptr;
@@ -201,27 +210,29 @@ void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
   g.y_step = g.across ? (ptrdiff_t)geo.entry * g.d : -1;
   g.y_feature = g.across ? geo.entry : odd_lines<T>(columns);
   const size_t ys = (g.across ? columns * geo.entry : g.y_feature) * g.d;
-  in.is_double ? pack_series<T, double>(in, group, buffers, xs, ys)
-               : pack_series<T, float>(in, group, buffers, xs, ys);
+  in.is_double ? pack_series<T, double>(in, group, buffers, xs, ys, watch)
+               : pack_series<T, float>(in, group, buffers, xs, ys, watch);
   if (want_gx) g.gx = buffers.gx.zeros(xs);
   if (want_gy) g.gy = buffers.gy.zeros(ys) + first_column(group);
 }
 
 template <class T>
-void unpack(const Input& in, const PlannedGroup<T>& group, void* gx,
-            void* gy) {
+void unpack(const Input& in, const PlannedGroup<T>& group, void* gx, void* gy,
+            Watch& watch) {
   if (!in.of_series()) return;
   const double factor =
       with_cost(in.cost, [](auto cost) { return decltype(cost)::kFactor; });
-  in.is_double ? unpack_as<T, double>(in, group, factor, gx, gy)
-               : unpack_as<T, float>(in, group, factor, gx, gy);
+  in.is_double ? unpack_as<T, double>(in, group, factor, gx, gy, watch)
+               : unpack_as<T, float>(in, group, factor, gx, gy, watch);
 }
 
 template void pack(const Input&, PlannedGroup<float>&, GroupBuffers<float>&,
-                   bool, bool);
+                   bool, bool, Watch&);
 template void pack(const Input&, PlannedGroup<double>&, GroupBuffers<double>&,
-                   bool, bool);
-template void unpack(const Input&, const PlannedGroup<float>&, void*, void*);
-template void unpack(const Input&, const PlannedGroup<double>&, void*, void*);
+                   bool, bool, Watch&);
+template void unpack(const Input&, const PlannedGroup<float>&, void*, void*,
+                     Watch&);
+template void unpack(const Input&, const PlannedGroup<double>&, void*, void*,
+                     Watch&);
 
 }  // namespace sdtw

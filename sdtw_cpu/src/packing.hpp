@@ -5,6 +5,7 @@
 #include "kernels.hpp"
 #include "memory.hpp"
 #include "plan.hpp"
+#include "threads.hpp"
 
 namespace sdtw {
 
@@ -19,11 +20,12 @@ struct GroupBuffers {
 // the gradients that are wanted.
 template <class T>
 void pack(const Input& in, PlannedGroup<T>& group, GroupBuffers<T>& buffers,
-          bool want_gx, bool want_gy);
+          bool want_gx, bool want_gy, Watch& watch);
 
 // Add the factors to the packed gradients and copy them to those of the batch,
 // which may be null.
 template <class T>
-void unpack(const Input& in, const PlannedGroup<T>& group, void* gx, void* gy);
+void unpack(const Input& in, const PlannedGroup<T>& group, void* gx, void* gy,
+            Watch& watch);
 
 }  // namespace sdtw

@@ -87,7 +87,7 @@ void Run<T>::sweep_block(ActiveGroup<T>& active, int i,
   T* carried = active.carried.data() + i % active.ahead * active.carried_size;
   prepare(group, scratch);
   do {
-    watch_->check();
+    watch_->check(Watch::kTile * std::max(1, group.g.d));
     const int q = progress.segment(i);
     if (back_)
       *arrays_.swept += plan_.sweeps.adjoint(
@@ -119,7 +119,7 @@ void Run<T>::begin(ActiveGroup<T>& active, PlannedGroup<T>& group) {
   const StripPlan& strips = group.strips;
   active.group = &group;
   pack(in_, group, active.buffers, arrays_.gx != nullptr,
-       arrays_.gy != nullptr);
+       arrays_.gy != nullptr, *watch_);
   group.g.top = edge_in(active.buffers.top, group);
   plan_.sweeps.begin(group.g, group.g.top);
   if (back_)
@@ -160,7 +160,7 @@ void Run<T>::begin_adjoint(ActiveGroup<T>& active) {
 template <class T>
 void Run<T>::end(const ActiveGroup<T>& active) {
   const PlannedGroup<T>& group = *active.group;
-  if (back_) unpack(in_, group, arrays_.gx, arrays_.gy);
+  if (back_) unpack(in_, group, arrays_.gx, arrays_.gy, *watch_);
   for (int l = 0; !back_ && l < group.g.pairs; ++l) {
     const int64_t b = group.index[l];
     const double v = arrays_.value[b] = group.g.value[l];

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -39,7 +40,7 @@ class Watch {
   std::mutex lock_;
   std::condition_variable changed_;
   Clock::time_point next_ = Clock::now() + kInterval;
-  int calls_ = 0;
+  int64_t work_ = 0;  // of the caller's thread since it looked at the clock
 
   bool by_caller() const { return std::this_thread::get_id() == caller_; }
 
@@ -48,6 +49,7 @@ class Watch {
 
  public:
   struct Stopped : std::exception {};
+  static constexpr int64_t kTile = 1 << 13;  // cells, about
 
   void stop() {
     stopped_ = true;
@@ -73,9 +75,13 @@ class Watch {
     });
   }
 
-  // Called by all threads, far more often than once in kInterval.
-  void check() {
-    if (by_caller() && ++calls_ % 16 == 0) look();
+  // Called by all threads, far more often than once in kInterval, with how
+  // many numbers were, or will be, worked on since the last call.
+  void check(int64_t work = kTile) {
+    if (by_caller() && (work_ += work) >= 16 * kTile) {
+      work_ = 0;
+      look();
+    }
     if (stopped_) throw Stopped();
   }
 

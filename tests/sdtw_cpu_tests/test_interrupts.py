@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -87,6 +88,27 @@ def test_before_the_sweep(first_signal, threads):
     with pytest.raises(Stop):
         first_signal()
         sdtw_cpu.value(x, x[:, :1], 1.0, x_length=[2**22, 2**26])
+
+
+@pytest.mark.parametrize("threads", [1], indirect=True)
+def test_many_features(threads):
+    """A look at each tile, and meanwhile when series are packed."""
+    x = np.broadcast_to(np.float32(0.5), (1, 256, 100_000))
+    looks = []
+
+    def look(number, frame):
+        looks.append(time.thread_time())  # other processes do not count
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    try:
+        looks.append(time.thread_time())
+        sdtw_cpu.value(x, x, 1.0)
+        looks.append(time.thread_time())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.diff(looks).max() < 0.6
 
 
 def test_out_of_range_costs(rng, third_signal, threads):
