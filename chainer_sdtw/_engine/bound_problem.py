@@ -17,6 +17,9 @@ from chainer_sdtw._engine.series import Pairs, on_host, reduced
 from chainer_sdtw._engine.types import Cost, Counts, Mask, Variable
 from sdtw_cpu.checks import as_array
 
+_COSINE_GAMMA = 5e289
+"""The largest gamma of which the sweeps take twice as much."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoundProblem:
@@ -108,6 +111,7 @@ def bind_series(
     lengths = x_length, y_length
     shape = len(x), x.shape[1], y.shape[1]
     band, mask = _band(shape, bandwidth, mask, *lengths)
+    explicit |= cost == "cosine" and gamma > _COSINE_GAMMA
     if explicit or mask is not None or callable(cost):
         for_lengths = getattr(cost, "for_lengths", None)
         if for_lengths is not None:

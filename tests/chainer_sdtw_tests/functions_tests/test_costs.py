@@ -156,6 +156,28 @@ class TestCosine:
         value = soft_dtw(scaled, y, cost="cosine").array
         assert value == soft_dtw(x, y, cost="cosine").array
 
+    def test_any_layout(self, rng):
+        """The same bits, values and gradients."""
+        x, y = rng.random((2, 3, 5)), rng.random((2, 4, 5))
+        results = []
+        for given in (y, np.asfortranarray(y), y[::-1].copy()[::-1]):
+            a = Variable(given)
+            value = cost_matrix(x, a, "cosine")
+            results.append((value.array, gradients(F.sum(value), a)[0].array))
+        for value, g in results[1:]:
+            np.testing.assert_array_equal(value, results[0][0])
+            np.testing.assert_array_equal(g, results[0][1])
+
+    def test_largest_gamma(self, pair):
+        """The sweeps would be given twice as much."""
+        one, other = (
+            soft_dtw(*pair, gamma, cost="cosine").array
+            for gamma in (1e290, 1e280)
+        )
+        np.testing.assert_allclose(one, 1e10 * other)
+        with pytest.raises(ValueError, match=r"1e\+290, got 1.1e\+290"):
+            soft_dtw(*pair, 1.1e290, cost="cosine")
+
     def test_denormals(self):
         """All numbers of one sign have the same direction."""
         x = Variable(np.array([[[5e-324], [1e-310], [1.0]]]))
