@@ -207,6 +207,8 @@ def _scaled_to_one(a: Any) -> tuple:
     The latter as numbers ``(B, m, 1)`` and powers of two that divide them.
     """
     xp = get_array_module(a)
+    # The order of sums depends on the order in memory.
+    a = xp.ascontiguousarray(a)
     # Squares may be beyond the range of a type: those of elements scaled by
     # a power of two are not, and the digits are the same.
     _, power = xp.frexp(abs(a).max(axis=2, keepdims=True))
