@@ -43,6 +43,7 @@ from sdtw_cpu.checks import (
     as_number,
     as_weights,
     check_unmasked,
+    read_array,
 )
 from sdtw_cpu.types import Reals
 
@@ -258,6 +259,8 @@ class SeriesClassifier(ClassifierMixin, SeriesEstimator):
             y = np.asarray(y)
         y = on_host(y)
         check_unmasked("y", y)
+        if isinstance(y, (list, tuple)):
+            y = read_array("y", y, "classes")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)
         check_classification_targets(y)

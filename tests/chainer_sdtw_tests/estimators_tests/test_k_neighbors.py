@@ -192,6 +192,13 @@ def test_no_series(X):
         SoftDTWKNeighborsClassifier(1).fit(X, [1])
 
 
+def test_no_classes(blobs):
+    # Of unequal rows old releases of NumPy make an array of lists.
+    message = r"^y must be classes, got list|label|shape"
+    with pytest.raises((TypeError, ValueError), match=message):
+        SoftDTWKNeighborsClassifier(1).fit(blobs[0][:2], [[1], [1, 2]])
+
+
 def test_classes_in_a_variable(blobs):
     X, y = blobs
     model = SoftDTWKNeighborsClassifier(1).fit(X, chainer.Variable(y))
