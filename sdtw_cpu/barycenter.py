@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def sdtw_barycenter(
     gamma = check_gamma(gamma)
     init = as_array("barycenter_init", barycenter_init).astype(np.float64)
     check_unmasked("X", X)
-    if not isinstance(X, Iterable) or isinstance(X, np.ndarray):
+    if not isinstance(X, (list, tuple)):
         X = np.atleast_1d(read_array("X", X))
     series = [
         as_array(f"X[{i}]", x).astype(np.float64) for i, x in enumerate(X)

@@ -195,6 +195,12 @@ class TestBarycenter:
         with pytest.raises((TypeError, ValueError), match=message):
             sdtw_barycenter(X, np.zeros((2, 1)))
 
+    def test_what_numpy_can_read(self, X):
+        a = np.stack([x[:4] for x in X])
+        Z = sdtw_barycenter(a, a[0])
+        for other in (memoryview(a), tuple(a), np.ma.array(a)):
+            np.testing.assert_array_equal(sdtw_barycenter(other, a[0]), Z)
+
     def test_units(self, X):
         """Tiny series and weights, whose product underflows."""
         small, weights = 2.0**-450, np.array([1, 0.5, 2])
