@@ -202,4 +202,5 @@ def _weights(value: Any, weights: Any) -> Any:
         check_weights_shape("weights", weights, len(value))
     else:
         weights = as_weights("weights", weights, len(value))
-    return value.xp.asarray(weights, value.dtype)
+    with np.errstate(over="ignore"):
+        return value.xp.asarray(weights, value.dtype)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, cast
 
+import numpy as np
 from chainer import backend
 from chainer.link import Link
 
@@ -218,5 +219,6 @@ class _Penalized:
             y_length=y_length,
         )
         xp = backend.get_array_module(x.array)
-        penalty = (self.weight * xp.asarray(prior)).astype(x.dtype)
+        with np.errstate(over="ignore"):  # an infinite one forbids a cell
+            penalty = (self.weight * xp.asarray(prior)).astype(x.dtype)
         return cost_matrix(x, y, self.cost) + penalty
