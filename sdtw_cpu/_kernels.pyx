@@ -12,6 +12,7 @@ from libcpp.memory cimport unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+import os
 import threading
 
 
@@ -74,7 +75,18 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() noexcept
     unsigned long PyThread_get_thread_ident() noexcept nogil
 
-cdef unsigned long main_thread = threading.main_thread().ident
+cdef unsigned long main_thread
+
+
+def find_main_thread():
+    global main_thread
+    main_thread = threading.main_thread().ident
+
+
+find_main_thread()
+if hasattr(os, "register_at_fork"):
+    # In the child it is the thread that forked.
+    os.register_at_fork(after_in_child=find_main_thread)
 
 
 cdef cbool interrupted() noexcept nogil:
