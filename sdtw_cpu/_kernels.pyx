@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-# cython: embedsignature=True, freethreading_compatible=True
+# cython: embedsignature=True
 # distutils: language=c++
 """Thin layer over the C++; arguments are checked by the callers."""
 from cpython.buffer cimport (
