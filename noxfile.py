@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import nox
@@ -187,6 +188,12 @@ def release(session):
         session.error(f"{first[0].parent} and {second[0].parent} differ")
     session.run("twine", "check", "--strict", *first)
     session.run("check-wheel-contents", *first[:1])
+    names = zipfile.ZipFile(first[0]).namelist()
+    sources = [
+        name for name in names if name.endswith((".pyx", ".cpp", ".hpp"))
+    ]
+    if sources:
+        session.error(f"the wheel has sources of the extension: {sources}")
     for old in Path("dist").glob("*.tar.gz"):
         if sha256(old) != digests.get(old.name):
             shutil.rmtree("dist")
@@ -195,7 +202,7 @@ def release(session):
         shutil.copy(path, "dist")
         size = path.stat().st_size
         session.log(f"dist/{path.name}: {size} bytes, {digests[path.name]}")
-        if size > 2_000_000:
+        if path.suffix == ".whl" and size > 2_000_000:
             session.error(f"{path.name} is larger than 2 MB")
 
 
