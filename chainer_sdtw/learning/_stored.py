@@ -230,6 +230,7 @@ def open_store(
                 f"out={path!r} exists: with resume=True its matrix is "
                 "finished; to start anew, delete it"
             )
+        new = new or _is_unmade(path)
         out = _opened(path, shape, dtype, symmetric, count, new)
     if out.shape != shape or out.dtype != dtype:
         raise ValueError(
@@ -246,6 +247,16 @@ def open_store(
             out[...] = np.nan
         out.attrs[ATTRIBUTE] = made_of
     return Store(out, step, symmetric, (x.finite, columns.finite))
+
+
+def _is_unmade(path: str) -> bool:
+    """Return whether a folder is what making an array leaves when killed.
+
+    That is no file, or the first one when it is not complete.
+    """
+    return os.path.isdir(path) and all(
+        name.endswith(".partial") for name in os.listdir(path)
+    )
 
 
 def _opened(
@@ -272,7 +283,8 @@ def _opened(
             ) from e
     return zarr.open_array(
         path,
-        mode="w-",
+        # What the process that was killed has left is replaced.
+        mode="w" if os.path.isdir(path) else "w-",
         shape=shape,
         chunks=even_tile(shape, count, symmetric),
         dtype=dtype,

@@ -150,6 +150,20 @@ def test_goes_on_after_sigkill(rng, tmp_path, count_sweeps):
     np.testing.assert_array_equal(out[...], pairwise_soft_dtw(X))
 
 
+@pytest.mark.parametrize("left", [None, ".zarray.1b.partial"])
+def test_goes_on_after_sigkill_at_once(rng, tmp_path, left):
+    """When the array was being made: there is a folder, but no array."""
+    X = reference.walks(rng, 5, 8, 1)
+    path = tmp_path / "m.zarr"
+    path.mkdir()
+    if left:
+        (path / left).write_text("{")
+    with pytest.raises(FileExistsError):
+        pairwise_soft_dtw(X, out=path)
+    out = pairwise_soft_dtw(X, out=path, resume=True)
+    np.testing.assert_array_equal(out[...], pairwise_soft_dtw(X))
+
+
 def test_a_chunk_that_was_cut_short_is_computed_again(rng, tmp_path):
     X = reference.walks(rng, 8, 6, 1)
     path = tmp_path / "m.zarr"
