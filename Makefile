@@ -38,7 +38,7 @@ CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cu tests/tools_tests/*.cuh \
 	tests/*.cpp)
 
-.PHONY: help example test lint format pytest test-gpu test-aarch64 docs \
+.PHONY: help example test lint format pytest fuzz test-gpu test-aarch64 docs \
 	bench matrix dist venv clean
 .DEFAULT_GOAL := help
 
@@ -46,6 +46,7 @@ help:
 	@echo 'make example   train two models on GunPoint: soft-DTW and MSE'
 	@echo 'make test      linters, types and all tests'
 	@echo 'make pytest    the tests alone'
+	@echo 'make fuzz      100,000 random calls of all functions'
 	@echo 'make test-gpu  the tests that need CuPy and a GPU'
 	@echo 'make test-aarch64  the tests of kernels, cross-compiled, under QEMU'
 	@echo 'make lint      the linters and types alone'
@@ -65,6 +66,9 @@ test: lint pytest
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
+
+fuzz: $(INSTALLED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 # Fails where there is no GPU, instead of skipping everything.
 test-gpu: $(INSTALLED)
