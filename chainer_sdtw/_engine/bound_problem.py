@@ -119,10 +119,9 @@ def bind_series(
         with chainer.using_device(x.device):
             x = graph.without_padding(x, x_length)
             y = graph.without_padding(y, y_length)
-            matrices = costs.matrix(x, y, cost)
+            matrices = _masked(costs.matrix(x, y, cost), mask)
             if not callable(cost):
                 matrices = _nan_where_infinite(matrices, x, y)
-            matrices = _masked(matrices, mask)
         problem = Problem(label, gamma, None, *lengths, band)
         return BoundProblem(problem, (matrices,))
     scale = 1.0

@@ -301,6 +301,10 @@ def test_bad_elements(pair, cost, bad):
         e = chainer_sdtw.soft_alignment(x, y, cost=cost).array
         assert np.isnan(e[1]).all() and np.isfinite(e[[0, 2]]).all()
         cost_matrix(x, y, cost)
+        # What is bad has no other value where there is no alignment, either.
+        mask[:] = False
+        value = soft_dtw(x, y, cost=cost, mask=mask, reduce="no").array
+        np.testing.assert_array_equal(value, [np.inf, np.nan, np.inf])
 
 
 @pytest.mark.parametrize("cost", COSTS)
