@@ -51,6 +51,9 @@ def far_apart(
 
     Returns:
         Their indexes.
+
+    Raises:
+        FloatingPointError: If series are too far from each other.
     """
     loss = loss.divergence
     if terms is None:
@@ -72,6 +75,11 @@ def far_apart(
     while len(chosen) < count:
         chances = weights * closest
         chances[chosen] = 0
+        if not np.isfinite(chances.sum()):
+            raise FloatingPointError(
+                "losses are not finite: the costs are beyond the range of "
+                f"{series.array.dtype}"
+            )
         if not chances.sum() > 0:
             # All others are equal to one that has been chosen.
             others = np.setdiff1d(np.arange(len(series)), chosen)

@@ -143,6 +143,24 @@ def test_the_best_start_is_kept(blobs):
     assert model.inertia_ == min(single)
 
 
+def test_losses_beyond_the_range():
+    X = np.array([[0.0, 1], [1e200, 1], [-1e200, 1], [2, 3]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(FloatingPointError, match="beyond the range"):
+            SoftDTWKMeans(2, random_state=0).fit(X)
+
+
+def test_another_byte_order(blobs):
+    X = blobs[0].astype(np.float32)
+    one, other = (
+        SoftDTWKMeans(3, random_state=0, max_iter=2).fit(a)
+        for a in (X, X.astype(X.dtype.newbyteorder()))
+    )
+    assert other.cluster_centers_.dtype == np.float32
+    np.testing.assert_array_equal(one.cluster_centers_, other.cluster_centers_)
+
+
 def test_initial_centers_are_far_from_each_other(blobs):
     X, groups = blobs
     for seed in range(5):
