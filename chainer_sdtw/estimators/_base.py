@@ -107,6 +107,8 @@ class SeriesEstimator(BaseEstimator):
             series = as_series_set("X", X)
             columns = None
         else:
+            if isinstance(X, np.ndarray) and not X.dtype.isnative:
+                X = X.astype(X.dtype.newbyteorder("="))
             X = validate_data(
                 self,
                 X,
