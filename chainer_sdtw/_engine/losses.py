@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, TypeVar
 
 import chainer
+import numpy as np
 from chainer import as_variable
 from chainer.backends import cuda
 
@@ -221,6 +222,8 @@ def as_loss(
     return Loss(kind, gamma, cost, bandwidth)
 
 
+# Of infinite losses there is no divergence.
+@np.errstate(invalid="ignore")
 def less_half(value: Any, *self_terms: Any) -> Any:
     """Return a loss less half of each term of series with themselves.
 

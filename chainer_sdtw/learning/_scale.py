@@ -80,8 +80,8 @@ def scale_of(
     """
     if not len(weights):
         return (0.0,) * 6
-    mean = float(elements.mean(dtype=np.float64)) if centered else 0.0
     with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(elements.mean(dtype=np.float64)) if centered else 0.0
         squares = float(((elements.astype(np.float64) - mean) ** 2).sum())
     count, size = 0, 0.0
     if matrices is not None:
