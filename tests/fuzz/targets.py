@@ -6,15 +6,13 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Callable
 
-import chainer
 import numpy as np
 from argument_cases import CASES
 from argument_kinds import Case
-from chainer import Variable
 
 import sdtw_cpu
 from chainer_sdtw import estimators
-from fuzz import answers, problems
+from fuzz import answers, calls, other_answers, other_arguments, problems
 
 
 @dataclass(frozen=True)
@@ -103,28 +101,6 @@ BY_SKLEARN = (
 )
 
 
-def with_gradients(function, names=("x", "y")):
-    """A loss, and its gradients where the arguments have some."""
-
-    def run(**arguments):
-        inputs = {}
-        for name in names:
-            a = arguments[name]
-            # Chainer's variables hold plain arrays alone.
-            of_floats = type(a) is np.ndarray and a.dtype.kind == "f"
-            if of_floats and a.dtype.isnative:
-                arguments[name] = inputs[name] = Variable(a)
-        value = function(**arguments)
-        ones = Variable(np.ones_like(value.array))
-        grads = dict.fromkeys(names, np.zeros(0))
-        if inputs:
-            found = chainer.grad([value], [*inputs.values()], [ones])
-            grads.update(zip(inputs, found))
-        return value, *grads.values()
-
-    return run
-
-
 def plain(name):
     case = CASES[name]
     return case.run or case.function
@@ -149,7 +125,7 @@ def _losses():
         function = CASES[name].function
         run = function
         if name not in ("alignment_path", "temporal_distortion_index"):
-            run = with_gradients(function)
+            run = calls.with_gradients(function)
         yield Target(
             name,
             lambda draw, given=given: problems.loss(draw, **given),
@@ -160,246 +136,70 @@ def _losses():
         )
 
 
-def _cost_matrix(draw):
-    made = problems.series_pair(draw)
-    return {**made, "cost": draw.one((*problems.COSTS, "cosine"))}
-
-
-def _sizes(draw):
-    m, n = draw.one(problems.LENGTHS), draw.one(problems.LENGTHS)
-    return {"m": m, "n": n}
-
-
-def _prior(draw):
-    made = _sizes(draw)
-    made["nu"] = draw.one((0.5, 10.0, 1e3))
-    shape = draw.integer(1, 3), made["m"], made["n"]
-    return {**made, **problems.limits(draw, shape)}
-
-
-def _band(draw):
-    made = _sizes(draw)
-    shape = draw.integer(1, 3), made["m"], made["n"]
-    radius = problems.bandwidth(draw, shape[0])
-    made["bandwidth"] = 3 if radius is None else radius
-    return {**made, **problems.limits(draw, shape)}
-
-
-def _band_of_mask(draw):
-    shape = draw.integer(1, 3), *_sizes(draw).values()
-    mask = problems.mask(draw, shape)
-    if mask is None or mask.ndim == 2:
-        mask = np.ones(shape, bool)
-    return {"mask": mask, **problems.limits(draw, shape)}
-
-
-def _set(draw):
-    series = problems.series_set(draw)
-    made = {"series": series, **problems.of_set(draw)}
-    made["weights"] = problems.weights(draw, len(series))
-    made["max_iter"] = draw.integer(1, 3)
-    made["tol"] = draw.one((0.0, 1e-5))
-    made["optimizer"] = draw.one(("l-bfgs", "cg"))
-    made["init"] = draw.one(("mean", "medoid", "random", None))
-    made["random_state"] = draw.integer(0, 9)
-    made["length"] = draw.one((None, 1, 4))
-    if draw.chance(0.3):
-        made["init"] = series[0].astype(np.float64)
-        made["length"] = None
-    return made
-
-
-def _two_sets(draw):
-    x = problems.series_set(draw)
-    y = problems.walks_like(draw, x) if draw.chance(0.7) else None
-    made = {"X": x, "Y": y, **problems.of_set(draw)}
-    made["max_bytes"] = draw.one((1, 100, 2**25))
-    return made
-
-
-def _neighbors(draw):
-    made = _two_sets(draw)
-    most = len(made["X"]) - 1 if made["Y"] is None else len(made["Y"])
-    if most < 1:
-        made["Y"], most = made["X"].copy(), 1
-    return {**made, "n_neighbors": draw.integer(1, most)}
-
-
-def _plot(draw):
-    x, y = draw.rng.standard_normal((2, draw.one((2, 5))))
-    return {
-        "x": x,
-        "y": y,
-        "alignment": draw.rng.random((len(x), len(y))),
-        "path": draw.rng.integers(0, len(x), (3, 2)),
-    }
-
-
-def _loss_link(draw):
-    made = problems.loss(draw)
-    made["prior"] = draw.one((0.0, 0.0, 2.0))
-    made["nu"] = draw.one((0.5, 100.0))
-    made["loss"] = draw.one(("soft_dtw", "divergence", "sharp", "mean_cost"))
-    return made
-
-
-def _barycenter_link(draw):
-    series = problems.series_set(draw)
-    made = {"init": series[0].copy(), "series": series}
-    made["weights"] = problems.weights(draw, len(series))
-    return {**made, **problems.of_set(draw)}
-
-
-def _clusters(draw, **more):
-    series = problems.series_set(draw, ("f8", "f4"), size=6)
-    made = {"X": series, **problems.of_set(draw), "n_clusters": 2}
-    made["gamma"] = draw.one((0.1, 1.0, 10.0))
-    made["max_iter"] = draw.integer(1, 2)
-    made["max_iter_barycenter"] = 2
-    made["tol_barycenter"] = 1e-3
-    made["init"] = draw.one(("k-means++", "random"))
-    made["length"] = draw.one((None, 4))
-    made["random_state"] = draw.integer(0, 9)
-    made["n_jobs"] = draw.one((None, 1))
-    made["init_size"] = draw.one((None, 4))
-    made["sample_weight"] = problems.weights(draw, len(series))
-    return {**made, **more}
-
-
-def _k_means(draw):
-    return _clusters(draw, n_init=1, tol=1e-4)
-
-
-def _batches(draw):
-    made = _clusters(draw)
-    del made["max_iter"]
-    return made
-
-
-def _mini_batches(draw):
-    return _clusters(draw, batch_size=3, max_no_improvement=2)
-
-
-def _classes(draw):
-    series = problems.series_set(draw, ("f8", "f4"), size=6)
-    made = {"X": series, **problems.of_set(draw)}
-    made["y"] = draw.rng.permutation([0, 0, 0, 1, 1, 1])
-    made["n_jobs"] = draw.one((None, 1))
-    return made
-
-
-def _centroids(draw):
-    made = {**_classes(draw), "max_iter": 2, "tol": 1e-4}
-    return {**made, "length": draw.one((None, 4))}
-
-
-def _vote(draw):
-    made = {**_classes(draw), "n_neighbors": draw.integer(1, 5)}
-    return {**made, "weights": "uniform"}
-
-
-def _square(draw):
-    x, y = draw.rng.standard_normal((2, 4, 2))
-    return {"X": x, "Y": y, "E": draw.rng.random((4, 4))}
-
-
-def _old_barycenter(draw):
-    x = problems.series_set(draw)
-    x = x[..., None] if x.ndim == 2 else x
-    return {
-        "X": x.astype(np.float64),
-        "barycenter_init": x[0].astype(np.float64),
-        "gamma": draw.one((0.1, 1.0)),
-        "weights": problems.weights(draw, len(x)),
-        "tol": 1e-3,
-        "max_iter": 2,
-        "method": "L-BFGS-B",
-    }
-
-
-def _fit_and_all(kind):
-    """Fit an estimator, and call every method that it has."""
-
-    def run(X, **options):
-        fitting = {
-            name: options.pop(name)
-            for name in ("y", "sample_weight")
-            if name in options
-        }
-        model = kind(**options).fit(X, **fitting)
-        results = [
-            getattr(model, name, None)
-            for name in ("cluster_centers_", "centroids_", "inertia_")
-        ]
-        results.append(model.predict(X))
-        if hasattr(model, "transform"):
-            results.append(model.transform(X))
-        if hasattr(model, "kneighbors"):
-            results += [*model.kneighbors(X), model.predict_proba(X)]
-        return results
-
-    return run
-
-
-def _partial_fit(X, sample_weight=None, **options):
-    model = estimators.SoftDTWMiniBatchKMeans(**options)
-    model.partial_fit(X, sample_weight=sample_weight)
-    model.partial_fit(X, sample_weight=sample_weight)
-    return model.cluster_centers_, model.predict(X)
-
-
-def _isa(name):
-    sdtw_cpu.set_isa(name)
-    return np.float64(len(sdtw_cpu.isa()))
-
-
 TARGETS = [
     *_losses(),
     Target(
         "soft_dtw_from_cost",
         problems.from_cost,
-        with_gradients(chainer_sdtw.soft_dtw_from_cost, ("cost",)),
+        calls.with_gradients(chainer_sdtw.soft_dtw_from_cost, ("cost",)),
         answers.of_cost_matrices,
         weight=12,
     ),
     Target(
         "cost_matrix",
-        _cost_matrix,
-        with_gradients(chainer_sdtw.cost_matrix),
+        other_arguments.cost_matrix,
+        calls.with_gradients(chainer_sdtw.cost_matrix),
         answers.of_cost_matrix,
         weight=8,
     ),
-    Target("diagonal_prior", _prior, plain("diagonal_prior"), answers.prior),
+    Target(
+        "diagonal_prior",
+        other_arguments.prior,
+        plain("diagonal_prior"),
+        other_answers.prior,
+    ),
     Target(
         "itakura_mask",
-        lambda draw: {**_sizes(draw), "max_slope": 2.0},
+        lambda draw: {**other_arguments.sizes(draw), "max_slope": 2.0},
         plain("itakura_mask"),
-        answers.itakura,
+        other_answers.itakura,
     ),
-    Target("barycenter", _set, plain("barycenter"), answers.barycenter),
+    Target(
+        "barycenter",
+        other_arguments.a_set,
+        plain("barycenter"),
+        other_answers.barycenter,
+    ),
     Target(
         "nearest_neighbors",
-        _neighbors,
+        other_arguments.neighbors,
         plain("nearest_neighbors"),
-        answers.neighbors,
+        other_answers.neighbors,
     ),
     Target(
         "pairwise_soft_dtw",
-        _two_sets,
+        other_arguments.two_sets,
         plain("pairwise_soft_dtw"),
-        answers.pairwise,
+        other_answers.pairwise,
         weight=8,
     ),
-    Target("plot_alignment", _plot, plain("plot_alignment"), weight=1),
+    Target(
+        "plot_alignment",
+        other_arguments.plot,
+        plain("plot_alignment"),
+        weight=1,
+    ),
     Target(
         "links.SoftDTWLoss",
-        _loss_link,
+        other_arguments.loss_link,
         CASES["links.SoftDTWLoss"].run,
         words=("cost", "reduce"),
         weight=6,
     ),
     Target(
-        "links.Barycenter", _barycenter_link, CASES["links.Barycenter"].run
+        "links.Barycenter",
+        other_arguments.barycenter_link,
+        CASES["links.Barycenter"].run,
     ),
     Target(
         "training.SeededIterator",
@@ -424,8 +224,8 @@ TARGETS = [
     ),
     Target(
         "estimators.SoftDTWKMeans",
-        _k_means,
-        _fit_and_all(estimators.SoftDTWKMeans),
+        other_arguments.k_means,
+        calls.fit_and_all(estimators.SoftDTWKMeans),
         takes=BY_SKLEARN,
         weight=2,
         words=("X", "sample_weight"),
@@ -433,8 +233,8 @@ TARGETS = [
     ),
     Target(
         "estimators.SoftDTWMiniBatchKMeans",
-        _mini_batches,
-        _fit_and_all(estimators.SoftDTWMiniBatchKMeans),
+        other_arguments.mini_batches,
+        calls.fit_and_all(estimators.SoftDTWMiniBatchKMeans),
         takes=BY_SKLEARN,
         weight=2,
         words=("X", "sample_weight"),
@@ -442,8 +242,8 @@ TARGETS = [
     ),
     Target(
         "estimators.SoftDTWMiniBatchKMeans.partial_fit",
-        _batches,
-        _partial_fit,
+        other_arguments.batches,
+        calls.partial_fit,
         weight=1,
         words=("X", "sample_weight"),
         takes=BY_SKLEARN,
@@ -451,16 +251,16 @@ TARGETS = [
     ),
     Target(
         "estimators.SoftDTWNearestCentroid",
-        _centroids,
-        _fit_and_all(estimators.SoftDTWNearestCentroid),
+        other_arguments.centroids,
+        calls.fit_and_all(estimators.SoftDTWNearestCentroid),
         takes=BY_SKLEARN,
         weight=2,
         kinds={"y": "labels"},
     ),
     Target(
         "estimators.SoftDTWKNeighborsClassifier",
-        _vote,
-        _fit_and_all(estimators.SoftDTWKNeighborsClassifier),
+        other_arguments.vote,
+        calls.fit_and_all(estimators.SoftDTWKNeighborsClassifier),
         takes=BY_SKLEARN,
         weight=3,
         kinds={"y": "labels", "weights": "name"},
@@ -483,15 +283,15 @@ TARGETS = [
     ),
     Target(
         "sdtw_cpu.sakoe_chiba_band",
-        _band,
+        other_arguments.band,
         plain("sdtw_cpu.sakoe_chiba_band"),
-        answers.sakoe_chiba,
+        other_answers.sakoe_chiba,
     ),
     Target(
         "sdtw_cpu.band_from_mask",
-        _band_of_mask,
+        other_arguments.band_of_mask,
         plain("sdtw_cpu.band_from_mask"),
-        answers.band_of_mask,
+        other_answers.band_of_mask,
     ),
     Target(
         "sdtw_cpu.check_gamma",
@@ -508,7 +308,7 @@ TARGETS = [
     Target(
         "sdtw_cpu.set_isa",
         lambda draw: {"name": draw.one(sdtw_cpu.isa_levels())},
-        _isa,
+        calls.isa,
         weight=1,
         words=("is not usable here",),
     ),
@@ -516,16 +316,16 @@ TARGETS = [
         "sdtw_cpu.SoftDTW",
         lambda draw: {"D": draw.rng.random((3, 4)), "gamma": 0.5},
         plain("sdtw_cpu.SoftDTW"),
-        answers.old_interface,
+        other_answers.old_interface,
     ),
     Target(
         "sdtw_cpu.distance.SquaredEuclidean",
-        _square,
+        other_arguments.square,
         plain("sdtw_cpu.distance.SquaredEuclidean"),
     ),
     Target(
         "sdtw_cpu.barycenter.sdtw_barycenter",
-        _old_barycenter,
+        other_arguments.old_barycenter,
         plain("sdtw_cpu.barycenter.sdtw_barycenter"),
     ),
 ]
