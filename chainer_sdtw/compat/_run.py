@@ -38,7 +38,9 @@ def clean_tracebacks() -> None:
 
 def _new_main() -> types.ModuleType:
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    vars(main).update(__annotations__={}, __builtins__=builtins)
+    vars(main).update(__builtins__=builtins)
+    if sys.version_info < (3, 14):  # from then on made when asked for
+        vars(main).update(__annotations__={})
     return main
 
 

@@ -17,6 +17,11 @@ SCRIPTS = {
         print(sys.argv, sys.path[0], sys.modules['__main__'].__dict__
               is globals())
         """,
+    "annotations": """
+        import sys
+        value: int = 1
+        print(sys.modules['__main__'].__annotations__)
+        """,
     "error": """
         def f():
             raise ValueError('wrong')
