@@ -36,10 +36,10 @@ CXX_FILES = $(CXX_SOURCES) $(wildcard \
 	tools/aarch64/*.cpp chainer_sdtw/cuda/*.cu chainer_sdtw/cuda/*.cuh \
 	tools/ptx_on_cpu/*.cpp \
 	tools/ptx_on_cpu/*.hpp tests/tools_tests/*.cu tests/tools_tests/*.cuh \
-	tests/*.cpp)
+	tests/*.cpp tests/tools_tests/*.cpp)
 
-.PHONY: help example test lint format pytest fuzz test-gpu test-aarch64 docs \
-	bench matrix dist venv clean
+.PHONY: help example test lint format pytest fuzz test-gpu test-aarch64 \
+	sanitize docs bench matrix dist venv clean
 .DEFAULT_GOAL := help
 
 help:
@@ -49,6 +49,7 @@ help:
 	@echo 'make fuzz      100,000 random calls of all functions'
 	@echo 'make test-gpu  the tests that need CuPy and a GPU'
 	@echo 'make test-aarch64  the tests of kernels, cross-compiled, under QEMU'
+	@echo 'make sanitize  the tests of kernels, watched by sanitizers of gcc'
 	@echo 'make lint      the linters and types alone'
 	@echo 'make format    format the sources'
 	@echo 'make docs      the documentation, in docs/_build/html'
@@ -81,6 +82,14 @@ test-aarch64: $(INSTALLED)
 	SDTW_KERNEL_SERVER='qemu-aarch64 build/aarch64/server' \
 		PYTHONPATH=tools/aarch64 $(BIN)/python -m pytest -n logical \
 		--dist worksteal -p remote_kernels $(ARGS) tests/sdtw_cpu_tests
+
+# First whether the sanitizers report what they should.
+sanitize: $(INSTALLED)
+	$(BIN)/python -m pytest -n logical tests/tools_tests/test_sanitizers.py
+	$(BIN)/python tools/sanitizers.py address -n logical \
+		--dist worksteal $(ARGS)
+	$(BIN)/python tools/sanitizers.py thread -n logical \
+		--dist worksteal $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ Source distributions of the same files are the same bytes, if
 import gzip
 import io
 import os
+import shlex
 import tarfile
 import tempfile
 import time
@@ -109,6 +110,8 @@ class BuildExt(build_ext):
                 # to compile, and the module twelve times as large.
                 flags.append("-g0")
             ext.extra_link_args.append("-pthread")
+        # Last, so that they overrule the others.
+        flags += shlex.split(os.environ.get("SDTW_CXXFLAGS", ""))
         ext.extra_compile_args.extend(flags)
 
         levels = {"generic": []}

@@ -1,7 +1,11 @@
 // What is to be inlined, and what not.
 #pragma once
 
-#if defined(_MSC_VER)
+#if defined(SDTW_INLINE)
+// Given to the compiler: sanitizers take long where all is inlined.
+#define SDTW_NOINLINE
+#define SDTW_UNROLL
+#elif defined(_MSC_VER)
 #define SDTW_INLINE __forceinline
 #define SDTW_NOINLINE __declspec(noinline)
 #define SDTW_UNROLL
