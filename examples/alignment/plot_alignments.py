@@ -157,6 +157,8 @@ def main(argv=None):
         plot(path, series, device, args)
     except ValueError as e:
         sys.exit(str(e))
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
     print(f"Picture: {path}")
 
 

@@ -330,7 +330,10 @@ def run(args, comm):
     except (FloatingPointError, ValueError) as e:
         sys.exit(str(e))
     if comm is None or comm.rank == 0:
-        plot(path, columns, series, title)
+        try:
+            plot(path, columns, series, title)
+        except OSError as e:
+            sys.exit(f"--out {args.out}: {e}")
         print(f"Picture: {path}")
 
 

@@ -244,6 +244,8 @@ def main(argv=None):
         plot(path, model, train, series, args)
     except (FloatingPointError, ImportError, ValueError) as e:
         sys.exit(str(e))
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
     print(f"Picture: {path}")
 
 

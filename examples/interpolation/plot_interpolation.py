@@ -207,6 +207,8 @@ def main(argv=None):
         plot(path, series, interpolate(series, device, args), args)
     except (FloatingPointError, ValueError) as e:
         sys.exit(str(e))
+    except OSError as e:
+        sys.exit(f"--out {args.out}: {e}")
     print(f"Picture: {path}")
 
 

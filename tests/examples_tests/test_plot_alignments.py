@@ -60,3 +60,9 @@ def test_picture(run, example, tmp_path, monkeypatch):
 def test_errors(run, args, message):
     with pytest.raises(SystemExit, match=message):
         run(*args)
+
+
+def test_a_picture_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "out" / "alignments.png").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=r"^--out out: .*alignments.png"):
+        run("--series", "0", "2", "-o", "out")

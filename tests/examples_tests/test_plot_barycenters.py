@@ -138,3 +138,9 @@ def test_targets_instead_of_classes(example, run, monkeypatch):
 def test_errors(run, args, message):
     with pytest.raises(SystemExit, match=message):
         run(*args)
+
+
+def test_a_picture_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "out" / "barycenters.png").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=r"^--out out: .*barycenters.png"):
+        run("--gamma", "1", "-o", "out")

@@ -105,3 +105,9 @@ def test_the_seed_chooses(example, run):
 def test_errors(run, args, message):
     with pytest.raises(SystemExit, match=message):
         run(*args)
+
+
+def test_a_picture_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "out" / "interpolation.png").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=r"^--out out: .*interpolation.png"):
+        run("--gamma", "1", "-o", "out")
