@@ -190,7 +190,9 @@ def computed_dtype(dtype: Any) -> np.dtype:
 
 
 def _computable(a: Any) -> Any:
-    return a.astype(computed_dtype(a.dtype), copy=False)
+    # The order of sums depends on the order in memory.
+    xp = get_array_module(a)
+    return xp.ascontiguousarray(a, computed_dtype(a.dtype))
 
 
 def _padded(name: str, series: list) -> SeriesSet:

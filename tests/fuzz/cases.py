@@ -190,6 +190,8 @@ def outcome(case, arguments):
     finite = all(np.isfinite(a).all() for a in results)
     for warning in caught:
         own = re.search("chainer_sdtw|sdtw_cpu", warning.filename)
+        if "overflow encountered in cast" in str(warning.message):
+            own = None  # of results whose type has no larger numbers
         demand(
             issubclass(
                 warning.category, (ConvergenceWarning, DataConversionWarning)
