@@ -144,6 +144,9 @@ def of_training(folder):
         made(trainer)
         return made.find_snapshot(str(folder))
 
+    def written():
+        training.DurableWriter()("snapshot", str(folder), loss)
+
     def serialized():
         target = chainer.serializers.DictionarySerializer()
         target.save(loss)
@@ -183,6 +186,10 @@ def of_training(folder):
     yield (
         "training.RunSettings",
         Call(settings, (training.RunSettings,), slow=1),
+    )
+    yield (
+        "training.DurableWriter",
+        Call(written, (training.DurableWriter,), slow=1),
     )
     yield (
         "training.abort_on_failure",
@@ -225,6 +232,7 @@ def of_kernels():
         checks.as_weights("weights", [1, 2], 2)
 
     def searched():
+        search.check_method("method", "L-BFGS-B")
         return search.descend(
             lambda z: (float((z**2).sum()), 2 * z),
             start,
@@ -295,7 +303,15 @@ def of_kernels():
     yield "sdtw_cpu.costs", Call(of_costs, (costs.Cost, *kinds))
     yield (
         "sdtw_cpu.search",
-        Call(searched, (search.descend, search.Units, search.power_of_two)),
+        Call(
+            searched,
+            (
+                search.check_method,
+                search.descend,
+                search.Units,
+                search.power_of_two,
+            ),
+        ),
     )
     yield "sdtw_cpu.blas", Call(limited, (blas.single_threaded,))
     yield (
