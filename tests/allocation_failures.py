@@ -115,6 +115,37 @@ def kernels():
     }
 
 
+def extension():
+    """Calls of the extension itself, with no other package in between."""
+    (x, y), (cost,) = series(2, 60, 50), costs(2, 60, 50)
+    lengths = np.array([60, 40]), np.array([50, 50])
+    band = sdtw_cpu.sakoe_chiba_band(60, 50, 30)
+    limits = (*lengths, band)
+    directions = {"": None, " along costs": "cost", " along series": (x, y)}
+
+    def sweep(x, y, name, direction=None):
+        made = _kernels.Sweep(x, y, name, 1.0, *limits, True, direction)
+        outputs = np.empty(2), None if direction is None else np.empty(2)
+        made.value(*outputs)
+        grads = np.ones(2), None if direction is None else np.ones(2)
+        grad_x, grad_y = np.zeros_like(x), y if y is None else np.zeros_like(y)
+        if y is None:
+            made.adjoint(*grads, None, None, grad_x)
+        else:
+            made.adjoint(*grads, grad_x, grad_y, None)
+        return outputs[0], grad_x, grad_y
+
+    return {
+        **{
+            f"sweep of series{name}": functools.partial(
+                sweep, x, y, "huber", direction
+            )
+            for name, direction in directions.items()
+        },
+        "sweep of costs": functools.partial(sweep, cost, None, None),
+    }
+
+
 def settings():
     """The functions of settings."""
     return {
@@ -297,9 +328,10 @@ class Python:
 
 def main(kind, *levels):
     groups = [(level, kernels) for level in levels]
-    # NumPy crashes in some places where Python has no memory for it.
-    more = [settings] if kind == "python" else [settings, others, losses]
-    groups += [(sdtw_cpu.isa(), make) for make in more]
+    groups += [(sdtw_cpu.isa(), make) for make in (settings, others, losses)]
+    if kind == "python":
+        # NumPy crashes in many places where Python has no memory for it.
+        groups = [(sdtw_cpu.isa(), make) for make in (extension, settings)]
     if not levels:
         groups = [(sdtw_cpu.isa(), planted)]
     allocations = Python() if kind == "python" else Allocations(kind)
