@@ -97,7 +97,10 @@ def check_array(name: str, a: DeviceArray) -> None:
     if 0 in shape:
         raise ValueError(f"{name} must not be empty, got shape {shape}")
     if max(shape[1:]) > _MAX_LENGTH:
-        raise ValueError(f"{name} is too long: shape {shape}")
+        raise ValueError(
+            f"{name} must have at most 2**30 elements in each of the last "
+            f"two dimensions, got shape {shape}"
+        )
 
 
 def check_series(x: DeviceArray, y: DeviceArray) -> None:

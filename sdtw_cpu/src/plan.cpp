@@ -99,7 +99,7 @@ typename FormatPlan<T>::Planned FormatPlan<T>::across(const Pair* pairs,
     max_cost = std::max(max_cost, pairs[l].max_cost);
     max_value = std::max(max_value, pairs[l].max_value);
   }
-  for (int l = 0; l < count; ++l) n = std::max(n, pairs[l].n + m - pairs[l].m);
+  for (int l = 0; l < count; ++l) n = std::max(n, pairs[l].n - pairs[l].m + m);
   if (n > kAcrossColumns) return nullptr;
   Planned group = make(pairs, count, m, n, true);
   if (group->g.capped && in.of_series()) {

@@ -111,7 +111,7 @@ struct Weights : Blocks<F, G> {
     for (int s = 0; s < kSteps; ++s)
       for (int i = 0; i < kCount; ++i)
         sum[s][i] = k ? F::load(out + s * kTile + i * kNext) : F::set1(0);
-    x += k * kTile;
+    x += (ptrdiff_t)k * kTile;
     y += k * feature;
     for (; k < end; ++k, x += kTile, y += feature) {
       V column[kSteps];

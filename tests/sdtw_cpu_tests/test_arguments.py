@@ -59,7 +59,7 @@ def test_longdouble():
 
 
 def test_too_long():
-    with raises(ValueError, "cost is too long: shape (1, 1073741825, 1)"):
+    with raises(ValueError, "at most 2**30 elements in each of the last "):
         sdtw_cpu.value_from_cost(np.broadcast_to(0.0, (1, 2**30 + 1, 1)))
 
 
