@@ -175,7 +175,8 @@ def read_ts(path: str, encoding: str, missing: str) -> Split:
         if labels[-1] not in header.classes:
             raise ValueError(
                 f"{where}: {label.strip()[:40]!r} is not among the classes "
-                f"that the header declares, {sort_labels(header.classes)}; "
+                "that the header declares, "
+                f"{sort_labels(header.classes)!s:.200}; "
                 "is the file complete?"
             )
     return Split(series, labels, header.regression)
