@@ -178,6 +178,7 @@ class UnitVectorsGradient(Composed):
         self.retain_inputs((0, 1))
         a, g = inputs
         xp = get_array_module(a)
+        g = xp.ascontiguousarray(g)
         unit, factor, power = _scaled_to_one(a)
         with np.errstate(over="ignore", invalid="ignore"):
             along = xp.einsum("btd,btd->bt", unit, g)
