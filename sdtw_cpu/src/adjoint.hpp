@@ -123,8 +123,9 @@ struct Adjoint : Strips<F, G> {
         if (kDerivatives) {
           const V m = mantissa(kept, r);
           if (renormed) b = F::unscale(b, m);
-          e = F::mul(b, m);
-          b = F::above(e, negligible, b);
+          const V mass = F::mul(b, m);
+          e = F::above(mass, negligible, mass);
+          b = F::above(mass, negligible, b);
         }
         F::store(tile + r * L, e);
         if (kTangent) {

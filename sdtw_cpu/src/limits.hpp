@@ -9,9 +9,10 @@ namespace sdtw {
 // integral doubles hold more, but cells must stay under 2**51 (see weigh()
 // in simd/weight.hpp). kCost bounds a single cost: what rounding x - y takes
 // from it is magnified by 1 / gamma, and above 2**13 would show in the
-// gradient. A cell hands on no mass if its own, of 1 in all, is not above
-// kMass: the cells beyond can be skipped, and for each cell at most that much
-// is missing from the alignment. kFlattest is the largest gamma for which
+// gradient. A mass, of 1 in all, that is not above kMass counts as 0: the
+// cells beyond can be skipped, and for each cell at most that much is missing
+// from the alignment. What is lost below the range of T, which depends on what
+// else is swept, is far below. kFlattest is the largest gamma for which
 // forbidden cells have a cost. For a larger one the pair fits only if its
 // costs are negligible beside gamma.
 template <class T>

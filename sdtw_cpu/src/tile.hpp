@@ -139,10 +139,10 @@ struct Tile : Strips<F, G> {
       SDTW_UNROLL
       for (int r = R - 1; r >= 0; --r) {
         const V b = F::add(keep[r], hand);
-        const V e = F::mul(b, number(kept, r));
-        F::store(tile + r * L, e);
+        const V mass = F::mul(b, number(kept, r));
+        F::store(tile + r * L, F::above(mass, negligible, mass));
         const V q =
-            F::above(e, negligible, F::mul(F::load(weight(kept, r)), b));
+            F::above(mass, negligible, F::mul(F::load(weight(kept, r)), b));
         hand = F::add(q, diagonal[r]);
         keep[r] = diagonal[r] = q;
       }
