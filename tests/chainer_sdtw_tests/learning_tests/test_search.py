@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainer_sdtw._engine import losses, series_set
+from chainer_sdtw.learning import _lockstep
 from chainer_sdtw.learning._objective import Objective
 from chainer_sdtw.learning._search import minimize
 from chainer_sdtw.learning._stopping import as_stopping
@@ -61,9 +62,15 @@ def test_lockstep_leaves_no_thread(three, monkeypatch, error):
     assert set(calls) == {threading.current_thread()}
 
 
-def test_lockstep_hands_on_errors_of_a_search(three):
+def test_lockstep_hands_on_errors_of_a_search(monkeypatch, three):
     objective, init = three
     before = threading.active_count()
-    with pytest.raises(ValueError, match=r"[Uu]nknown"):
-        minimize(objective, init, as_stopping(1e-5, 100), "lbfgs")
+
+    def failing(evaluate, start, *_):
+        evaluate(start[0])
+        raise ArithmeticError("of a search")
+
+    monkeypatch.setattr(_lockstep, "descend", failing)
+    with pytest.raises(ArithmeticError, match="of a search"):
+        minimize(objective, init, as_stopping(1e-5, 100))
     assert threading.active_count() == before
