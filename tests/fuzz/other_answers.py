@@ -75,7 +75,8 @@ def barycenter(a, results):
     series = np.asarray(a["series"], np.float64)
     demand(results[0].dtype == a["series"].dtype, "a barycenter's type")
     demand(made.shape[1:] == series.shape[2:], "a barycenter's shape")
-    if abs(series).max() < 1e4:
+    first = a["init"] if isinstance(a["init"], np.ndarray) else series
+    if max(abs(series).max(), abs(first).max()) < 1e4:
         demand(np.isfinite(made).all(), "a barycenter is not finite")
 
 

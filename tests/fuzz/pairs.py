@@ -133,7 +133,6 @@ def cost_of(x, y, cost):
 
 def solved(c, gamma):
     """Value, alignment and scale of a matrix; None if out of reach."""
-    gamma = gamma if gamma >= 1e-290 else 0  # as for the sweeps
     finite = c[np.isfinite(c)]
     top = abs(finite).max(initial=0)
     steps = sum(c.shape)
