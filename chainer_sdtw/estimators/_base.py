@@ -261,7 +261,7 @@ class SeriesClassifier(ClassifierMixin, SeriesEstimator):
             y = np.asarray(y)
         y = on_host(y)
         check_unmasked("y", y)
-        if isinstance(y, (list, tuple)):
+        if not hasattr(y, "dtype"):
             y = read_array("y", y, "classes")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y)

@@ -192,11 +192,17 @@ def test_no_series(X):
         SoftDTWKNeighborsClassifier(1).fit(X, [1])
 
 
-def test_no_classes(blobs):
+class Unreadable:
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("there are no classes here")
+
+
+@pytest.mark.parametrize("y", [[[1], [1, 2]], Unreadable()])
+def test_no_classes(blobs, y):
     # Of unequal rows old releases of NumPy make an array of lists.
     message = r"^y must be classes, got list|label|shape"
     with pytest.raises((TypeError, ValueError), match=message):
-        SoftDTWKNeighborsClassifier(1).fit(blobs[0][:2], [[1], [1, 2]])
+        SoftDTWKNeighborsClassifier(1).fit(blobs[0][:2], y)
 
 
 def test_classes_in_a_variable(blobs):
