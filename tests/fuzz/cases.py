@@ -133,7 +133,15 @@ def draw_change(draw, target, name, value):
 
 def is_optional(target, name):
     """Whether None may be given."""
-    if name in ("grad", "seed", "grad_tangent", "path", "n_jobs", "labels"):
+    if name in (
+        "max_no_improvement",
+        "grad",
+        "seed",
+        "grad_tangent",
+        "path",
+        "n_jobs",
+        "labels",
+    ):
         return True
     parameters = inspect.signature(target.function).parameters
     if name not in parameters:

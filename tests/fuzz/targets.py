@@ -217,9 +217,9 @@ TARGETS = [
         weight=2,
         words=("gamma",),
         takes=[
-            f"{name}_range: a {what}"
+            f"{name}_range: {what}"
             for name in ("value", "time")
-            for what in ("generator", "set")
+            for what in ("a generator", "a set", "huge integers")
         ],
     ),
     Target(
