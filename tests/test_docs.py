@@ -121,6 +121,19 @@ def test_examples(name, tmp_path, monkeypatch):
     assert runner.run(test, out=report.append).failed == 0, "".join(report)
 
 
+def test_tests_that_pages_name_are_there():
+    named = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+    found = [
+        test
+        for path in DOCS.rglob("*.md")
+        for test in named.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) > 10
+    for path, name in found:
+        text = (DOCS.parent / path).read_text(encoding="utf-8")
+        assert not name or f"def {name}(" in text, (path, name)
+
+
 def test_every_function_has_an_example():
     without = [
         name
