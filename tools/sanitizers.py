@@ -41,8 +41,9 @@ class Sanitizer(NamedTuple):
     left_out: list[str]
 
 
-# Whose leaks are not those of the kernels, by parts of paths.
-OTHERS = ["libpython", "bin/python", "lib-dynload", "site-packages"]
+# Whose leaks are not those of the kernels, by parts of paths: those of Python,
+# and of programs that it starts, as gcc to find a library.
+OTHERS = ["libpython", "/bin/", "lib-dynload", "site-packages"]
 
 # Sanitizers take more memory, and end a program that gets none.
 MEASURES_OF_MEMORY = [
