@@ -2,7 +2,7 @@
 """Growth of the memory in use over many calls of everything public.
 
 Each call has tiny inputs and is repeated ``--calls`` times, the slow ones a
-tenth or a thousandth of that, after a twentieth of it that does not count.
+tenth or a thousandth of that, after 50 calls and a twentieth uncounted.
 "resident" is the growth of the resident set; "malloc" and "objects" are bytes
 and Python's objects that were allocated meanwhile and not freed.
 
@@ -92,7 +92,7 @@ class Benchmark(harness.Benchmark):
                 continue
             count = max(self.options.calls // 10**call.slow, 1)
             start = time.perf_counter()
-            grown = memory_growth.growth(call, count, count // 20 + 1)
+            grown = memory_growth.growth(call, count, count // 20 + 50)
             rows[name] = {
                 "calls": count,
                 "seconds": time.perf_counter() - start,
