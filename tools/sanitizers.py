@@ -42,8 +42,9 @@ class Sanitizer(NamedTuple):
 
 
 # Whose leaks are not those of the kernels, by parts of paths: those of Python,
-# and of programs that it starts, as gcc to find a library.
-OTHERS = ["libpython", "/bin/", "lib-dynload", "site-packages"]
+# of OpenSSL, which its module of hashes loads, and of programs that it starts,
+# as gcc to find a library.
+OTHERS = ["libpython", "/bin/", "lib-dynload", "site-packages", "libcrypto"]
 
 # Sanitizers take more memory, and end a program that gets none.
 MEASURES_OF_MEMORY = [
