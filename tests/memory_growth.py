@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
+import scipy
+
+# Its L-BFGS was in Fortran before.
+KEEPS_MEMORY = (
+    None
+    if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 15)
+    else "searches of SciPy before 1.15 keep memory"
+)
+
 # The names of the members of glibc's struct mallinfo2.
 FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks")
 FIELDS += ("fsmblks", "uordblks", "fordblks", "keepcost")

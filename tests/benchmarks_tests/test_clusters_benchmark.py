@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("rich")
 zarr = pytest.importorskip("zarr")
+# Counts what workers send.
+pytest.importorskip("distributed", minversion="2022.9.1")
 
 
 @pytest.fixture

@@ -163,7 +163,8 @@ def test_no_space(start, tmp_path):
     before = path.read_bytes()
     run = start(*options, "-e", "3", "--autoload", limit=len(before) // 2)
     assert run.status() == 1
-    assert run.errors() == (
+    # Python 3.9 adds that it cannot close the archive.
+    assert run.errors().startswith(
         "Cannot write to result: [Errno 27] File too large. When that is "
         "possible again, to go on from the last snapshot, give the same "
         "command with --autoload.\n"
