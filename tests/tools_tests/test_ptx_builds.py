@@ -23,7 +23,9 @@ build.FOLDER = Path(sys.argv[1])
 run = build._run
 def counted(command):
     if "-c" in command:
-        print("compiled", Path(command[command.index("-c") + 1]).name)
+        # In one piece: threads compile.
+        name = Path(command[command.index("-c") + 1]).name
+        print(f"compiled {name}\\n", end="")
     return run(command)
 build._run = counted
 print(build.build())
