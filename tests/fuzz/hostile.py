@@ -217,9 +217,8 @@ def change_array(draw, name, a):
     return _no(draw, name, NO_ARRAYS)
 
 
-def change_integers(draw, name, a):
-    """Something in the place of lengths, a band or labels."""
-    way = draw.integer(0, 7)
+def _of_any_type(draw, name, a, way):
+    """Something in the place of an array of any type, by a number below 5."""
     if way < 2:
         return _form(draw, name, a, draw.one(forms.SAME))
     if way == 2:
@@ -227,8 +226,14 @@ def change_integers(draw, name, a):
     if way == 3:
         label, made = reshaped(draw, a)
         return Change(name, label, made, EITHER)
-    if way == 4:
-        return _no(draw, name, NO_ARRAYS)
+    return _no(draw, name, NO_ARRAYS)
+
+
+def change_integers(draw, name, a):
+    """Something in the place of lengths, a band or labels."""
+    way = draw.integer(0, 7)
+    if way < 5:
+        return _of_any_type(draw, name, a, way)
     made = a.astype(draw.one((np.int64, np.int64, np.uint64, np.int32)))
     at = tuple(draw.integer(0, size - 1) for size in a.shape)
     lie = draw.one((-1, 0, 1, 2, 50, 2**31 - 1, -(2**31), 2**31, 2**63 - 1))
@@ -240,15 +245,8 @@ def change_integers(draw, name, a):
 def change_booleans(draw, name, a):
     """Something in the place of a mask."""
     way = draw.integer(0, 6)
-    if way < 2:
-        return _form(draw, name, a, draw.one(forms.SAME))
-    if way == 2:
-        return _form(draw, name, a, draw.one(forms.OTHER + forms.NO_NUMBERS))
-    if way == 3:
-        label, made = reshaped(draw, a)
-        return Change(name, label, made, EITHER)
-    if way == 4:
-        return _no(draw, name, NO_ARRAYS)
+    if way < 5:
+        return _of_any_type(draw, name, a, way)
     made = a.copy()
     label = draw.one(("nothing", "all", "a row", "the first", "the last"))
     where = {"nothing": ..., "all": ..., "the last": (..., -1, -1)}
