@@ -9,6 +9,7 @@ from pathlib import Path
 import chainer
 import numpy as np
 import pytest
+from same_runs import read_snapshot, without_times
 
 pytestmark = pytest.mark.slow  # starts several processes
 
@@ -62,15 +63,9 @@ def completed(run):
 
 def content(folder):
     """All that the snapshot and the log of a training have, but for times."""
-    (path,) = folder.glob("snapshot_iter_*")
-    with np.load(path) as file:
-        saved = {key: file[key] for key in file.files}
-    saved.pop("_snapshot_elapsed_time")
-    log = json.loads(str(saved.pop("extensions/LogReport/_log")))
-    log.extend(json.loads((folder / "log").read_text()))
-    for entry in log:
-        del entry["elapsed_time"]
-    return path.name, log, saved
+    name, log, saved = read_snapshot(folder)
+    log += without_times((folder / "log").read_text())
+    return name, log, saved
 
 
 def assert_same_training(out, expected, tolerance):
